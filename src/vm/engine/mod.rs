@@ -1,0 +1,146 @@
+//! The engine: runs wasm, counts points, and knows nothing of contracts.
+//!
+//! A contract's bytes are checked ([`validation`]), rewritten so that they count their own points and stack slots
+//! ([`instrument`]), and compiled by an [`Engine`]. What is counted is written into the wasm itself, so every engine
+//! counts the same.
+//!
+//! Who owns what: an [`Instance`] is owned by whoever runs it, never by the host, and a running instance owns the host:
+//! [`Instance::call`] takes it and gives it back. So a host function has the host and its own instance, both mutably,
+//! without shared state or unsafe code, and may run other instances meanwhile.
+
+use thiserror::Error;
+
+/// The type of a value that crosses the border between a contract and the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ValueType {
+    /// 32 bits; crosses the border sign-extended to an i64.
+    I32,
+    /// 64 bits.
+    I64,
+}
+
+/// What can be imported: a function of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportedFunction {
+    /// The wasm module name: `env` or `ethereum`.
+    pub namespace: &'static str,
+    /// The name within the namespace.
+    pub name: &'static str,
+    /// Parameter types.
+    pub parameters: &'static [ValueType],
+    /// Result type, if there is a result.
+    pub result: Option<ValueType>,
+}
+
+/// The functions that contracts can import; an import is known by its index here.
+pub type ImportTable = &'static [ImportedFunction];
+
+/// A host function ended the execution: the instance must not go on. Why is for the host to remember.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abort;
+
+/// The host's side of the imported functions.
+pub trait HostCalls: Send + 'static {
+    /// Runs the function with index `function` of the import table, called by `instance` with `arguments` (one for each
+    /// parameter, i32 sign-extended). Returns the result, 0 for a function that has none.
+    fn call(
+        &mut self,
+        function: usize,
+        instance: &mut dyn InstanceAccess,
+        arguments: &[i64],
+    ) -> Result<i64, Abort>;
+
+    /// Called instead of unwinding when `call` panicked with this message; the execution then aborts.
+    fn panicked(&mut self, message: String);
+}
+
+/// The points and the memory of an instance, whether it is running (inside a host function) or at rest.
+pub trait InstanceAccess {
+    /// Points used so far; wraps.
+    fn used_points(&mut self) -> u64;
+    /// Sets the points used so far. Takes effect at the next check (spec gas.md 3).
+    fn set_used_points(&mut self, points: u64);
+    /// Whether there is a memory at all.
+    fn has_memory(&mut self) -> bool;
+    /// Size of the memory in bytes; 0 without a memory. At most 4 GiB.
+    fn memory_size(&mut self) -> u64;
+    /// The maximum number of pages that the module declares for its memory, if it does.
+    fn declared_maximum_pages(&mut self) -> Option<u32>;
+    /// Copies `into.len()` bytes from `offset`. The range must lie inside the memory.
+    fn read_memory(&mut self, offset: u64, into: &mut [u8]) -> Result<(), OutOfBounds>;
+    /// Copies `bytes` to `offset`. The range must lie inside the memory.
+    fn write_memory(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds>;
+    /// Adds pages of 64 KiB; false when the declared maximum, or 65,536 pages, would be passed.
+    fn grow_memory(&mut self, pages: u32) -> bool;
+}
+
+/// A host-side access outside the memory: a bug of the caller, which has to check first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{length} bytes at {offset} are outside a memory of {size} bytes")]
+pub struct OutOfBounds {
+    /// First byte.
+    pub offset: u64,
+    /// Number of bytes.
+    pub length: u64,
+    /// Size of the memory in bytes.
+    pub size: u64,
+}
+
+/// How a call into an instance ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallEnd {
+    /// The function returned.
+    Returned,
+    /// A trap or the end of the points; the text is for people and differs between engines.
+    Trapped(String),
+    /// A host function returned [`Abort`], or panicked.
+    Aborted,
+}
+
+/// An exported function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedFunction {
+    /// The export's name.
+    pub name: String,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Number of results, 0 or 1.
+    pub results: usize,
+}
+
+/// A compiled module with its own memory, globals and points. Once a call has trapped or aborted it is spent:
+/// only [`InstanceAccess`] may be used after that.
+pub trait Instance<H: HostCalls>: InstanceAccess {
+    /// Calls the exported function `name`, which has no parameters; a result is dropped. Takes the host for the time of
+    /// the call and gives it back. An unknown name or a function with parameters is a `Trapped`.
+    fn call(&mut self, name: &str, host: Box<H>) -> (Box<H>, CallEnd);
+}
+
+/// Code that is ready to be instantiated.
+pub trait CompiledModule<H: HostCalls>: Send + Sync {
+    /// The exported functions, in the order of the exports.
+    fn exported_functions(&self) -> &[ExportedFunction];
+
+    /// A fresh instance with `limit` points, its start function, if any, done (its points are in the used ones).
+    fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError>;
+}
+
+/// Why there is no instance.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InstantiationError {
+    /// The module can't be instantiated: a segment does not fit, or the start function trapped or ran out of points.
+    #[error("the module can't be instantiated: {0}")]
+    Invalid(String),
+    /// The start function called a host function, which kills the reference (spec README, HOST-PANIC).
+    #[error("a start function called a host function")]
+    StartCalledHost,
+}
+
+/// Compiles modules.
+pub trait Engine<H: HostCalls>: Send + Sync {
+    /// Compiles an instrumented module. The text of the error is for people.
+    fn compile(
+        &self,
+        module: &instrument::InstrumentedModule,
+    ) -> Result<std::sync::Arc<dyn CompiledModule<H>>, String>;
+}

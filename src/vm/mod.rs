@@ -1,0 +1,3 @@
+//! The virtual machine.
+
+pub(crate) mod engine;
