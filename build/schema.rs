@@ -1,0 +1,281 @@
+//! What prost-build does not generate: the JSON form of the messages, and what follows from the names of the kinds.
+//!
+//! The rules stand where an author of the schema reads them, at the top of types.proto and of kind.proto.
+
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+const INFALLIBLE: &str = "writing to a String can't fail";
+
+/// The generated Rust source for all descriptors.
+pub fn generate(descriptors: &FileDescriptorSet) -> String {
+    let schema = Schema::new(descriptors);
+    let mut out = String::new();
+    for message in schema.messages.values() {
+        match schema.shape(message) {
+            Shape::Object => schema.object(&mut out, message),
+            Shape::Entry => schema.entry(&mut out, message),
+            Shape::BigInt => {}
+        }
+    }
+    schema.kinds(&mut out);
+    out
+}
+
+/// What a message is in JSON.
+#[derive(PartialEq)]
+enum Shape {
+    /// An object.
+    Object,
+    /// A member of a map or set: a key and perhaps a value.
+    Entry,
+    /// A bare number.
+    BigInt,
+}
+
+struct Schema<'a> {
+    messages: BTreeMap<String, &'a DescriptorProto>,
+    kinds: &'a EnumDescriptorProto,
+}
+
+impl<'a> Schema<'a> {
+    fn new(descriptors: &'a FileDescriptorSet) -> Self {
+        let messages = descriptors
+            .file
+            .iter()
+            .flat_map(|file| &file.message_type)
+            .map(|message| (message.name().to_owned(), message))
+            .collect();
+        let kinds = descriptors
+            .file
+            .iter()
+            .flat_map(|file| &file.message_type)
+            .flat_map(|message| &message.enum_type)
+            .find(|e| e.name() == "MessageKind")
+            .expect("kind.proto has an enum MessageKind");
+        Schema { messages, kinds }
+    }
+
+    /// The message that a field's type names.
+    fn message_of(&self, field: &FieldDescriptorProto) -> &'a DescriptorProto {
+        let name = field
+            .type_name()
+            .rsplit('.')
+            .next()
+            .expect("split yields at least one part");
+        self.messages
+            .get(name)
+            .expect("field types are messages of this package")
+    }
+
+    fn shape(&self, message: &DescriptorProto) -> Shape {
+        let names: Vec<_> = message
+            .field
+            .iter()
+            .map(FieldDescriptorProto::name)
+            .collect();
+        match names[..] {
+            ["key"] | ["key", "value"] => Shape::Entry,
+            _ if message.name() == "BigInt" => Shape::BigInt,
+            _ => Shape::Object,
+        }
+    }
+
+    /// `impl JsonObject`: a read and a write arm for each field.
+    fn object(&self, out: &mut String, message: &DescriptorProto) {
+        let (own, flattened): (Vec<_>, Vec<_>) =
+            message.field.iter().partition(|field| !is_flattened(field));
+        let names: Vec<_> = own.iter().map(|field| json_name(field)).collect();
+        let (mut read, mut write) = (String::new(), String::new());
+        let mut otherwise = "false".to_owned();
+        // Flattened fields come first in the recorded frames.
+        for field in &flattened {
+            let name = field.name();
+            writeln!(write, "json::flattened::write(&self.{name}, out);").expect(INFALLIBLE);
+            otherwise = format!("json::flattened::read_member(&mut self.{name}, name, input)?");
+        }
+        for (index, field) in own.iter().enumerate() {
+            let (name, module) = (field.name(), self.json_module(field));
+            writeln!(
+                read,
+                "{index} => {{ json::{module}::read(&mut self.{name}, input)?; true }}"
+            )
+            .expect(INFALLIBLE);
+            writeln!(
+                write,
+                "out.member({:?}, json::{module}::is_zero(&self.{name}), |out| json::{module}::write(&self.{name}, out));",
+                names[index]
+            )
+            .expect(INFALLIBLE);
+        }
+        // A message without fields uses none of its parameters.
+        let unused = if message.field.is_empty() { "_" } else { "" };
+        let type_name = rust_type(message.name());
+        writeln!(
+            out,
+            "impl json::JsonObject for {type_name} {{
+                fn read_member(&mut self, name: &[u8], {unused}input: &mut json::Reader<'_>) -> Result<bool, json::JsonError> {{
+                    Ok(match json::position(&{names:?}, name) {{ {read} _ => {otherwise} }})
+                }}
+                fn write_fields(&self, {unused}out: &mut json::Writer<'_>) {{ {write} }}
+            }}"
+        )
+        .expect(INFALLIBLE);
+    }
+
+    /// `impl JsonEntry`: a member of a map or set.
+    fn entry(&self, out: &mut String, message: &DescriptorProto) {
+        let type_name = rust_type(message.name());
+        let (read, write) = match message.field.get(1) {
+            Some(value) => {
+                let module = self.json_module(value);
+                (
+                    format!("json::{module}::read(&mut self.value, input)"),
+                    format!("json::{module}::write(&self.value, out)"),
+                )
+            }
+            None => (
+                "json::unit::read(input)".to_owned(),
+                "json::unit::write(out)".to_owned(),
+            ),
+        };
+        writeln!(
+            out,
+            "impl json::JsonEntry for {type_name} {{
+                fn with_key(key: bytes::Bytes) -> Self {{ Self {{ key, ..Default::default() }} }}
+                fn key(&self) -> &bytes::Bytes {{ &self.key }}
+                fn read_value(&mut self, input: &mut json::Reader<'_>) -> Result<(), json::JsonError> {{ {read} }}
+                fn write_value(&self, out: &mut json::Writer<'_>) {{ {write} }}
+            }}"
+        )
+        .expect(INFALLIBLE);
+    }
+
+    /// The module of `messages::json` that reads and writes a field of this type.
+    fn json_module(&self, field: &FieldDescriptorProto) -> &'static str {
+        let repeated = field.label() == Label::Repeated;
+        match field.r#type() {
+            Type::Message => match (self.shape(self.message_of(field)), repeated) {
+                (Shape::BigInt, false) => "big_int",
+                (Shape::Object, false) => "object",
+                (Shape::Object, true) => "object_list",
+                (Shape::Entry, true) => "map",
+                _ => panic!(
+                    "{}: no JSON form for this use of {}",
+                    field.name(),
+                    field.type_name()
+                ),
+            },
+            Type::Bytes if repeated => "bytes_list",
+            Type::Bytes if field.proto3_optional() => "nullable_bytes",
+            Type::Bytes => "byte_string",
+            Type::String if repeated => "text_list",
+            Type::String => "text",
+            Type::Bool if !repeated => "boolean",
+            Type::Uint32 | Type::Uint64 | Type::Int32 | Type::Int64 if !repeated => "integer",
+            other => panic!(
+                "{}: no JSON form for a field of type {other:?}",
+                field.name()
+            ),
+        }
+    }
+
+    /// The kinds: roles, the `Message` enum, and the pairs of requests and responses.
+    fn kinds(&self, out: &mut String) {
+        let sent: Vec<(&str, String)> = self
+            .kinds
+            .value
+            .iter()
+            .map(|kind| kind.name())
+            .filter(|name| self.messages.contains_key(*name))
+            .map(|name| (name, rust_type(name)))
+            .collect();
+        let rows: String = sent
+            .iter()
+            .map(|(name, rust)| format!("{name}({rust}), {};", self.role(name)))
+            .collect();
+        writeln!(out, "messages! {{ {rows} }}").expect(INFALLIBLE);
+        for (name, rust) in &sent {
+            if let Some(response) = self.response(name) {
+                let response = rust_type(&response);
+                writeln!(
+                    out,
+                    "impl Request for {rust} {{ type Response = {response}; }}"
+                )
+                .expect(INFALLIBLE);
+            }
+            if is_hook(name) && self.response(name).is_some() {
+                writeln!(out, "impl HookRequest for {rust} {{}}").expect(INFALLIBLE);
+            }
+        }
+    }
+
+    /// The name of the response to a request; None for what is no request.
+    fn response(&self, request: &str) -> Option<String> {
+        let mut stem = request.strip_suffix("Request")?;
+        loop {
+            let response = format!("{stem}Response");
+            if self.messages.contains_key(&response) {
+                return Some(response);
+            }
+            let last_word = stem
+                .rfind(char::is_uppercase)
+                .filter(|start| *start > 0)
+                .unwrap_or_else(|| panic!("{request} has no response"));
+            stem = &stem[..last_word];
+        }
+    }
+
+    /// The `Role` of a kind, as Rust.
+    fn role(&self, name: &str) -> String {
+        let hook = if is_hook(name) { "Hook" } else { "" };
+        match self.response(name) {
+            Some(response) => format!("Role::{hook}Request(MessageKind::{response})"),
+            None if name.ends_with("Response") => format!("Role::{hook}Response"),
+            None => "Role::Control".to_owned(),
+        }
+    }
+}
+
+fn is_hook(kind: &str) -> bool {
+    kind.starts_with("Blockchain")
+}
+
+/// The fields of a VMInput stand beside those of the message that contains it.
+fn is_flattened(field: &FieldDescriptorProto) -> bool {
+    field.type_name().ends_with(".VMInput")
+}
+
+/// The JSON name: `json_name` where the schema gives one (protox fills in the lowerCamelCase name otherwise).
+fn json_name(field: &FieldDescriptorProto) -> String {
+    let pascal = pascal_case(field.name());
+    let mut default = pascal.clone();
+    default[..1].make_ascii_lowercase();
+    match field.json_name() {
+        "" => pascal,
+        name if name == default => pascal,
+        name => name.to_owned(),
+    }
+}
+
+fn pascal_case(name: &str) -> String {
+    name.split('_').map(capitalised).collect()
+}
+
+fn capitalised(word: &str) -> String {
+    let mut word = word.to_owned();
+    if let Some(first) = word.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    word
+}
+
+/// The name that prost gives a message: `VMOutput` becomes `VmOutput`.
+fn rust_type(name: &str) -> String {
+    match name.strip_prefix("VM") {
+        Some(rest) => format!("Vm{rest}"),
+        None => name.to_owned(),
+    }
+}

@@ -1,0 +1,78 @@
+//! Frames: how the bytes of a pipe are cut into payloads (spec wire.md 2).
+//!
+//! | offset | size | field |
+//! |---|---|---|
+//! | 0 | 4 | payload length, u32 little-endian |
+//! | 4 | 4 | kind, u32 little-endian |
+//! | 8 | length | payload |
+//!
+//! Nothing here reads or writes: the [`Decoder`] is given bytes in any pieces, the encoder fills a buffer. What a kind
+//! or a payload means is for the layers above. Log frames ([`Header::Log`]) have no kind.
+
+mod decoder;
+mod encoder;
+
+pub use decoder::{Decoder, Frame};
+pub use encoder::{encode, encode_log};
+
+use thiserror::Error;
+
+/// Longest payload that is accepted by default, in bytes. The largest real payload is a deploy of a contract in base64,
+/// well under 1 MiB; the limit only has to keep a corrupt length from being believed.
+pub const DEFAULT_PAYLOAD_LIMIT_BYTES: u32 = 64 << 20;
+
+/// What stands before a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    /// The preamble of a message: length and kind.
+    Preamble,
+    /// The header of a log line or a log profile: only the length.
+    Log,
+}
+
+impl Header {
+    /// Its size in bytes.
+    pub const fn size(self) -> usize {
+        match self {
+            Header::Preamble => 8,
+            Header::Log => 4,
+        }
+    }
+}
+
+/// A fatal fault in the stream of frames: what follows can't be cut any more.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FrameError {
+    /// The header announces a payload over the limit.
+    #[error("a frame of kind {kind} announces a payload of {length} bytes; the limit is {limit}")]
+    TooLong {
+        /// The kind in the preamble; 0 for a log frame.
+        kind: u32,
+        /// The announced length in bytes.
+        length: u32,
+        /// The limit in bytes.
+        limit: u32,
+    },
+    /// A payload is too long for the length field: 4 GiB or more.
+    #[error("a payload of {length} bytes does not fit the length field of a frame")]
+    Unframeable {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The stream ended inside a header.
+    #[error("unexpected EOF: the stream ended after {have} of {want} header bytes")]
+    TornHeader {
+        /// Bytes that came.
+        have: usize,
+        /// Bytes that a header has.
+        want: usize,
+    },
+    /// The stream ended inside a payload.
+    #[error("unexpected EOF: the stream ended after {have} of {want} payload bytes")]
+    TornPayload {
+        /// Bytes that came.
+        have: usize,
+        /// Bytes that the header announced.
+        want: usize,
+    },
+}

@@ -1,0 +1,127 @@
+//! Payload bytes and messages.
+//!
+//! The two formats share one rule: the envelope's fields stand beside the fields of the message. In JSON that is one
+//! object; in protobuf the encoding of the envelope is followed by that of the message, whose field numbers start
+//! behind the envelope's.
+
+use super::json::{self, JsonError, JsonObject};
+use super::{Envelope, Message, Payload, kind_name};
+use crate::frame;
+use bytes::Bytes;
+use prost::Message as _;
+use thiserror::Error;
+
+/// How payloads are encoded: the marshalizer of the Initialize arguments (spec wire.md 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// The dialect of the Go node driver.
+    #[default]
+    Json,
+    /// The messages of the schema as they are.
+    Protobuf,
+}
+
+/// A payload that is no message of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MessageError {
+    /// The JSON is malformed or does not fit the schema.
+    #[error("{kind}: {error}", kind = kind_name(*.kind))]
+    Json {
+        /// The kind in the preamble.
+        kind: u32,
+        /// What is wrong, and where.
+        error: JsonError,
+    },
+    /// The protobuf is malformed or does not fit the schema.
+    #[error("{kind}: {error}", kind = kind_name(*.kind))]
+    Protobuf {
+        /// The kind in the preamble.
+        kind: u32,
+        /// What is wrong.
+        error: prost::DecodeError,
+    },
+    /// The payload says that it is of another kind than the preamble (spec wire.md 4).
+    #[error("a payload of {} ({payload}) in a frame of {} ({preamble})", kind_name(*.payload), kind_name(*.preamble))]
+    KindMismatch {
+        /// The kind in the preamble.
+        preamble: u32,
+        /// The kind in the payload.
+        payload: u32,
+    },
+}
+
+/// Appends a whole frame: the preamble, the envelope and the message.
+pub fn encode<P: Payload>(
+    format: Format,
+    dialogue_nonce: u32,
+    error_message: &str,
+    payload: &P,
+    out: &mut Vec<u8>,
+) -> Result<(), frame::FrameError> {
+    let envelope = Envelope {
+        dialogue_nonce,
+        kind: P::KIND.wire(),
+        error_message: error_message.to_owned(),
+    };
+    frame::encode(P::KIND.wire(), out, |out| match format {
+        Format::Json => json::write_pair(&envelope, Some(payload), out),
+        Format::Protobuf => {
+            envelope.encode_raw(out);
+            payload.encode_raw(out);
+        }
+    })
+}
+
+/// Likewise for a message whose kind is only known at run time.
+pub fn encode_message(
+    format: Format,
+    envelope: &Envelope,
+    message: &Message,
+    out: &mut Vec<u8>,
+) -> Result<(), frame::FrameError> {
+    frame::encode(message.kind(), out, |out| match format {
+        Format::Json => json::write_pair(envelope, message.as_json(), out),
+        Format::Protobuf => {
+            envelope.encode_raw(out);
+            message.write_protobuf(out);
+        }
+    })
+}
+
+/// Reads a payload. `kind` is the preamble's: the envelope has the same, also where the payload leaves it out.
+pub fn decode(
+    format: Format,
+    kind: u32,
+    payload: Bytes,
+) -> Result<(Envelope, Message), MessageError> {
+    let mut message = Message::zero(kind);
+    let mut envelope = Envelope {
+        kind,
+        ..Envelope::default()
+    };
+    match format {
+        Format::Json => json::read_pair(&payload, &mut envelope, message.as_json_mut())
+            .map_err(|error| MessageError::Json { kind, error })?,
+        Format::Protobuf => {
+            let fault = |error| MessageError::Protobuf { kind, error };
+            envelope.kind = 0;
+            envelope.merge(payload.clone()).map_err(fault)?;
+            if envelope.kind == 0 {
+                envelope.kind = kind;
+            }
+            message.read_protobuf(payload).map_err(fault)?;
+        }
+    }
+    if envelope.kind != kind {
+        return Err(MessageError::KindMismatch {
+            preamble: kind,
+            payload: envelope.kind,
+        });
+    }
+    Ok((envelope, message))
+}
+
+/// A JSON object that has no envelope, such as a log profile. Fields that are zero or empty are left out if `sparse`.
+pub fn encode_json_object<T: JsonObject>(object: &T, sparse: bool, out: &mut Vec<u8>) {
+    json::write_object(object, sparse, out);
+}

@@ -1,0 +1,96 @@
+//! Texts as Go sees them.
+
+use std::borrow::Cow;
+
+/// What Go makes of bytes that are used as text: every byte that is not part of valid UTF-8 is one U+FFFD. (Rust's lossy
+/// conversion makes one of a whole broken sequence.)
+pub fn go_text(bytes: &[u8]) -> Cow<'_, str> {
+    let mut chunks = bytes.utf8_chunks().peekable();
+    match chunks.peek() {
+        None => return Cow::Borrowed(""),
+        Some(chunk) if chunk.valid().len() == bytes.len() => return Cow::Borrowed(chunk.valid()),
+        Some(_) => {}
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in chunks {
+        text.push_str(chunk.valid());
+        text.extend(std::iter::repeat_n(
+            char::REPLACEMENT_CHARACTER,
+            chunk.invalid().len(),
+        ));
+    }
+    Cow::Owned(text)
+}
+
+/// Resolves the escape sequences in the inside of a JSON string; None if one is malformed.
+pub fn unescape(mut text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(next) = memchr::memchr(b'\\', text) {
+        out.extend_from_slice(&text[..next]);
+        let (&letter, rest) = text[next + 1..].split_first()?;
+        text = rest;
+        let byte = match letter {
+            b'"' | b'\\' | b'/' => letter,
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => {
+                let (character, rest) = unicode_escape(text)?;
+                text = rest;
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                continue;
+            }
+            _ => return None,
+        };
+        out.push(byte);
+    }
+    out.extend_from_slice(text);
+    Some(out)
+}
+
+/// The character that stands behind `\u`, perhaps as two escapes. A surrogate that has no partner is U+FFFD.
+fn unicode_escape(text: &[u8]) -> Option<(char, &[u8])> {
+    let (first, rest) = hex_digits(text)?;
+    if let Some(character) = char::from_u32(first) {
+        return Some((character, rest));
+    }
+    if let Some((second, rest)) = rest.strip_prefix(b"\\u").and_then(hex_digits)
+        && let (0xd800..=0xdbff, 0xdc00..=0xdfff) = (first, second)
+    {
+        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        return Some((char::from_u32(code)?, rest));
+    }
+    Some((char::REPLACEMENT_CHARACTER, rest))
+}
+
+fn hex_digits(text: &[u8]) -> Option<(u32, &[u8])> {
+    let (digits, rest) = text.split_first_chunk::<4>()?;
+    let code = digits.iter().try_fold(0, |code, digit| {
+        Some(code << 4 | char::from(*digit).to_digit(16)?)
+    })?;
+    Some((code, rest))
+}
+
+/// Decodes padded standard base64 as Go does: line ends are ignored, unused bits of the last character may be set.
+pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+    if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(text) {
+        return Some(bytes);
+    }
+    let text: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
+        .collect();
+    // The forgiving decoder would also take missing padding and other white space.
+    if text.len() % 4 != 0 || text.iter().any(u8::is_ascii_whitespace) {
+        return None;
+    }
+    base64_simd::forgiving_decode_to_vec(&text).ok()
+}
+
+/// Appends the base64 of `bytes`.
+pub fn encode_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    base64_simd::STANDARD.encode_append(bytes, out);
+}

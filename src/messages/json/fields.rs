@@ -1,0 +1,394 @@
+//! How fields look in JSON: a module for every type of field that the schema uses, each with `read`, `write` and
+//! `is_zero`. The generated code names these modules.
+//!
+//! `read` is given the field as it is: a repeated member goes on from there, as in Go.
+
+use super::reader::{JsonError, JsonFault, Reader};
+use super::writer::Writer;
+use super::{JsonEntry, JsonObject, bytes_text};
+use bytes::Bytes;
+use std::collections::HashSet;
+
+/// A number; null is no change.
+pub mod integer {
+    use super::*;
+
+    /// An integer type of the schema.
+    pub trait Integer: std::str::FromStr + std::fmt::Display + Copy + Default + PartialEq {
+        /// The name, for errors.
+        const NAME: &'static str;
+    }
+
+    macro_rules! integers {
+        ($($type:ident)*) => {$(
+            impl Integer for $type {
+                const NAME: &'static str = stringify!($type);
+            }
+        )*};
+    }
+    integers!(u8 u32 u64 i32 i64);
+
+    pub fn read<T: Integer>(value: &mut T, input: &mut Reader<'_>) -> Result<(), JsonError> {
+        if input.null()? {
+            return Ok(());
+        }
+        let number = input.number()?;
+        // Rust reads -0 as an unsigned 0, Go does not read it.
+        let unsigned = T::NAME.starts_with('u');
+        *value = number
+            .parse()
+            .ok()
+            .filter(|_| !(unsigned && number.starts_with('-')))
+            .ok_or(input.error(JsonFault::Number(T::NAME)))?;
+        Ok(())
+    }
+
+    pub fn write<T: Integer>(value: &T, out: &mut Writer<'_>) {
+        out.bare(value);
+    }
+
+    pub fn is_zero<T: Integer>(value: &T) -> bool {
+        *value == T::default()
+    }
+}
+
+/// True or false; null is no change.
+pub mod boolean {
+    use super::*;
+
+    pub fn read(value: &mut bool, input: &mut Reader<'_>) -> Result<(), JsonError> {
+        if !input.null()? {
+            *value = input.boolean()?;
+        }
+        Ok(())
+    }
+
+    pub fn write(value: &bool, out: &mut Writer<'_>) {
+        out.bare(value);
+    }
+
+    pub fn is_zero(value: &bool) -> bool {
+        !value
+    }
+}
+
+/// A string; null is no change.
+pub mod text {
+    use super::*;
+
+    pub fn read(value: &mut String, input: &mut Reader<'_>) -> Result<(), JsonError> {
+        if !input.null()? {
+            *value = input.string()?.text()?;
+        }
+        Ok(())
+    }
+
+    pub fn write(value: &str, out: &mut Writer<'_>) {
+        out.text(value);
+    }
+
+    pub fn is_zero(value: &str) -> bool {
+        value.is_empty()
+    }
+}
+
+/// A list of strings.
+pub mod text_list {
+    use super::*;
+
+    pub fn read(list: &mut Vec<String>, input: &mut Reader<'_>) -> Result<(), JsonError> {
+        read_list(list, input, text::read)
+    }
+
+    pub fn write(list: &[String], out: &mut Writer<'_>) {
+        out.array(list, |value, out| out.text(value));
+    }
+
+    pub fn is_zero(list: &[String]) -> bool {
+        list.is_empty()
+    }
+}
+
+/// Bytes as base64 or as a list of numbers; null is empty.
+pub mod byte_string {
+    use super::*;
+
+    pub fn read(value: &mut Bytes, input: &mut Reader<'_>) -> Result<(), JsonError> {
+        *value = nullable_bytes::parse(input)?.unwrap_or_default();
+        Ok(())
+    }
+
+    pub fn write(value: &Bytes, out: &mut Writer<'_>) {
+        out.base64(value);
+    }
+
+    pub fn is_zero(value: &Bytes) -> bool {
+        value.is_empty()
+    }
+}
+
+/// Bytes where null is not the same as empty.
+pub mod nullable_bytes {
+    use super::*;
+
+    pub fn read(value: &mut Option<Bytes>, input: &mut Reader<'_>) -> Result<(), JsonError> {
+        *value = parse(input)?;
+        Ok(())
+    }
+
+    pub(super) fn parse(input: &mut Reader<'_>) -> Result<Option<Bytes>, JsonError> {
+        if input.null()? {
+            return Ok(None);
+        }
+        if input.peek()? == b'[' {
+            let mut bytes = Vec::new();
+            input.array(|input| {
+                let mut byte = 0u8;
+                integer::read(&mut byte, input)?;
+                bytes.push(byte);
+                Ok(())
+            })?;
+            return Ok(Some(bytes.into()));
+        }
+        let string = input.string()?;
+        let bytes = bytes_text::decode_base64(&string.bytes()?).ok_or(JsonError {
+            at: string.at,
+            fault: JsonFault::Base64,
+        })?;
+        Ok(Some(bytes.into()))
+    }
+
+    pub fn write(value: &Option<Bytes>, out: &mut Writer<'_>) {
+        match value {
+            Some(bytes) => out.base64(bytes),
+            None => out.bare("null"),
+        }
+    }
+
+    pub fn is_zero(value: &Option<Bytes>) -> bool {
+        value.is_none()
+    }
+}
+
+/// A list of byte strings.
+pub mod bytes_list {
+    use super::*;
+
+    pub fn read(list: &mut Vec<Bytes>, input: &mut Reader<'_>) -> Result<(), JsonError> {
+        read_list(list, input, byte_string::read)
+    }
+
+    pub fn write(list: &[Bytes], out: &mut Writer<'_>) {
+        out.array(list, |value, out| out.base64(value));
+    }
+
+    pub fn is_zero(list: &[Bytes]) -> bool {
+        list.is_empty()
+    }
+}
+
+/// A bare decimal number of any size, or null.
+pub mod big_int {
+    use super::*;
+    use crate::messages::BigInt;
+
+    pub fn read(value: &mut Option<BigInt>, input: &mut Reader<'_>) -> Result<(), JsonError> {
+        *value = match input.null()? {
+            true => None,
+            false => {
+                let number = input.number()?;
+                Some(
+                    number
+                        .parse()
+                        .map_err(|_| input.error(JsonFault::Number("integer")))?,
+                )
+            }
+        };
+        Ok(())
+    }
+
+    pub fn write(value: &Option<BigInt>, out: &mut Writer<'_>) {
+        match value {
+            Some(number) => out.bare(number),
+            None => out.bare("null"),
+        }
+    }
+
+    pub fn is_zero(value: &Option<BigInt>) -> bool {
+        value.is_none()
+    }
+}
+
+/// An object, or null.
+pub mod object {
+    use super::*;
+
+    pub fn read<T: JsonObject + Default>(
+        value: &mut Option<T>,
+        input: &mut Reader<'_>,
+    ) -> Result<(), JsonError> {
+        if input.null()? {
+            *value = None;
+            return Ok(());
+        }
+        read_members(value.get_or_insert_default(), input)
+    }
+
+    pub fn write<T: JsonObject>(value: &Option<T>, out: &mut Writer<'_>) {
+        match value {
+            Some(object) => out.object(|out| object.write_fields(out)),
+            None => out.bare("null"),
+        }
+    }
+
+    pub fn is_zero<T>(value: &Option<T>) -> bool {
+        value.is_none()
+    }
+}
+
+/// A list of objects; a null element is an all-zero object.
+pub mod object_list {
+    use super::*;
+
+    pub fn read<T: JsonObject + Default>(
+        list: &mut Vec<T>,
+        input: &mut Reader<'_>,
+    ) -> Result<(), JsonError> {
+        read_list(list, input, |object, input| match input.null()? {
+            true => Ok(()),
+            false => read_members(object, input),
+        })
+    }
+
+    pub fn write<T: JsonObject>(list: &[T], out: &mut Writer<'_>) {
+        out.array(list, |object, out| {
+            out.object(|out| object.write_fields(out))
+        });
+    }
+
+    pub fn is_zero<T>(list: &[T]) -> bool {
+        list.is_empty()
+    }
+}
+
+/// A message whose fields stand beside those of the message that contains it.
+pub mod flattened {
+    use super::*;
+
+    pub fn read_member<T: JsonObject + Default>(
+        value: &mut Option<T>,
+        name: &[u8],
+        input: &mut Reader<'_>,
+    ) -> Result<bool, JsonError> {
+        value.get_or_insert_default().read_member(name, input)
+    }
+
+    pub fn write<T: JsonObject + Default>(value: &Option<T>, out: &mut Writer<'_>) {
+        match value {
+            Some(object) => object.write_fields(out),
+            None => T::default().write_fields(out),
+        }
+    }
+}
+
+/// The members of a map or set; null is none.
+///
+/// The codec keeps keys as they are: reading gives the bytes of the JSON string, with U+FFFD for what is not UTF-8.
+pub mod map {
+    use super::*;
+
+    pub fn read<E: JsonEntry>(
+        entries: &mut Vec<E>,
+        input: &mut Reader<'_>,
+    ) -> Result<(), JsonError> {
+        if input.null()? {
+            entries.clear();
+            return Ok(());
+        }
+        // Go writes maps in the order of their keys: as long as they ascend, none is there twice.
+        let mut ascending = entries.is_empty();
+        input.object(|name, input| {
+            let key = Bytes::copy_from_slice(bytes_text::go_text(name).as_bytes());
+            ascending &= entries.last().is_none_or(|last| *last.key() < key);
+            let mut entry = E::with_key(key);
+            entry.read_value(input)?;
+            entries.push(entry);
+            Ok(())
+        })?;
+        if !ascending {
+            keep_last_of_equal_keys(entries);
+        }
+        Ok(())
+    }
+
+    fn keep_last_of_equal_keys<E: JsonEntry>(entries: &mut Vec<E>) {
+        let mut seen = HashSet::new();
+        entries.reverse();
+        entries.retain(|entry| seen.insert(entry.key().clone()));
+        entries.reverse();
+    }
+
+    /// Writes keys as Go does, except that no two members get the same name: a later one gets `#` and the hex of its
+    /// bytes behind it (spec wire.md 4).
+    pub fn write<E: JsonEntry>(entries: &[E], out: &mut Writer<'_>) {
+        let mangled = entries
+            .iter()
+            .any(|entry| std::str::from_utf8(entry.key()).is_err());
+        let mut taken = HashSet::new();
+        out.object(|out| {
+            for entry in entries {
+                let mut name = bytes_text::go_text(entry.key()).into_owned();
+                while mangled && !taken.insert(name.clone()) {
+                    name.push('#');
+                    name.extend(entry.key().iter().map(|byte| format!("{byte:02x}")));
+                }
+                out.named_member(&name, |out| entry.write_value(out));
+            }
+        });
+    }
+
+    pub fn is_zero<E>(entries: &[E]) -> bool {
+        entries.is_empty()
+    }
+}
+
+/// The value of a set element: any object, or null.
+pub mod unit {
+    use super::*;
+
+    pub fn read(input: &mut Reader<'_>) -> Result<(), JsonError> {
+        if input.null()? {
+            return Ok(());
+        }
+        input.object(|_, input| input.skip())
+    }
+
+    pub fn write(out: &mut Writer<'_>) {
+        out.object(|_| {});
+    }
+}
+
+fn read_members<T: JsonObject>(object: &mut T, input: &mut Reader<'_>) -> Result<(), JsonError> {
+    input.object(|name, input| match object.read_member(name, input)? {
+        true => Ok(()),
+        false => input.skip(),
+    })
+}
+
+/// Replaces a list; null is an empty one.
+fn read_list<T: Default>(
+    list: &mut Vec<T>,
+    input: &mut Reader<'_>,
+    mut read: impl FnMut(&mut T, &mut Reader<'_>) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    list.clear();
+    if input.null()? {
+        return Ok(());
+    }
+    input.array(|input| {
+        let mut element = T::default();
+        read(&mut element, input)?;
+        list.push(element);
+        Ok(())
+    })
+}

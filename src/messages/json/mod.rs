@@ -1,0 +1,124 @@
+//! JSON as the Go node driver writes and reads it (spec wire.md 4).
+//!
+//! Reading follows Go's encoding/json: unknown members are skipped, names match in any case, null means zero or empty, the
+//! last of two equal members wins, bytes that are not UTF-8 read as U+FFFD. Reading is driven by the schema and keeps no
+//! tree; nesting is limited. Writing gives what a Go reader accepts.
+//!
+//! Where we differ from Go on purpose stands in the README of the repository, section "JSON".
+
+mod bytes_text;
+mod fields;
+mod reader;
+mod writer;
+
+pub use fields::*;
+pub use reader::{JsonError, JsonFault, Reader};
+pub use writer::Writer;
+
+/// A message that is a JSON object. Generated from the schema.
+pub trait JsonObject {
+    /// Reads the value of the member `name`, unless the message has no such field: then false, and nothing is read.
+    fn read_member(&mut self, name: &[u8], input: &mut Reader<'_>) -> Result<bool, JsonError>;
+
+    /// Writes the members.
+    fn write_fields(&self, out: &mut Writer<'_>);
+}
+
+/// A message that is a member of a JSON object which stands for a map or a set. Generated from the schema.
+pub trait JsonEntry: Default {
+    /// An entry without a value.
+    fn with_key(key: bytes::Bytes) -> Self;
+
+    /// The key, as bytes.
+    fn key(&self) -> &bytes::Bytes;
+
+    /// Reads the value.
+    fn read_value(&mut self, input: &mut Reader<'_>) -> Result<(), JsonError>;
+
+    /// Writes the value.
+    fn write_value(&self, out: &mut Writer<'_>);
+}
+
+/// Reads a text that is one object with the members of both messages; null leaves them as they are.
+pub fn read_pair(
+    text: &[u8],
+    first: &mut dyn JsonObject,
+    mut second: Option<&mut (dyn JsonObject + '_)>,
+) -> Result<(), JsonError> {
+    let mut input = Reader::new(text);
+    if !input.null()? {
+        input.object(|name, input| {
+            let mut read = first.read_member(name, input)?;
+            if let Some(second) = &mut second
+                && !read
+            {
+                read = second.read_member(name, input)?;
+            }
+            if read { Ok(()) } else { input.skip() }
+        })?;
+    }
+    input.end()
+}
+
+/// Reads a text that is one object; null leaves it as it is.
+pub fn read_object(text: &[u8], into: &mut dyn JsonObject) -> Result<(), JsonError> {
+    read_pair(text, into, None)
+}
+
+/// Appends one object with the members of both messages.
+pub fn write_pair(
+    first: &dyn JsonObject,
+    second: Option<&(dyn JsonObject + '_)>,
+    out: &mut Vec<u8>,
+) {
+    Writer::new(out, false).object(|out| {
+        first.write_fields(out);
+        if let Some(second) = second {
+            second.write_fields(out);
+        }
+    });
+}
+
+/// Appends an object. If `sparse`, members that are zero, empty or null are left out.
+pub fn write_object(object: &dyn JsonObject, sparse: bool, out: &mut Vec<u8>) {
+    Writer::new(out, sparse).object(|out| object.write_fields(out));
+}
+
+/// The index of the field that a member's name means: the one spelled so, else the first spelled so in another case.
+/// `usize::MAX` for none.
+pub fn position(fields: &[&str], name: &[u8]) -> usize {
+    fields
+        .iter()
+        .position(|field| field.as_bytes() == name)
+        .or_else(|| {
+            fields
+                .iter()
+                .position(|field| equal_fold(field.as_bytes(), name))
+        })
+        .unwrap_or(usize::MAX)
+}
+
+/// Whether a name equals an ASCII field name but for case, in Unicode's sense: two letters outside ASCII fold into it.
+fn equal_fold(field: &[u8], mut name: &[u8]) -> bool {
+    const LONG_S: &[u8] = "\u{17f}".as_bytes();
+    const KELVIN: &[u8] = "\u{212a}".as_bytes();
+    for expected in field {
+        let (found, rest) = if let Some(rest) = name.strip_prefix(LONG_S) {
+            (b's', rest)
+        } else if let Some(rest) = name.strip_prefix(KELVIN) {
+            (b'k', rest)
+        } else if let Some((first, rest)) = name.split_first() {
+            (*first, rest)
+        } else {
+            return false;
+        };
+        if !expected.eq_ignore_ascii_case(&found) {
+            return false;
+        }
+        name = rest;
+    }
+    name.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

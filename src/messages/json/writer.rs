@@ -1,0 +1,123 @@
+use super::bytes_text;
+use std::io::Write as _;
+
+/// Writes JSON to the end of a buffer, as Go's encoding/json does: no white space, HTML characters escaped.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+    /// Whether members that are zero are left out.
+    sparse: bool,
+    /// Whether a comma is due before the next member or element.
+    comma: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// Appends to `out`. If `sparse`, members that are zero, empty or null are left out.
+    pub fn new(out: &'a mut Vec<u8>, sparse: bool) -> Writer<'a> {
+        Writer {
+            out,
+            sparse,
+            comma: false,
+        }
+    }
+
+    /// Writes an object; `members` writes what is in it.
+    pub fn object(&mut self, members: impl FnOnce(&mut Self)) {
+        self.raw(b"{");
+        self.comma = false;
+        members(self);
+        self.raw(b"}");
+        self.comma = true;
+    }
+
+    /// Writes an array; `element` writes each one.
+    pub fn array<T>(&mut self, elements: &[T], mut element: impl FnMut(&T, &mut Self)) {
+        self.raw(b"[");
+        self.comma = false;
+        for value in elements {
+            self.separate();
+            element(value, self);
+            self.comma = true;
+        }
+        self.raw(b"]");
+        self.comma = true;
+    }
+
+    /// Writes a member of an object whose name needs no escapes; `value` writes its value.
+    pub fn member(&mut self, name: &str, is_zero: bool, value: impl FnOnce(&mut Self)) {
+        if self.sparse && is_zero {
+            return;
+        }
+        self.separate();
+        self.raw(b"\"");
+        self.raw(name.as_bytes());
+        self.raw(b"\":");
+        value(self);
+        self.comma = true;
+    }
+
+    /// Writes a member with any name.
+    pub fn named_member(&mut self, name: &str, value: impl FnOnce(&mut Self)) {
+        self.separate();
+        self.text(name);
+        self.raw(b":");
+        value(self);
+        self.comma = true;
+    }
+
+    /// Writes a string.
+    pub fn text(&mut self, text: &str) {
+        self.raw(b"\"");
+        let mut rest = text;
+        while let Some(next) = rest.find(|c| needs_escape(c)) {
+            let (plain, tail) = rest.split_at(next);
+            self.raw(plain.as_bytes());
+            let mut characters = tail.chars();
+            let escaped = characters.next().expect("find pointed at a character");
+            self.escape(escaped);
+            rest = characters.as_str();
+        }
+        self.raw(rest.as_bytes());
+        self.raw(b"\"");
+    }
+
+    /// Writes bytes as a base64 string.
+    pub fn base64(&mut self, bytes: &[u8]) {
+        self.raw(b"\"");
+        bytes_text::encode_base64(bytes, self.out);
+        self.raw(b"\"");
+    }
+
+    /// Writes what shows itself as valid JSON: a number, true, false or null.
+    pub fn bare(&mut self, value: impl std::fmt::Display) {
+        write!(self.out, "{value}").expect("writing to a Vec can't fail");
+    }
+
+    fn escape(&mut self, character: char) {
+        match character {
+            '"' => self.raw(b"\\\""),
+            '\\' => self.raw(b"\\\\"),
+            '\n' => self.raw(b"\\n"),
+            '\r' => self.raw(b"\\r"),
+            '\t' => self.raw(b"\\t"),
+            other => self.bare(format_args!("\\u{:04x}", u32::from(other))),
+        }
+    }
+
+    fn separate(&mut self) {
+        if self.comma {
+            self.raw(b",");
+        }
+    }
+
+    fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+}
+
+fn needs_escape(character: char) -> bool {
+    matches!(
+        character,
+        '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\x1f'
+    )
+}

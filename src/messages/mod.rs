@@ -1,0 +1,207 @@
+//! Messages: what the payload of a frame means.
+//!
+//! Everything here follows from the schema in proto/arwen/v1: the structs, the kinds, their roles and pairs, and both
+//! encodings. There is no other list of kinds or fields.
+//!
+//! A message is a [`Payload`] and travels with an [`Envelope`]; [`codec`] turns the two into bytes and back.
+
+mod big_int;
+pub mod codec;
+pub mod json;
+
+pub use big_int::NotABigInt;
+pub use codec::{Format, MessageError};
+
+/// The types that prost generates from the schema.
+mod schema {
+    #![allow(
+        missing_docs,
+        reason = "the schema documents most of them; enum values speak for themselves"
+    )]
+    include!(concat!(env!("OUT_DIR"), "/arwen.v1.rs"));
+}
+pub use schema::kinds::MessageKind;
+pub use schema::*;
+
+/// What a kind is for in a dialogue (spec wire.md 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The node starts a dialogue; the kind of the answer.
+    Request(MessageKind),
+    /// Ends a dialogue.
+    Response,
+    /// Arwen asks the node; the kind of the answer.
+    HookRequest(MessageKind),
+    /// The node answers.
+    HookResponse,
+    /// Outside of these: the start, the end, and the answer to what is none of them.
+    Control,
+}
+
+/// A message of a known kind, with its fields.
+pub trait Payload: prost::Message + json::JsonObject + Default + Into<Message> {
+    /// The kind.
+    const KIND: MessageKind;
+
+    /// The payload in a message of this kind; otherwise the message.
+    fn from_message(message: Message) -> Result<Self, Message>;
+}
+
+/// A message that is answered by a message of one kind.
+pub trait Request: Payload {
+    /// The answer.
+    type Response: Payload;
+}
+
+/// A [`Request`] that arwen sends to the node in the middle of a dialogue.
+pub trait HookRequest: Request {}
+
+macro_rules! messages {
+    ($($name:ident($payload:ident), $role:expr;)*) => {
+        /// A message of any kind.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Message {
+            $(#[doc = concat!("See [`MessageKind::", stringify!($name), "`].")] $name($payload),)*
+            /// A kind that nobody sends; the wire number. Of its fields only the envelope is read.
+            Unknown(u32),
+        }
+
+        impl Message {
+            /// The wire number of the kind.
+            pub fn kind(&self) -> u32 {
+                match self {
+                    $(Message::$name(_) => MessageKind::$name.wire(),)*
+                    Message::Unknown(kind) => *kind,
+                }
+            }
+
+            /// An all-zero message of a kind.
+            fn zero(kind: u32) -> Message {
+                match MessageKind::from_wire(kind) {
+                    $(Some(MessageKind::$name) => Message::$name($payload::default()),)*
+                    _ => Message::Unknown(kind),
+                }
+            }
+
+            /// The fields as a JSON object; none for an unknown kind.
+            fn as_json(&self) -> Option<&dyn json::JsonObject> {
+                match self {
+                    $(Message::$name(payload) => Some(payload),)*
+                    Message::Unknown(_) => None,
+                }
+            }
+
+            /// Likewise, for reading.
+            fn as_json_mut(&mut self) -> Option<&mut dyn json::JsonObject> {
+                match self {
+                    $(Message::$name(payload) => Some(payload),)*
+                    Message::Unknown(_) => None,
+                }
+            }
+
+            /// Appends the fields as protobuf.
+            fn write_protobuf(&self, out: &mut Vec<u8>) {
+                match self {
+                    $(Message::$name(payload) => prost::Message::encode_raw(payload, out),)*
+                    Message::Unknown(_) => {}
+                }
+            }
+
+            /// Reads the fields from protobuf.
+            fn read_protobuf(&mut self, payload: bytes::Bytes) -> Result<(), prost::DecodeError> {
+                match self {
+                    $(Message::$name(fields) => prost::Message::merge(fields, payload),)*
+                    Message::Unknown(_) => Ok(()),
+                }
+            }
+        }
+
+        $(
+            impl From<$payload> for Message {
+                fn from(payload: $payload) -> Message {
+                    Message::$name(payload)
+                }
+            }
+
+            impl Payload for $payload {
+                const KIND: MessageKind = MessageKind::$name;
+
+                fn from_message(message: Message) -> Result<Self, Message> {
+                    match message {
+                        Message::$name(payload) => Ok(payload),
+                        other => Err(other),
+                    }
+                }
+            }
+        )*
+
+        impl MessageKind {
+            /// What the kind is for; `None` for one that is never sent.
+            pub fn role(self) -> Option<Role> {
+                match self {
+                    $(MessageKind::$name => Some($role),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+include!(concat!(env!("OUT_DIR"), "/schema.rs"));
+
+impl MessageKind {
+    /// The kind with this wire number.
+    pub fn from_wire(number: u32) -> Option<MessageKind> {
+        i32::try_from(number)
+            .ok()
+            .and_then(|number| MessageKind::try_from(number).ok())
+    }
+
+    /// The wire number.
+    pub fn wire(self) -> u32 {
+        self as u32
+    }
+}
+
+/// The name of a kind for people: `ContractResponse`, or `kind 1000` for one without a name.
+pub fn kind_name(kind: u32) -> String {
+    match MessageKind::from_wire(kind) {
+        Some(kind) => kind.as_str_name().to_owned(),
+        None => format!("kind {kind}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_follow_from_the_names() {
+        assert_eq!(
+            MessageKind::ContractDeployRequest.role(),
+            Some(Role::Request(MessageKind::ContractResponse))
+        );
+        assert_eq!(
+            MessageKind::DiagnoseWaitRequest.role(),
+            Some(Role::Request(MessageKind::DiagnoseWaitResponse))
+        );
+        assert_eq!(MessageKind::FirstKind.role(), None);
+        for number in 6..=45 {
+            let kind = MessageKind::from_wire(number).expect("the hook calls are 6..=45");
+            match kind.role() {
+                Some(Role::HookRequest(response)) => {
+                    assert_eq!((number % 2, response.wire()), (0, number + 1));
+                }
+                Some(Role::HookResponse) => assert_eq!(number % 2, 1),
+                other => panic!("{number} has the role {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn kinds_have_the_names_of_the_wire() {
+        assert_eq!(kind_name(10), "BlockchainGetBlockhashRequest");
+        assert_eq!(kind_name(50), "kind 50");
+        assert_eq!(kind_name(u32::MAX), "kind 4294967295");
+    }
+}
