@@ -3,6 +3,8 @@
 //!
 //! `read` is given the field as it is: a repeated member goes on from there, as in Go.
 
+#![allow(missing_docs, reason = "read, write and is_zero are the same in every module")]
+
 use super::reader::{JsonError, JsonFault, Reader};
 use super::writer::Writer;
 use super::{JsonEntry, JsonObject, bytes_text};
