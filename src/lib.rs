@@ -3,6 +3,7 @@
 
 pub mod frame;
 pub mod hooks;
+pub mod logs;
 pub mod messages;
 #[cfg(feature = "vm")]
 pub mod vm;
