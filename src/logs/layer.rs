@@ -63,12 +63,17 @@ impl Logs {
         tracing::callsite::rebuild_interest_cache();
     }
 
-    fn wants(&self, metadata: &Metadata<'_>) -> bool {
+    /// The level of a logger.
+    pub fn level_of(&self, logger: &str) -> Level {
         let levels = self.levels.read().unwrap_or_else(PoisonError::into_inner);
-        let logger = levels.of(metadata.target());
+        levels.of(logger)
+    }
+
+    fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        let logger = metadata.target();
         metadata.is_event()
-            && is_logger(metadata.target())
-            && logger.lets_pass((*metadata.level()).into())
+            && is_logger(logger)
+            && self.level_of(logger).lets_pass((*metadata.level()).into())
     }
 }
 
