@@ -106,3 +106,6 @@ impl<T: Transport> Answerer for Replier<'_, T> {
             .map_err(|error| Fault::answering(error, self.budget.whole))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What can go wrong between the node and the child, and what the node may do about it.
 
+use super::config::ProfileError;
 use super::locate::{NoProgram, NotFound};
 use crate::dialogue::{DialogueError, MessengerError};
 use crate::frame::FrameError;
@@ -47,7 +48,10 @@ impl CriticalError {
     /// Whose fault it is, and so what the caller may do.
     pub fn blame(&self) -> Blame {
         match &self.fault {
-            Fault::BadArguments(_) | Fault::NotFound(_) | Fault::Start(_) => Blame::Setup,
+            Fault::BadArguments(_)
+            | Fault::BadProfile(_)
+            | Fault::NotFound(_)
+            | Fault::Start(_) => Blame::Setup,
             Fault::Closed(_)
             | Fault::InvalidNonce(_)
             | Fault::BadMessage(_)
@@ -80,6 +84,9 @@ pub enum Fault {
     /// The child refused the Initialize arguments. Its own words.
     #[error("bad arguments passed to arwen: {0}")]
     BadArguments(String),
+    /// The log profile of the configuration is no good.
+    #[error(transparent)]
+    BadProfile(#[from] ProfileError),
     /// There is no binary.
     #[error(transparent)]
     NotFound(#[from] NotFound),

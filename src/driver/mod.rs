@@ -103,6 +103,8 @@ impl<H: BlockchainHook> Driver<H> {
             stats: DriverStats::default(),
             counters: Arc::default(),
         };
+        config::check_profile(&driver.config.log_profile)
+            .map_err(|error| driver.critical(error.into(), None))?;
         let process = driver.start()?;
         driver.process = Some(process);
         Ok(driver)
