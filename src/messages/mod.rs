@@ -44,6 +44,10 @@ pub trait Payload: prost::Message + json::JsonObject + Default + Into<Message> {
     const KIND: MessageKind;
 
     /// The payload in a message of this kind; otherwise the message.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the message is not copied any further than the payload would be"
+    )]
     fn from_message(message: Message) -> Result<Self, Message>;
 }
 
