@@ -84,7 +84,7 @@ impl Decoder {
         }
     }
 
-    /// Whether bytes have come that are not yet part of a frame.
+    /// Whether everything that has come was returned in frames.
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }

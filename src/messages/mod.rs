@@ -10,7 +10,7 @@ pub mod codec;
 pub mod json;
 
 pub use big_int::NotABigInt;
-pub use codec::{Format, MessageError};
+pub use codec::{Format, MessageError, UnsupportedMarshalizer};
 
 /// The types that prost generates from the schema.
 mod schema {
