@@ -1,3 +1,4 @@
 //! The virtual machine.
 
 pub(crate) mod engine;
+pub(crate) mod gas;

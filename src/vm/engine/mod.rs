@@ -8,6 +8,55 @@
 //! [`Instance::call`] takes it and gives it back. So a host function has the host and its own instance, both mutably,
 //! without shared state or unsafe code, and may run other instances meanwhile.
 
+/// Implements [`InstanceAccess`] for an instance at rest, which has a method `access`, by what it has inside a call.
+macro_rules! instance_access_through_access {
+    ($instance:ident) => {
+        impl<H: HostCalls> InstanceAccess for $instance<H> {
+            fn used_points(&mut self) -> u64 {
+                self.access().used_points()
+            }
+
+            fn set_used_points(&mut self, points: u64) {
+                self.access().set_used_points(points);
+            }
+
+            fn has_memory(&mut self) -> bool {
+                self.access().has_memory()
+            }
+
+            fn memory_size(&mut self) -> u64 {
+                self.access().memory_size()
+            }
+
+            fn declared_maximum_pages(&mut self) -> Option<u32> {
+                self.access().declared_maximum_pages()
+            }
+
+            fn read_memory(&mut self, offset: u64, into: &mut [u8]) -> Result<(), OutOfBounds> {
+                self.access().read_memory(offset, into)
+            }
+
+            fn write_memory(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
+                self.access().write_memory(offset, bytes)
+            }
+
+            fn grow_memory(&mut self, pages: u32) -> bool {
+                self.access().grow_memory(pages)
+            }
+        }
+    };
+}
+
+pub mod cache;
+pub mod instrument;
+pub mod validation;
+pub mod wasmer;
+#[cfg(test)]
+mod wasmi_engine;
+
+#[cfg(test)]
+mod tests;
+
 use thiserror::Error;
 
 /// The type of a value that crosses the border between a contract and the host.
@@ -121,6 +170,9 @@ pub trait CompiledModule<H: HostCalls>: Send + Sync {
     /// The exported functions, in the order of the exports.
     fn exported_functions(&self) -> &[ExportedFunction];
 
+    /// Whether the contract exports a memory, under any name (spec host.md 3.2).
+    fn exports_memory(&self) -> bool;
+
     /// A fresh instance with `limit` points, its start function, if any, done (its points are in the used ones).
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError>;
 }
@@ -143,4 +195,13 @@ pub trait Engine<H: HostCalls>: Send + Sync {
         &self,
         module: &instrument::InstrumentedModule,
     ) -> Result<std::sync::Arc<dyn CompiledModule<H>>, String>;
+}
+
+/// The text of a panic.
+fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".to_owned())
 }

@@ -1,0 +1,148 @@
+//! From a contract's code to a compiled module, once for each code.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::instrument::{InstrumentationError, instrument};
+use super::validation::{InvalidModule, validate};
+use super::{CompiledModule, Engine, HostCalls, ImportTable, panic_message};
+use crate::vm::gas::opcode_costs::OpcodeCosts;
+
+/// Why code could not be compiled. For the contract all of these are the same: invalid contract code.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CompilationError {
+    /// The code is no contract (spec host.md 3.1).
+    #[error(transparent)]
+    Invalid(#[from] InvalidModule),
+    /// The code could not be rewritten.
+    #[error(transparent)]
+    Instrumentation(#[from] InstrumentationError),
+    /// The engine could not compile what it was given.
+    #[error("the engine can't compile the module: {0}")]
+    Engine(String),
+    /// Validation, instrumentation or the engine panicked: a bug, but no reason to end the process.
+    #[error("a panic while compiling: {0}")]
+    Panic(String),
+}
+
+/// How much a [`ModuleCache`] keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheLimits {
+    /// Number of modules. Each holds a few mappings of compiled code.
+    pub modules: usize,
+    /// Sum of the bytes of their wasm, as deployed. Compiled code is several times as large.
+    pub code_bytes: usize,
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self {
+            modules: 256,
+            code_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// SHA-256 of the code.
+type CodeHash = [u8; 32];
+
+struct Entry<H> {
+    module: Arc<dyn CompiledModule<H>>,
+    code_bytes: usize,
+    last_use: u64,
+}
+
+/// Compiles code and remembers the modules that were used last. Invalid code is not remembered: seeing that it is
+/// invalid is cheap. A module that is in use stays alive when the cache drops it.
+pub struct ModuleCache<H> {
+    engine: Box<dyn Engine<H>>,
+    import_table: ImportTable,
+    costs: OpcodeCosts,
+    limits: CacheLimits,
+    entries: BTreeMap<CodeHash, Entry<H>>,
+    /// The same entries by their last use, oldest first.
+    by_use: BTreeMap<u64, CodeHash>,
+    code_bytes: usize,
+    uses: u64,
+}
+
+impl<H: HostCalls> ModuleCache<H> {
+    /// An empty cache. The costs are fixed for its life, because they are compiled into the modules.
+    pub fn new(
+        engine: Box<dyn Engine<H>>,
+        import_table: ImportTable,
+        costs: OpcodeCosts,
+        limits: CacheLimits,
+    ) -> Self {
+        Self {
+            engine,
+            import_table,
+            costs,
+            limits,
+            entries: BTreeMap::new(),
+            by_use: BTreeMap::new(),
+            code_bytes: 0,
+            uses: 0,
+        }
+    }
+
+    /// The compiled module of `code`: from the cache, or validated, instrumented, compiled and kept.
+    pub fn compile(&mut self, code: &[u8]) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
+        let hash: CodeHash = Sha256::digest(code).into();
+        self.uses += 1;
+        if let Some(entry) = self.entries.get_mut(&hash) {
+            self.by_use.remove(&entry.last_use);
+            entry.last_use = self.uses;
+            self.by_use.insert(self.uses, hash);
+            return Ok(Arc::clone(&entry.module));
+        }
+        let module = self.compile_uncached(code)?;
+        self.keep(hash, code.len(), &module);
+        Ok(module)
+    }
+
+    fn compile_uncached(
+        &self,
+        code: &[u8],
+    ) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
+        let compiled = catch_unwind(AssertUnwindSafe(|| {
+            let validated = validate(code, self.import_table)?;
+            let instrumented = instrument(&validated, self.import_table, &self.costs)?;
+            self.engine
+                .compile(&instrumented)
+                .map_err(CompilationError::Engine)
+        }));
+        compiled.unwrap_or_else(|panic| Err(CompilationError::Panic(panic_message(&*panic))))
+    }
+
+    fn keep(&mut self, hash: CodeHash, code_bytes: usize, module: &Arc<dyn CompiledModule<H>>) {
+        if code_bytes > self.limits.code_bytes || self.limits.modules == 0 {
+            return;
+        }
+        while self.entries.len() >= self.limits.modules
+            || self.code_bytes + code_bytes > self.limits.code_bytes
+        {
+            self.drop_oldest();
+        }
+        let entry = Entry {
+            module: Arc::clone(module),
+            code_bytes,
+            last_use: self.uses,
+        };
+        self.code_bytes += code_bytes;
+        self.by_use.insert(self.uses, hash);
+        self.entries.insert(hash, entry);
+    }
+
+    fn drop_oldest(&mut self) {
+        let oldest = self
+            .by_use
+            .pop_first()
+            .and_then(|(_, hash)| self.entries.remove(&hash));
+        self.code_bytes -= oldest.map_or(0, |entry| entry.code_bytes);
+    }
+}

@@ -1,0 +1,242 @@
+//! An instance in wasmer.
+
+use std::sync::Arc;
+
+use ::wasmer::{
+    Engine as CodeEngine, Extern, FunctionEnv, Global, Instance as CodeInstance, Memory, Module,
+    Pages, RuntimeError, Store, StoreMut, Value,
+};
+
+use super::linking::{Environment, Stop, link};
+use crate::vm::engine::instrument::InstrumentedModule;
+use crate::vm::engine::{
+    CallEnd, HostCalls, Instance, InstanceAccess, InstantiationError, OutOfBounds,
+};
+
+/// What the host reaches in an instance.
+#[derive(Clone)]
+pub(super) struct Handles {
+    used: Global,
+    memory: Option<Memory>,
+    declared_maximum_pages: Option<u32>,
+}
+
+/// An instance with its store.
+pub(super) struct WasmerInstance<H: HostCalls> {
+    store: Store,
+    environment: FunctionEnv<Environment<H>>,
+    instance: CodeInstance,
+    handles: Handles,
+    description: Arc<InstrumentedModule>,
+    /// A call has trapped or aborted: the counters of the stack are off, and the memory is in an unknown state.
+    is_spent: bool,
+}
+
+impl<H: HostCalls> WasmerInstance<H> {
+    /// Instantiates `code` and runs its start function, if it has one.
+    pub(super) fn new(
+        engine: &CodeEngine,
+        code: &Module,
+        description: &Arc<InstrumentedModule>,
+        limit: u64,
+    ) -> Result<Self, InstantiationError> {
+        let mut store = Store::new(engine.clone());
+        let environment = FunctionEnv::new(
+            &mut store,
+            Environment {
+                host: None,
+                handles: None,
+                stop: None,
+            },
+        );
+        let imports = description.imports.iter().map(|&index| {
+            let function = &description.import_table[index];
+            Extern::Function(link(&mut store, &environment, index, function))
+        });
+        let imports: Vec<Extern> = imports.collect();
+        let instance = CodeInstance::new_by_index(&mut store, code, &imports)
+            .map_err(|error| invalid(&error))?;
+        let hidden = &description.hidden;
+        let exports = &instance.exports;
+        let memory = hidden
+            .memory
+            .as_ref()
+            .map(|name| exports.get_memory(name))
+            .transpose();
+        let handles = Handles {
+            used: exports
+                .get_global(&hidden.used)
+                .map_err(|error| invalid(&error))?
+                .clone(),
+            memory: memory.map_err(|error| invalid(&error))?.cloned(),
+            declared_maximum_pages: description.declared_maximum_pages,
+        };
+        let limits = exports
+            .get_global(&hidden.limit)
+            .map_err(|error| invalid(&error))?;
+        limits
+            .set(&mut store, Value::I64(limit as i64))
+            .map_err(|error| invalid(&error))?;
+        environment.as_mut(&mut store).handles = Some(handles.clone());
+        let mut instance = Self {
+            store,
+            environment,
+            instance,
+            handles,
+            description: Arc::clone(description),
+            is_spent: false,
+        };
+        instance.start()?;
+        Ok(instance)
+    }
+
+    fn start(&mut self) -> Result<(), InstantiationError> {
+        let description = Arc::clone(&self.description);
+        let Some(name) = &description.hidden.start else {
+            return Ok(());
+        };
+        let outcome = self.call_by_name(name, 0);
+        match (outcome, self.environment.as_ref(&self.store).stop) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), Some(Stop::NoHost)) => Err(InstantiationError::StartCalledHost),
+            (Err(error), _) => Err(invalid(&error.message())),
+        }
+    }
+
+    fn call_by_name(&mut self, name: &str, results: usize) -> Result<(), RuntimeError> {
+        let function = self
+            .instance
+            .exports
+            .get_function(name)
+            .map_err(|error| RuntimeError::new(error.to_string()))?;
+        if results == 0 {
+            function.typed::<(), ()>(&self.store)?.call(&mut self.store)
+        } else {
+            function.clone().call(&mut self.store, &[]).map(drop)
+        }
+    }
+
+    fn access(&mut self) -> Access<'_> {
+        use ::wasmer::AsStoreMut;
+        Access {
+            store: self.store.as_store_mut(),
+            handles: &self.handles,
+        }
+    }
+}
+
+impl<H: HostCalls> Instance<H> for WasmerInstance<H> {
+    fn call(&mut self, name: &str, host: Box<H>) -> (Box<H>, CallEnd) {
+        let exported = self
+            .description
+            .exported_functions
+            .iter()
+            .find(|function| function.name == name);
+        let results = match exported {
+            _ if self.is_spent => {
+                return (
+                    host,
+                    CallEnd::Trapped("an earlier call trapped or aborted".to_owned()),
+                );
+            }
+            None => {
+                return (
+                    host,
+                    CallEnd::Trapped(format!("no function {name:?} is exported")),
+                );
+            }
+            Some(function) if function.parameters > 0 => {
+                let reason = format!("function {name:?} has {} parameters", function.parameters);
+                return (host, CallEnd::Trapped(reason));
+            }
+            Some(function) => function.results,
+        };
+        self.environment.as_mut(&mut self.store).host = Some(host);
+        let outcome = self.call_by_name(name, results);
+        let environment = self.environment.as_mut(&mut self.store);
+        let host = environment
+            .host
+            .take()
+            .expect("host functions put the host back before they return");
+        let end = match outcome {
+            Ok(()) => CallEnd::Returned,
+            Err(_) if environment.stop == Some(Stop::Aborted) => CallEnd::Aborted,
+            Err(error) => CallEnd::Trapped(error.message()),
+        };
+        self.is_spent = end != CallEnd::Returned;
+        (host, end)
+    }
+}
+
+fn invalid(error: &impl ToString) -> InstantiationError {
+    InstantiationError::Invalid(error.to_string())
+}
+
+/// The points and the memory of an instance, from inside or outside a host function.
+pub(super) struct Access<'a> {
+    pub(super) store: StoreMut<'a>,
+    pub(super) handles: &'a Handles,
+}
+
+impl InstanceAccess for Access<'_> {
+    fn used_points(&mut self) -> u64 {
+        match self.handles.used.get(&mut self.store) {
+            Value::I64(points) => points as u64,
+            other => unreachable!("the points are an i64, not {other:?}"),
+        }
+    }
+
+    fn set_used_points(&mut self, points: u64) {
+        let set = self
+            .handles
+            .used
+            .set(&mut self.store, Value::I64(points as i64));
+        set.expect("the points are a mutable i64 of this store");
+    }
+
+    fn has_memory(&mut self) -> bool {
+        self.handles.memory.is_some()
+    }
+
+    fn memory_size(&mut self) -> u64 {
+        let memory = self.handles.memory.as_ref();
+        memory.map_or(0, |memory| memory.view(&self.store).data_size())
+    }
+
+    fn declared_maximum_pages(&mut self) -> Option<u32> {
+        self.handles.declared_maximum_pages
+    }
+
+    fn read_memory(&mut self, offset: u64, into: &mut [u8]) -> Result<(), OutOfBounds> {
+        let length = into.len() as u64;
+        let memory = self.handles.memory.as_ref();
+        let read = memory.map(|memory| memory.view(&self.store).read(offset, into));
+        self.in_bounds(matches!(read, Some(Ok(()))), offset, length)
+    }
+
+    fn write_memory(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
+        let memory = self.handles.memory.as_ref();
+        let written = memory.map(|memory| memory.view(&self.store).write(offset, bytes));
+        self.in_bounds(matches!(written, Some(Ok(()))), offset, bytes.len() as u64)
+    }
+
+    fn grow_memory(&mut self, pages: u32) -> bool {
+        let memory = self.handles.memory.as_ref();
+        memory.is_some_and(|memory| memory.grow(&mut self.store, Pages(pages)).is_ok())
+    }
+}
+
+impl Access<'_> {
+    fn in_bounds(&mut self, succeeded: bool, offset: u64, length: u64) -> Result<(), OutOfBounds> {
+        if succeeded {
+            return Ok(());
+        }
+        Err(OutOfBounds {
+            offset,
+            length,
+            size: self.memory_size(),
+        })
+    }
+}
+
+instance_access_through_access!(WasmerInstance);
