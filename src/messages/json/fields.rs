@@ -3,7 +3,10 @@
 //!
 //! `read` is given the field as it is: a repeated member goes on from there, as in Go.
 
-#![allow(missing_docs, reason = "read, write and is_zero are the same in every module")]
+#![allow(
+    missing_docs,
+    reason = "read, write and is_zero are the same in every module"
+)]
 
 use super::reader::{JsonError, JsonFault, Reader};
 use super::writer::Writer;
