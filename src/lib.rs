@@ -5,6 +5,7 @@ pub mod frame;
 pub mod hooks;
 pub mod messages;
 pub mod part;
+pub mod scenario;
 pub mod transport;
 #[cfg(feature = "vm")]
 pub mod vm;
