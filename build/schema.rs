@@ -4,7 +4,7 @@
 
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 const INFALLIBLE: &str = "writing to a String can't fail";
@@ -12,6 +12,7 @@ const INFALLIBLE: &str = "writing to a String can't fail";
 /// The generated Rust source for all descriptors.
 pub fn generate(descriptors: &FileDescriptorSet) -> String {
     let schema = Schema::new(descriptors);
+    schema.check_payloads();
     let mut out = String::new();
     for message in schema.messages.values() {
         match schema.shape(message) {
@@ -68,6 +69,46 @@ impl<'a> Schema<'a> {
         self.messages
             .get(name)
             .expect("field types are messages of this package")
+    }
+
+    /// The fields of the envelope stand beside those of every payload, in both encodings: no field may take the place of
+    /// one of them, nor of another field in JSON, where case does not matter.
+    fn check_payloads(&self) {
+        let envelope = self.messages["Envelope"];
+        let kinds = self.kinds.value.iter().map(|kind| kind.name());
+        for payload in kinds.filter_map(|name| self.messages.get(name)) {
+            let numbers = |message: &DescriptorProto| {
+                let numbers = message.field.iter().map(FieldDescriptorProto::number);
+                numbers.collect::<BTreeSet<_>>()
+            };
+            assert!(
+                numbers(envelope).is_disjoint(&numbers(payload)),
+                "{}: the field numbers 1 to 3 are the envelope's",
+                payload.name()
+            );
+            self.check_names(payload, envelope.field.iter().collect());
+        }
+        for message in self.messages.values() {
+            self.check_names(message, Vec::new());
+        }
+    }
+
+    fn check_names(&self, message: &'a DescriptorProto, mut beside: Vec<&'a FieldDescriptorProto>) {
+        for field in &message.field {
+            match is_flattened(field) {
+                true => beside.extend(&self.message_of(field).field),
+                false => beside.push(field),
+            }
+        }
+        let mut taken = BTreeSet::new();
+        for field in beside {
+            let name = json_name(field);
+            assert!(
+                taken.insert(name.to_lowercase()),
+                "{}: two members named {name}",
+                message.name()
+            );
+        }
     }
 
     fn shape(&self, message: &DescriptorProto) -> Shape {
@@ -168,6 +209,9 @@ impl<'a> Schema<'a> {
                     field.type_name()
                 ),
             },
+            other if field.proto3_optional() && other != Type::Bytes => {
+                panic!("{}: only bytes and messages can be null", field.name())
+            }
             Type::Bytes if repeated => "bytes_list",
             Type::Bytes if field.proto3_optional() => "nullable_bytes",
             Type::Bytes => "byte_string",
