@@ -29,6 +29,9 @@ mod transact;
 mod value;
 mod world;
 
+#[cfg(test)]
+mod fixtures;
+
 pub use parse::DEFAULT_PROTECTED_PREFIX;
 pub use report::{Report, ScenarioReport, TransactionReport};
 pub use run::{Failure, MachineFactory, Settings, StepFailure};

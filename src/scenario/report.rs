@@ -151,7 +151,7 @@ mod tests {
             failure: Some(Failure::Step {
                 file: "a/c.steps.json".into(),
                 place: "steps[1] (scCall)".to_owned(),
-                cause: StepFailure::Panic("one\ntwo".to_owned()),
+                cause: Box::new(StepFailure::Panic("one\ntwo".to_owned())),
             }),
         };
         let passed = ScenarioReport {

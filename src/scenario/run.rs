@@ -64,7 +64,7 @@ pub enum Failure {
         /// The step, such as `steps[3] (scCall transfer-1)`.
         place: String,
         /// What failed.
-        cause: StepFailure,
+        cause: Box<StepFailure>,
     },
 }
 
@@ -171,7 +171,7 @@ impl<'a> Runner<'a> {
             outcome.map_err(|cause| Failure::Step {
                 file: file.to_owned(),
                 place: place(index, step),
-                cause,
+                cause: Box::new(cause),
             })?;
         }
         Ok(())
@@ -183,7 +183,11 @@ impl<'a> Runner<'a> {
         for (name, test) in parse::old_tests(file, self.reader())? {
             let fail = |place: String| {
                 let file = file.to_owned();
-                move |cause| Failure::Step { file, place, cause }
+                move |cause| Failure::Step {
+                    file,
+                    place,
+                    cause: Box::new(cause),
+                }
             };
             {
                 let mut world = self.world.lock();
@@ -306,4 +310,4 @@ fn guess(
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
