@@ -151,14 +151,20 @@ impl<'a> Schema<'a> {
             )
             .expect(INFALLIBLE);
         }
+        let known = match own.is_empty() {
+            true => otherwise,
+            false => {
+                format!("match json::position(&{names:?}, name) {{ {read} _ => {otherwise} }}")
+            }
+        };
         // A message without fields uses none of its parameters.
         let unused = if message.field.is_empty() { "_" } else { "" };
         let type_name = rust_type(message.name());
         writeln!(
             out,
             "impl json::JsonObject for {type_name} {{
-                fn read_member(&mut self, name: &[u8], {unused}input: &mut json::Reader<'_>) -> Result<bool, json::JsonError> {{
-                    Ok(match json::position(&{names:?}, name) {{ {read} _ => {otherwise} }})
+                fn read_member(&mut self, {unused}name: &[u8], {unused}input: &mut json::Reader<'_>) -> Result<bool, json::JsonError> {{
+                    Ok({known})
                 }}
                 fn write_fields(&self, {unused}out: &mut json::Writer<'_>) {{ {write} }}
             }}"
@@ -169,15 +175,17 @@ impl<'a> Schema<'a> {
     /// `impl JsonEntry`: a member of a map or set.
     fn entry(&self, out: &mut String, message: &DescriptorProto) {
         let type_name = rust_type(message.name());
-        let (read, write) = match message.field.get(1) {
+        let (rest, read, write) = match message.field.get(1) {
             Some(value) => {
                 let module = self.json_module(value);
                 (
+                    ", ..Default::default()",
                     format!("json::{module}::read(&mut self.value, input)"),
                     format!("json::{module}::write(&self.value, out)"),
                 )
             }
             None => (
+                "",
                 "json::unit::read(input)".to_owned(),
                 "json::unit::write(out)".to_owned(),
             ),
@@ -185,7 +193,7 @@ impl<'a> Schema<'a> {
         writeln!(
             out,
             "impl json::JsonEntry for {type_name} {{
-                fn with_key(key: bytes::Bytes) -> Self {{ Self {{ key, ..Default::default() }} }}
+                fn with_key(key: bytes::Bytes) -> Self {{ Self {{ key{rest} }} }}
                 fn key(&self) -> &bytes::Bytes {{ &self.key }}
                 fn read_value(&mut self, input: &mut json::Reader<'_>) -> Result<(), json::JsonError> {{ {read} }}
                 fn write_value(&self, out: &mut json::Writer<'_>) {{ {write} }}

@@ -3,6 +3,7 @@
 pub mod dialogue;
 pub mod frame;
 pub mod hooks;
+pub mod logs;
 pub mod messages;
 pub mod part;
 pub mod scenario;

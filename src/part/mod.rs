@@ -5,9 +5,11 @@
 //! | `mod.rs` | the life of the child: start, loop, end, and what is said about it |
 //! | [`message_loop`] | request in, response out |
 //! | `gateway` | the hooks as the VM sees them: messages to the node |
+//! | [`logs`] | log lines out, log profiles in |
 //! | `process` | what concerns the process as such |
 
 mod gateway;
+pub mod logs;
 mod message_loop;
 mod process;
 

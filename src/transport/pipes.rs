@@ -22,26 +22,21 @@ impl Pipes {
 
     /// Makes both ends non-blocking, so that every deadline holds.
     pub fn with_deadlines(input: OwnedFd, output: OwnedFd) -> Result<Pipes, Errno> {
-        for end in [&input, &output] {
-            let flags = OFlag::from_bits_retain(fcntl(end, FcntlArg::F_GETFL)?);
-            fcntl(end, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-        }
+        set_non_blocking(input.as_fd())?;
+        set_non_blocking(output.as_fd())?;
         Ok(Pipes { input, output })
+    }
+
+    /// Whether bytes, or the end of the stream, can be received at once.
+    pub fn has_input(&self) -> bool {
+        let mut polled = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+        poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 }
 
 impl Transport for Pipes {
-    fn send(&mut self, mut bytes: &[u8], deadline: Option<Instant>) -> Result<(), TransportError> {
-        while !bytes.is_empty() {
-            match nix::unistd::write(&self.output, bytes) {
-                Ok(written) => bytes = &bytes[written..],
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => wait(self.output.as_fd(), Direction::Sending, deadline)?,
-                Err(Errno::EPIPE) => return Err(TransportError::Closed),
-                Err(errno) => return Err(system(Direction::Sending, errno)),
-            }
-        }
-        Ok(())
+    fn send(&mut self, bytes: &[u8], deadline: Option<Instant>) -> Result<(), TransportError> {
+        write_all(self.output.as_fd(), bytes, deadline)
     }
 
     fn receive(
@@ -49,19 +44,53 @@ impl Transport for Pipes {
         into: &mut [u8],
         deadline: Option<Instant>,
     ) -> Result<usize, TransportError> {
-        // An answer takes the other side a while: with a deadline, reading first would nearly always be in vain.
-        if deadline.is_some() {
-            wait(self.input.as_fd(), Direction::Receiving, deadline)?;
-        }
-        loop {
-            match nix::unistd::read(&self.input, into) {
-                Ok(read) => return Ok(read),
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => wait(self.input.as_fd(), Direction::Receiving, deadline)?,
-                Err(errno) => return Err(system(Direction::Receiving, errno)),
-            }
+        read_some(self.input.as_fd(), into, deadline)
+    }
+}
+
+/// Writes all bytes to a pipe, like [`Transport::send`]. The deadline only holds if the pipe is non-blocking.
+pub fn write_all(
+    pipe: BorrowedFd<'_>,
+    mut bytes: &[u8],
+    deadline: Option<Instant>,
+) -> Result<(), TransportError> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(pipe, bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => wait(pipe, Direction::Sending, deadline)?,
+            Err(Errno::EPIPE) => return Err(TransportError::Closed),
+            Err(errno) => return Err(system(Direction::Sending, errno)),
         }
     }
+    Ok(())
+}
+
+/// Waits for bytes of a pipe and reads some, like [`Transport::receive`].
+pub fn read_some(
+    pipe: BorrowedFd<'_>,
+    into: &mut [u8],
+    deadline: Option<Instant>,
+) -> Result<usize, TransportError> {
+    // An answer takes the other side a while: with a deadline, reading first would nearly always be in vain.
+    if deadline.is_some() {
+        wait(pipe, Direction::Receiving, deadline)?;
+    }
+    loop {
+        match nix::unistd::read(pipe, into) {
+            Ok(read) => return Ok(read),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => wait(pipe, Direction::Receiving, deadline)?,
+            Err(errno) => return Err(system(Direction::Receiving, errno)),
+        }
+    }
+}
+
+/// Makes a pipe non-blocking, so that deadlines hold.
+pub fn set_non_blocking(pipe: BorrowedFd<'_>) -> Result<(), Errno> {
+    let flags = OFlag::from_bits_retain(fcntl(pipe, FcntlArg::F_GETFL)?);
+    fcntl(pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
 }
 
 /// Waits until the pipe can be used, or has been closed, which using it will tell.

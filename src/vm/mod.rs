@@ -1,4 +1,146 @@
 //! The virtual machine.
+//!
+//! A [`Vm`] runs contracts for a node: it is given an input and asks the node's state through a [`BlockchainHook`]; what
+//! it gives back is an output that the node applies. Nodes have to agree on outputs to the byte, so:
+//!
+//! * The output depends on the parameters, the input and the answers of the hook, and on nothing else: there is no clock,
+//!   no environment and no hash map here, and limits are numbers, not what a machine happens to have.
+//! * No state outlives a run. The reference keeps some until it is restarted (quirks 17, 24 and 35 of the spec); we begin
+//!   every run like a fresh process. Compiled code is kept between runs, but cannot be told from code compiled anew.
+//! * Whoever calls has to handle three kinds of failure differently; see [`VmError`].
+//!
+//! Layers: [`host`] runs executions and knows the order of things, [`contexts`] keep the state, [`eei`] is what contracts
+//! can import, [`engine`] runs wasm.
 
+pub(crate) mod contexts;
+pub(crate) mod crypto;
+pub(crate) mod eei;
 pub(crate) mod engine;
+pub(crate) mod error;
 pub(crate) mod gas;
+pub(crate) mod host;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
+
+pub use error::VmError;
+
+use crate::hooks::BlockchainHook;
+use crate::messages::{ContractCallInput, ContractCreateInput, GasSectionEntry, VmOutput};
+use bytes::Bytes;
+use contexts::input::{CallInput, CreateInput};
+use contexts::output::OutputState;
+use contexts::{Contexts, Settings};
+use crypto::Hashes;
+use engine::Engine;
+use engine::cache::{CacheLimits, ModuleCache};
+use engine::wasmer::WasmerEngine;
+use error::Broken;
+use gas::schedule::GasSchedule;
+use host::{Host, UPGRADE_FUNCTION};
+
+/// What a VM is given once (spec host.md 1.1).
+#[derive(Debug, Clone, Default)]
+pub struct VmParameters {
+    /// Part of the addresses of new contracts.
+    pub vm_type: Bytes,
+    /// The gas limit of blocks, in units; contracts can ask for it.
+    pub block_gas_limit: u64,
+    /// What everything costs, in units of gas.
+    pub gas_schedule: Vec<GasSectionEntry>,
+    /// The functions that the hook runs.
+    pub protocol_builtin_functions: Vec<Bytes>,
+    /// Contracts can't write storage keys that begin so. Must not be empty.
+    pub protected_key_prefix: Bytes,
+}
+
+/// Runs contracts, one after the other.
+pub struct Vm {
+    host: Host,
+}
+
+impl Vm {
+    /// A VM that asks `hook`.
+    ///
+    /// [`VmError::Construction`]: the gas schedule lacks a cost, or there is no protected prefix.
+    pub fn new(parameters: VmParameters, hook: Box<dyn BlockchainHook>) -> Result<Vm, VmError> {
+        Vm::with_engine(parameters, hook, Box::new(WasmerEngine::new()))
+    }
+
+    fn with_engine(
+        parameters: VmParameters,
+        hook: Box<dyn BlockchainHook>,
+        engine: Box<dyn Engine<Host>>,
+    ) -> Result<Vm, VmError> {
+        let schedule = GasSchedule::from_entries(&parameters.gas_schedule)
+            .map_err(|error| VmError::Construction(error.to_string()))?;
+        if parameters.protected_key_prefix.is_empty() {
+            let text = "kalyan3104ProtectedKeyPrefix cannot be empty";
+            return Err(VmError::Construction(text.to_owned()));
+        }
+        let opcode_costs = schedule.WASMOpcodeCost.clone();
+        let limits = CacheLimits::default();
+        let modules = ModuleCache::new(engine, eei::import_table(), opcode_costs, limits);
+        let settings = Settings {
+            vm_type: parameters.vm_type,
+            block_gas_limit: parameters.block_gas_limit,
+            builtin_functions: parameters.protocol_builtin_functions.into_iter().collect(),
+            protected_key_prefix: parameters.protected_key_prefix,
+        };
+        let contexts = Contexts::new(hook, Box::new(Hashes), schedule, settings);
+        Ok(Vm {
+            host: Host::new(contexts, modules),
+        })
+    }
+
+    /// Deploys a contract (spec host.md 4.1). A failure of the contract is an output.
+    ///
+    /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, the process must end.
+    pub fn create(&mut self, input: ContractCreateInput) -> Result<VmOutput, VmError> {
+        tracing::trace!(
+            target: "arwen/host",
+            codeLength = input.contract_code.len(),
+            "RunSmartContractCreate begin"
+        );
+        let result = CreateInput::from_wire(input).and_then(|input| self.host.run_create(input));
+        end("RunSmartContractCreate", result)
+    }
+
+    /// Calls a contract, or upgrades it if the function is `upgradeContract` (spec host.md 4.1). A failure of the contract
+    /// is an output.
+    ///
+    /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, the process must end.
+    pub fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, VmError> {
+        tracing::trace!(target: "arwen/host", function = input.function, "RunSmartContractCall begin");
+        let result = CallInput::from_wire(input).and_then(|input| {
+            if input.function == UPGRADE_FUNCTION {
+                self.host.run_upgrade(input)
+            } else {
+                self.host.run_call(input)
+            }
+        });
+        end("RunSmartContractCall", result)
+    }
+}
+
+/// Tells how a run ended.
+fn end(run: &str, result: Result<OutputState, Broken>) -> Result<VmOutput, VmError> {
+    match result {
+        Ok(output) => {
+            let output = output.into_wire();
+            tracing::trace!(
+                target: "arwen/host",
+                returnCode = output.return_code,
+                returnMessage = output.return_message,
+                "{run} end"
+            );
+            Ok(output)
+        }
+        Err(broken) => {
+            tracing::error!(target: "arwen/host", error = %broken, "{run}");
+            Err(broken.into())
+        }
+    }
+}

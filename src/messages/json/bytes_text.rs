@@ -80,7 +80,7 @@ pub fn decode_base64(text: Cow<'_, [u8]>) -> Option<Vec<u8>> {
     let mut text = text.into_owned();
     text.retain(|byte| !matches!(byte, b'\r' | b'\n'));
     // The forgiving decoder would also take missing padding and other white space.
-    if text.len() % 4 != 0 || text.iter().any(u8::is_ascii_whitespace) {
+    if !text.len().is_multiple_of(4) || text.iter().any(u8::is_ascii_whitespace) {
         return None;
     }
     base64_simd::forgiving_decode_to_vec(&text).ok()

@@ -69,7 +69,7 @@ impl<'a> Writer<'a> {
     pub fn text(&mut self, text: &str) {
         self.raw(b"\"");
         let mut rest = text;
-        while let Some(next) = rest.find(|c| needs_escape(c)) {
+        while let Some(next) = rest.find(needs_escape) {
             let (plain, tail) = rest.split_at(next);
             self.raw(plain.as_bytes());
             let mut characters = tail.chars();

@@ -21,7 +21,8 @@ use super::{ExportedFunction, ImportTable};
 use crate::vm::gas::opcode_costs::OpcodeCosts;
 
 /// The stack slots of an instance: 8 MiB of values, as much stack as the reference has. Each active call takes
-/// 8 + parameters + locals + highest operand stack of its function; a call for which too few are left traps.
+/// 8 + parameters + locals + highest operand stack of its function (more if it computes a lot with few of them); a call
+/// for which too few are left traps.
 /// The limit is counted, not left to the native stack, because where that ends depends on the compiler.
 pub const STACK_SLOTS: u32 = 1_048_576;
 

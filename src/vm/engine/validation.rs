@@ -19,8 +19,11 @@ pub const MAXIMUM_BODY_BYTES: usize = 128 * 1024;
 /// The longest name of an exported function, in bytes (spec host.md 3.2).
 pub const MAXIMUM_EXPORT_NAME_BYTES: usize = 255;
 
-/// Every function takes this many slots of its instance's stack besides its values.
+/// Every call takes this many slots of its instance's stack besides its values.
 const SLOTS_PER_FRAME: u32 = 8;
+
+/// How many values that an optimising compiler might keep on its stack are paid for with one slot.
+const KEPT_VALUES_PER_SLOT: u32 = 8;
 
 /// What the reference's parser allows: the first version of wasm, mutable globals, sign extension, and saturating
 /// conversions (a quirk of its check for floats). Float types pass, float operators do not (spec host.md 3.1).
@@ -104,7 +107,7 @@ pub(super) struct DefinedFunction {
     pub(super) body: Range<usize>,
     /// Result type, if there is a result.
     pub(super) result: Option<ValType>,
-    /// What one call of it takes of the stack: 8 + parameters + locals + highest operand stack.
+    /// What one call of it takes of the stack, see [`slots`].
     pub(super) slots: u32,
     /// Whether it calls functions of this module, directly or through the table.
     pub(super) calls_own_functions: bool,
@@ -322,6 +325,7 @@ impl<'a> ValidatedModule<'a> {
         let mut validator = function.into_validator(allocations);
         validator.read_locals(&mut body.get_binary_reader())?;
         let mut highest = 0;
+        let mut kept_values = 0;
         let mut calls_own_functions = false;
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
@@ -329,6 +333,7 @@ impl<'a> ValidatedModule<'a> {
             reject_float_operator(&operator, offset)?;
             validator.op(offset, &operator)?;
             highest = highest.max(validator.operand_stack_height());
+            kept_values += values_to_keep(&operator);
             calls_own_functions |= match operator {
                 Operator::Call { function_index } => function_index as usize >= self.imports.len(),
                 Operator::CallIndirect { .. } => true,
@@ -341,10 +346,49 @@ impl<'a> ValidatedModule<'a> {
         self.functions.push(DefinedFunction {
             body: range.start as usize..range.end as usize,
             result: signature.results().first().copied(),
-            slots: SLOTS_PER_FRAME + validator.len_locals() + highest,
+            slots: slots(validator.len_locals(), highest, kept_values),
             calls_own_functions,
         });
         Ok(validator.into_allocations())
+    }
+}
+
+/// The slots of one call of a function: 8 + parameters + locals + highest operand stack.
+///
+/// A compiler that merges equal computations, or moves them out of loops, can keep far more values over a call than the
+/// wasm has on its stack. Functions that compute much with few locals pay for that as well; otherwise contracts could
+/// find the end of the native stack, which is elsewhere with every compiler and processor.
+fn slots(parameters_and_locals: u32, highest_operand_stack: u32, kept_values: u32) -> u32 {
+    let declared = SLOTS_PER_FRAME + parameters_and_locals + highest_operand_stack;
+    declared.max(kept_values.div_ceil(KEPT_VALUES_PER_SLOT))
+}
+
+/// How many 8-byte values besides locals and operands a compiler might keep for this operator: its result and an
+/// intermediate one (an address, or a condition before it becomes an i32); a select can be of floats, which take more.
+fn values_to_keep(operator: &Operator<'_>) -> u32 {
+    match operator {
+        Operator::Unreachable
+        | Operator::Nop
+        | Operator::Block { .. }
+        | Operator::Loop { .. }
+        | Operator::If { .. }
+        | Operator::Else
+        | Operator::End
+        | Operator::Br { .. }
+        | Operator::BrIf { .. }
+        | Operator::BrTable { .. }
+        | Operator::Return
+        | Operator::Call { .. }
+        | Operator::CallIndirect { .. }
+        | Operator::Drop
+        | Operator::LocalGet { .. }
+        | Operator::LocalSet { .. }
+        | Operator::LocalTee { .. }
+        // Compilers make constants anew where they need them.
+        | Operator::I32Const { .. }
+        | Operator::I64Const { .. } => 0,
+        Operator::Select => 3,
+        _ => 2,
     }
 }
 

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use wasmi::{
-    AsContext, AsContextMut, Caller, Config, Engine as Interpreter, Error, Extern, Func, FuncType,
-    Global, Instance as CodeInstance, Memory, Module, Store, Val, ValType,
+    AsContextMut, Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern, Func,
+    FuncType, Global, Instance as CodeInstance, Memory, Module, Store, Val, ValType,
 };
 
 use super::instrument::InstrumentedModule;
@@ -22,7 +22,9 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
         let mut config = Config::default();
         config
             .set_max_recursion_depth(usize::MAX)
-            .set_max_stack_height(1 << 30);
+            .set_max_stack_height(1 << 30)
+            // What it can't translate is an error of the compilation then, not a trap.
+            .compilation_mode(CompilationMode::Eager);
         let interpreter = Interpreter::new(&config);
         let code = Module::new(&interpreter, &module.bytes).map_err(|error| error.to_string())?;
         Ok(Arc::new(WasmiModule {

@@ -1,3 +1,4 @@
 //! Gas: what things cost.
 
 pub(crate) mod opcode_costs;
+pub(crate) mod schedule;

@@ -71,7 +71,7 @@ pub struct OpcodeCosts {
 
 impl OpcodeCosts {
     /// Asks `lookup` for the cost of every key, in array order; what a missing key means is for `lookup` to decide.
-    pub fn from_map(lookup: impl FnMut(&str) -> u32) -> Self {
+    pub fn from_map(lookup: impl FnMut(&'static str) -> u32) -> Self {
         Self {
             points: OPCODE_NAMES.into_iter().map(lookup).collect(),
         }

@@ -1,0 +1,130 @@
+//! Big integers, which contracts know by handles (spec eei.md 7), and their encodings.
+
+use num_bigint::BigInt;
+use std::collections::BTreeMap;
+
+/// The big integers of an execution. A handle that was never used stands for 0.
+#[derive(Debug, Clone, Default)]
+pub struct BigInts {
+    values: BTreeMap<i32, BigInt>,
+}
+
+impl BigInts {
+    /// Gives `value` a new handle: the first free one from the number of handles on.
+    pub fn add(&mut self, value: BigInt) -> i32 {
+        let mut handle = self.values.len() as i32;
+        while self.values.contains_key(&handle) {
+            handle = handle.wrapping_add(1);
+        }
+        self.values.insert(handle, value);
+        handle
+    }
+
+    /// The value of a handle, which is in use from now on.
+    pub fn value(&mut self, handle: i32) -> &mut BigInt {
+        self.values.entry(handle).or_default()
+    }
+
+    /// A copy of it.
+    pub fn copy(&mut self, handle: i32) -> BigInt {
+        self.value(handle).clone()
+    }
+}
+
+/// Shortest unsigned big-endian bytes of the absolute value; none for 0.
+pub fn unsigned_bytes(value: &BigInt) -> Vec<u8> {
+    if value.magnitude().bits() == 0 {
+        return Vec::new();
+    }
+    value.magnitude().to_bytes_be()
+}
+
+/// The number with these unsigned big-endian bytes.
+pub fn from_unsigned_bytes(bytes: &[u8]) -> BigInt {
+    BigInt::from_bytes_be(num_bigint::Sign::Plus, bytes)
+}
+
+/// Shortest two's complement, big-endian; none for 0.
+pub fn signed_bytes(value: &BigInt) -> Vec<u8> {
+    if value.magnitude().bits() == 0 {
+        return Vec::new();
+    }
+    value.to_signed_bytes_be()
+}
+
+/// The number with this two's complement.
+pub fn from_signed_bytes(bytes: &[u8]) -> BigInt {
+    BigInt::from_signed_bytes_be(bytes)
+}
+
+/// The low 64 bits of the absolute value, with the sign put back: what the reference makes of a number that does not fit.
+pub fn low_i64(value: &BigInt) -> i64 {
+    let low = value.magnitude().iter_u64_digits().next().unwrap_or(0) as i64;
+    match value.sign() {
+        num_bigint::Sign::Minus => low.wrapping_neg(),
+        _ => low,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn handles_count_up_and_skip_what_is_in_use() {
+        let mut numbers = BigInts::default();
+        assert_eq!(numbers.add(7.into()), 0);
+        assert_eq!(*numbers.value(2), 0.into());
+        // Two handles are in use, and handle 2 is one of them.
+        assert_eq!(numbers.add(8.into()), 3);
+        assert_eq!(numbers.copy(3), 8.into());
+    }
+
+    #[test]
+    fn twos_complement_of_the_examples() {
+        let examples: [(i64, &[u8]); 9] = [
+            (0, &[]),
+            (127, &[0x7f]),
+            (128, &[0, 0x80]),
+            (-1, &[0xff]),
+            (-128, &[0x80]),
+            (-129, &[0xff, 0x7f]),
+            (255, &[0, 0xff]),
+            (-256, &[0xff, 0]),
+            (256, &[1, 0]),
+        ];
+        for (number, bytes) in examples {
+            assert_eq!(signed_bytes(&number.into()), bytes, "{number}");
+            assert_eq!(from_signed_bytes(bytes), number.into(), "{number}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_64_bits_wraps() {
+        assert_eq!(low_i64(&((BigInt::from(1) << 64) + 5)), 5);
+        assert_eq!(low_i64(&-((BigInt::from(1) << 64) + 5)), -5);
+        assert_eq!(low_i64(&BigInt::from(i64::MIN)), i64::MIN);
+        assert_eq!(low_i64(&(BigInt::from(1) << 63)), i64::MIN);
+    }
+
+    proptest! {
+        #[test]
+        fn twos_complement_round_trips_and_is_shortest(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let number = from_signed_bytes(&bytes);
+            let shortest = signed_bytes(&number);
+            prop_assert_eq!(from_signed_bytes(&shortest), number);
+            prop_assert!(shortest.len() <= bytes.len());
+            prop_assert!(bytes.ends_with(&shortest));
+        }
+
+        #[test]
+        fn a_small_number_has_the_bytes_of_its_machine_form(number: i64) {
+            let mut padded = vec![if number < 0 { 0xff } else { 0 }; 8];
+            let bytes = signed_bytes(&number.into());
+            padded.truncate(8usize.saturating_sub(bytes.len()));
+            padded.extend(bytes);
+            prop_assert_eq!(padded, number.to_be_bytes());
+        }
+    }
+}

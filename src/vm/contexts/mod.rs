@@ -1,0 +1,150 @@
+//! What an execution knows and changes (spec host.md 4 and 6), one aspect a file.
+//!
+//! Nothing here runs wasm. What charges gas is given the instance that pays.
+
+pub mod big_int;
+pub mod blockchain;
+pub mod input;
+pub mod metering;
+pub mod output;
+pub mod promises;
+pub mod runtime;
+pub mod storage;
+
+use crate::hooks::BlockchainHook;
+use crate::vm::crypto::CryptoHook;
+use crate::vm::gas::schedule::GasSchedule;
+use big_int::BigInts;
+use bytes::Bytes;
+use output::OutputState;
+use runtime::{Runtime, RuntimeState};
+use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
+
+/// A state with the copies that nested executions have set aside.
+#[derive(Debug, Clone, Default)]
+pub struct Layered<T> {
+    current: T,
+    saved: Vec<T>,
+}
+
+impl<T: Clone + Default> Layered<T> {
+    /// Sets a copy aside.
+    pub fn push(&mut self) {
+        self.push_copy(self.current.clone());
+    }
+
+    /// Sets `copy` aside in place of the state.
+    pub fn push_copy(&mut self, copy: T) {
+        self.saved.push(copy);
+    }
+
+    /// Goes back to the copy that was set aside last; returns the state that it replaces.
+    pub fn restore(&mut self) -> T {
+        let copy = self.pop();
+        std::mem::replace(&mut self.current, copy)
+    }
+
+    /// Drops the copy that was set aside last.
+    pub fn discard(&mut self) {
+        drop(self.pop());
+    }
+
+    /// Begins anew.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    fn pop(&mut self) -> T {
+        self.saved
+            .pop()
+            .expect("every execution that goes back has set a copy aside before")
+    }
+}
+
+impl<T> Deref for Layered<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.current
+    }
+}
+
+impl<T> DerefMut for Layered<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.current
+    }
+}
+
+/// What a VM is given once.
+#[derive(Debug)]
+pub struct Settings {
+    /// Part of new addresses.
+    pub vm_type: Bytes,
+    /// Only told to contracts.
+    pub block_gas_limit: u64,
+    /// The functions that the hook runs.
+    pub builtin_functions: BTreeSet<Bytes>,
+    /// Storage keys that begin so can't be written.
+    pub protected_key_prefix: Bytes,
+}
+
+/// All state of the run at hand, and what it is based on.
+pub struct Contexts {
+    pub hook: Box<dyn BlockchainHook>,
+    pub crypto: Box<dyn CryptoHook>,
+    pub schedule: GasSchedule,
+    pub settings: Settings,
+    pub runtime: Runtime,
+    pub output: Layered<OutputState>,
+    /// The account whose storage is read and written.
+    pub storage_address: Layered<Bytes>,
+    pub big_ints: Layered<BigInts>,
+    /// Gas that an asynchronous call keeps for its answer; one number for all nested calls (spec gas.md 4).
+    pub gas_locked: u64,
+    /// The calldata of the namespace `ethereum`, once it was asked for (spec eei.md 6).
+    pub calldata: Option<Bytes>,
+}
+
+impl Contexts {
+    /// A state that knows nothing of earlier runs, other than the reference (spec README).
+    pub fn new(
+        hook: Box<dyn BlockchainHook>,
+        crypto: Box<dyn CryptoHook>,
+        schedule: GasSchedule,
+        settings: Settings,
+    ) -> Contexts {
+        Contexts {
+            hook,
+            crypto,
+            schedule,
+            settings,
+            runtime: Runtime::default(),
+            output: Layered::default(),
+            storage_address: Layered::default(),
+            big_ints: Layered::default(),
+            gas_locked: 0,
+            calldata: None,
+        }
+    }
+
+    /// Drops the state of the last run.
+    pub fn reset(&mut self) {
+        self.runtime = Runtime::default();
+        self.output.reset();
+        self.storage_address.reset();
+        self.big_ints.reset();
+        self.gas_locked = 0;
+        self.calldata = None;
+    }
+
+    /// The state of the call at hand.
+    pub fn current_call(&self) -> &RuntimeState {
+        &self.runtime.state
+    }
+
+    /// Whether the hook runs this function.
+    pub fn is_builtin(&self, function: &[u8]) -> bool {
+        self.settings.builtin_functions.contains(function)
+    }
+}

@@ -1,0 +1,277 @@
+//! What an execution does: the output under construction (spec host.md 1.4, 4.2, 6.3, 7).
+
+use super::Contexts;
+use crate::messages::{
+    self, LogEntry, OutputAccountEntry, ReturnCode, StorageUpdate, StorageUpdateEntry, VmOutput,
+};
+use crate::vm::error::{Broken, ExecutionError, Failure};
+use bytes::Bytes;
+use num_bigint::{BigInt, Sign};
+use std::collections::BTreeMap;
+
+/// The new state of an account: differences, not totals.
+#[derive(Debug, Clone, Default)]
+pub struct OutputAccount {
+    pub nonce: u64,
+    /// The balance before the run, once it was asked for.
+    pub balance: Option<BigInt>,
+    pub balance_delta: BigInt,
+    /// Storage values written or read.
+    pub storage: BTreeMap<Bytes, Bytes>,
+    pub code: Bytes,
+    pub code_metadata: Bytes,
+    /// What transfers to the account carry, one behind the other.
+    pub data: Bytes,
+    pub gas_limit: u64,
+    pub call_type: i64,
+}
+
+impl OutputAccount {
+    /// Takes over what a later state says; what that does not know stays. Metadata of code is never taken over (quirk 28).
+    fn merge(&mut self, later: OutputAccount) {
+        self.gas_limit = later.gas_limit;
+        self.storage.extend(later.storage);
+        if later.balance.is_some() {
+            self.balance = later.balance;
+        }
+        self.balance_delta = later.balance_delta;
+        if !later.code.is_empty() {
+            self.code = later.code;
+        }
+        if !later.data.is_empty() {
+            self.data = later.data;
+        }
+        self.nonce = self.nonce.max(later.nonce);
+        self.call_type = later.call_type;
+    }
+
+    fn into_wire(self, address: Bytes) -> messages::OutputAccount {
+        let updates = self
+            .storage
+            .into_iter()
+            .map(|(key, data)| StorageUpdateEntry {
+                key: key.clone(),
+                value: Some(StorageUpdate { offset: key, data }),
+            });
+        messages::OutputAccount {
+            address,
+            nonce: self.nonce,
+            balance: self.balance.as_ref().map(messages::BigInt::from),
+            balance_delta: Some(messages::BigInt::from(&self.balance_delta)),
+            storage_updates: updates.collect(),
+            code: self.code,
+            code_metadata: self.code_metadata,
+            data: self.data,
+            gas_limit: self.gas_limit,
+            call_type: self.call_type,
+        }
+    }
+}
+
+/// The output under construction. Names and messages are bytes until they go to the node.
+#[derive(Debug, Clone, Default)]
+pub struct OutputState {
+    pub return_data: Vec<Bytes>,
+    /// A `messages::ReturnCode`, or what a built-in function has returned.
+    pub return_code: i64,
+    pub return_message: Bytes,
+    pub gas_remaining: u64,
+    pub gas_refund: BigInt,
+    pub accounts: BTreeMap<Bytes, OutputAccount>,
+    pub logs: Vec<LogEntry>,
+}
+
+impl OutputState {
+    /// The account, as a new one if it is not there yet.
+    pub fn account(&mut self, address: &Bytes) -> &mut OutputAccount {
+        self.accounts.entry(address.clone()).or_default()
+    }
+
+    /// What is set aside for a nested execution: a copy that has lost the metadata of code (quirk 28).
+    pub fn copy_to_set_aside(&self) -> OutputState {
+        let mut copy = self.clone();
+        for account in copy.accounts.values_mut() {
+            account.code_metadata = Bytes::new();
+        }
+        copy
+    }
+
+    /// Hides from a nested execution what happened before, but for the accounts.
+    pub fn hide_results(&mut self) {
+        let accounts = std::mem::take(&mut self.accounts);
+        *self = OutputState {
+            accounts,
+            ..OutputState::default()
+        };
+    }
+
+    /// Takes over what a later state says; logs and return data are added to those of this one.
+    pub fn merge(&mut self, later: OutputState) {
+        for (address, account) in later.accounts {
+            self.account(&address).merge(account);
+        }
+        self.logs.extend(later.logs);
+        self.return_data.extend(later.return_data);
+        self.gas_remaining = later.gas_remaining;
+        self.gas_refund = later.gas_refund;
+        self.return_code = later.return_code;
+        self.return_message = later.return_message;
+    }
+
+    /// Takes over the answer of a built-in function (spec host.md 4.6).
+    pub fn merge_builtin(&mut self, answer: VmOutput) -> Result<(), Broken> {
+        let gas_refund = answer.gas_refund.as_ref().map(BigInt::from);
+        let mut accounts = BTreeMap::new();
+        for entry in answer.output_accounts {
+            let Some(account) = entry.value else {
+                return Err(Broken::host_fault(
+                    "the answer of a built-in function has a null account",
+                ));
+            };
+            let address = if account.address.is_empty() {
+                entry.key
+            } else {
+                account.address.clone()
+            };
+            let account = self.account_of_builtin(&address, account);
+            accounts.insert(address, account);
+        }
+        self.merge(OutputState {
+            return_data: answer.return_data,
+            return_code: answer.return_code,
+            return_message: answer.return_message.into(),
+            gas_remaining: 0,
+            gas_refund: gas_refund.map_or_else(BigInt::default, |refund| refund + &self.gas_refund),
+            accounts,
+            logs: answer.logs,
+        });
+        Ok(())
+    }
+
+    /// The account of a built-in function's answer as the later state of ours. Without a delta it changes no balance.
+    fn account_of_builtin(
+        &self,
+        address: &Bytes,
+        account: messages::OutputAccount,
+    ) -> OutputAccount {
+        let ours = self.accounts.get(address);
+        let delta = account.balance_delta.as_ref().map(BigInt::from);
+        let (gas_limit, balance_delta) = match (ours, delta) {
+            (Some(ours), Some(delta)) => (ours.gas_limit, delta + &ours.balance_delta),
+            (Some(ours), None) => (account.gas_limit, ours.balance_delta.clone()),
+            (None, delta) => (account.gas_limit, delta.unwrap_or_default()),
+        };
+        let updates = account.storage_updates.into_iter();
+        OutputAccount {
+            nonce: account.nonce,
+            balance: account.balance.as_ref().map(BigInt::from),
+            balance_delta,
+            storage: updates
+                .filter_map(|update| update.value.map(|value| (value.offset, value.data)))
+                .collect(),
+            code: account.code,
+            code_metadata: account.code_metadata,
+            data: account.data,
+            gas_limit,
+            call_type: account.call_type,
+        }
+    }
+
+    /// Adds to the refund, which the reference keeps in 64 bits.
+    pub fn add_refund(&mut self, gas: u64) {
+        let refund = super::big_int::low_i64(&self.gas_refund) as u64;
+        self.gas_refund = BigInt::from(refund.wrapping_add(gas) as i64);
+    }
+
+    /// The message of an output that reports `error`: an earlier message goes first (spec host.md 1.5).
+    pub fn message_for(&self, error: &ExecutionError) -> Bytes {
+        if *error == ExecutionError::Signalled || !self.return_message.is_empty() {
+            return self.return_message.clone();
+        }
+        error.to_string().into()
+    }
+
+    /// For the node: in the order of the bytes of addresses and keys.
+    pub fn into_wire(self) -> VmOutput {
+        let accounts = self
+            .accounts
+            .into_iter()
+            .map(|(address, account)| OutputAccountEntry {
+                key: address.clone(),
+                value: Some(account.into_wire(address)),
+            });
+        VmOutput {
+            return_data: self.return_data,
+            return_code: self.return_code,
+            return_message: messages::go_text(&self.return_message).into_owned(),
+            gas_remaining: self.gas_remaining,
+            gas_refund: Some(messages::BigInt::from(&self.gas_refund)),
+            output_accounts: accounts.collect(),
+            deleted_accounts: Vec::new(),
+            touched_accounts: Vec::new(),
+            logs: self.logs,
+        }
+    }
+}
+
+impl Contexts {
+    /// TRANSFER: moves `value` between the output accounts, and `data` with it (spec host.md 6.3).
+    pub fn transfer(
+        &mut self,
+        destination: &Bytes,
+        sender: &Bytes,
+        gas_limit: u64,
+        value: &BigInt,
+        data: &[u8],
+    ) -> Result<(), Failure> {
+        if value.sign() == Sign::Minus {
+            return Err(ExecutionError::NegativeTransfer.into());
+        }
+        if self.balance(sender)? < *value {
+            return Err(ExecutionError::InsufficientFunds.into());
+        }
+        self.output.account(sender).balance_delta -= value;
+        let receiver = self.output.account(destination);
+        receiver.balance_delta += value;
+        receiver.gas_limit = gas_limit;
+        if !data.is_empty() {
+            receiver.data = [&receiver.data, data].concat().into();
+        }
+        Ok(())
+    }
+
+    /// Emits an event of the current contract, unless in read-only mode. The first topic is its identifier.
+    pub fn write_log(&mut self, topics: Vec<Bytes>, data: Bytes) {
+        if self.current_call().read_only {
+            return;
+        }
+        let address = self.current_call().address.clone();
+        let mut topics = topics.into_iter();
+        self.output.logs.push(LogEntry {
+            identifier: topics.next().unwrap_or_default(),
+            address,
+            topics: topics.collect(),
+            data,
+        });
+    }
+
+    /// Makes the output tell of an error in a host function.
+    pub fn note_failure(&mut self, error: &ExecutionError) {
+        self.output.return_code = i64::from(ReturnCode::ExecutionFailed as i32);
+        self.output.return_message = error.to_string().into();
+    }
+
+    /// The output of a run that failed: nothing but the reason (spec host.md 1.4).
+    pub fn failure_output(&self, error: &ExecutionError) -> OutputState {
+        OutputState {
+            return_code: i64::from(error.return_code() as i32),
+            return_message: self.output.message_for(error),
+            gas_remaining: self.gas_locked,
+            ..OutputState::default()
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "output_tests.rs"]
+mod tests;

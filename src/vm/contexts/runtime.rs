@@ -1,0 +1,68 @@
+//! Which contract runs, and with what input (spec host.md 4).
+
+use super::Layered;
+use super::input::{CallInput, Input};
+use super::promises::Promises;
+use bytes::Bytes;
+
+/// What happened to the instance that runs, if its function ends abnormally (spec host.md 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Breakpoint {
+    /// Nothing: it trapped, or its gas is spent.
+    #[default]
+    None,
+    /// A host function failed.
+    ExecutionFailed,
+    /// An asynchronous call is to be made.
+    AsyncCall,
+    /// The contract signalled an error.
+    SignalError,
+    /// A host function found too little gas.
+    OutOfGas,
+}
+
+/// An asynchronous call of the old style, which ends the function that makes it.
+#[derive(Debug, Clone, Default)]
+pub struct AsyncCall {
+    pub destination: Bytes,
+    pub data: Bytes,
+    pub gas_limit: u64,
+    /// Unsigned, big-endian.
+    pub value: Bytes,
+}
+
+/// The state of a call.
+#[derive(Debug, Clone, Default)]
+pub struct RuntimeState {
+    pub input: Input,
+    /// The contract that runs.
+    pub address: Bytes,
+    /// The function as it was called, not as it was found.
+    pub function: Bytes,
+    pub read_only: bool,
+    pub async_call: Option<AsyncCall>,
+    pub promises: Promises,
+}
+
+impl RuntimeState {
+    /// Becomes the state of another call. Whether it is read-only is inherited.
+    pub fn begin_call(&mut self, call: &CallInput) {
+        self.input = call.input.clone();
+        self.address = call.recipient.clone();
+        self.function = call.function.clone();
+        self.promises = Promises {
+            caller: call.input.caller.clone(),
+            ..Promises::default()
+        };
+    }
+}
+
+/// The calls that are running.
+#[derive(Debug, Default)]
+pub struct Runtime {
+    pub state: Layered<RuntimeState>,
+    /// Of the instance that runs; set aside by whoever runs another one.
+    pub breakpoint: Breakpoint,
+    /// Instances that wait for another one (spec host.md 4.6).
+    pub waiting_instances: usize,
+}

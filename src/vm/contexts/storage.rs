@@ -1,0 +1,100 @@
+//! Storage of contracts, with the output as a cache (spec host.md 6.1).
+
+use super::Contexts;
+use super::metering::use_gas;
+use crate::vm::engine::InstanceAccess;
+use crate::vm::error::{Broken, ExecutionError, Failure, unless_refused};
+use bytes::Bytes;
+
+/// What a write did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorageStatus {
+    /// The value was there before, or nothing may be written.
+    Unchanged = 0,
+    /// Another value was there.
+    Modified = 1,
+    /// Nothing was there.
+    Added = 2,
+    /// Nothing is there any more.
+    Deleted = 3,
+}
+
+impl Contexts {
+    /// GETSTORAGE: empty for a key without a value. A value that there is, even an empty one, is reported as an update;
+    /// for one that there is not, the hook is asked again each time.
+    pub fn load_storage(&mut self, key: &[u8]) -> Result<Bytes, Broken> {
+        let address = self.storage_address.clone();
+        if let Some(value) = self.output.account(&address).storage.get(key) {
+            return Ok(value.clone());
+        }
+        let answer = unless_refused(self.hook.storage_data(&address, key))?;
+        let Some(value) = answer.flatten() else {
+            return Ok(Bytes::new());
+        };
+        let key = Bytes::copy_from_slice(key);
+        let account = self.output.account(&address);
+        account.storage.insert(key, value.clone());
+        Ok(value)
+    }
+
+    /// SETSTORAGE: writes at the current storage address; `instance` pays for the bytes.
+    pub fn store_storage(
+        &mut self,
+        instance: &mut dyn InstanceAccess,
+        key: &Bytes,
+        value: Bytes,
+    ) -> Result<StorageStatus, Failure> {
+        if key.starts_with(&self.settings.protected_key_prefix) {
+            return Err(ExecutionError::ReservedKey.into());
+        }
+        if self.current_call().read_only {
+            return Ok(StorageStatus::Unchanged);
+        }
+        let old = self.load_storage(key)?;
+        let unchanged = old == value;
+        let address = self.storage_address.clone();
+        let account = self.output.account(&address);
+        account.storage.insert(key.clone(), value.clone());
+        if unchanged {
+            let cost = self.schedule.BaseOperationCost.DataCopyPerByte;
+            use_gas(instance, cost.wrapping_mul(value.len() as u64));
+            return Ok(StorageStatus::Unchanged);
+        }
+        Ok(self.charge_change(instance, old.len() as u64, value.len() as u64))
+    }
+
+    /// Charges or refunds the bytes of a value that takes the place of a different one. A value of the same length is free
+    /// (quirk 21).
+    fn charge_change(
+        &mut self,
+        instance: &mut dyn InstanceAccess,
+        old_length: u64,
+        new_length: u64,
+    ) -> StorageStatus {
+        let costs = &self.schedule.BaseOperationCost;
+        let (store, persist, release) = (
+            costs.StorePerByte,
+            costs.PersistPerByte,
+            costs.ReleasePerByte,
+        );
+        if old_length == 0 {
+            use_gas(instance, store.wrapping_mul(new_length));
+            return StorageStatus::Added;
+        }
+        if new_length == 0 {
+            self.output.add_refund(release.wrapping_mul(old_length));
+            return StorageStatus::Deleted;
+        }
+        if new_length > old_length {
+            let kept = persist.wrapping_mul(old_length);
+            let added = store.wrapping_mul(new_length - old_length);
+            use_gas(instance, kept.wrapping_add(added));
+        }
+        if new_length < old_length {
+            use_gas(instance, persist.wrapping_mul(new_length));
+            let freed = release.wrapping_mul(old_length - new_length);
+            self.output.add_refund(freed);
+        }
+        StorageStatus::Modified
+    }
+}

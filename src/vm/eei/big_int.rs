@@ -1,0 +1,393 @@
+//! Big integers (spec eei.md 7, 8.2).
+
+use super::table::host_functions;
+use super::{Answer, Call, as_size, item};
+use crate::vm::contexts::big_int::{
+    from_signed_bytes, from_unsigned_bytes, low_i64, signed_bytes, unsigned_bytes,
+};
+use crate::vm::error::ExecutionError;
+use num_bigint::{BigInt, Sign};
+use num_integer::Integer;
+use num_traits::Signed;
+
+// Many operations cost what a subtraction costs (quirk 6).
+host_functions! {
+    namespace "env", costs BigIntAPICost;
+
+    /// A new handle with a value.
+    "bigIntNew" => big_int_new(value: i64) -> i32, gas BigIntNew;
+    /// The number of bytes of the absolute value.
+    "bigIntUnsignedByteLength" => big_int_unsigned_byte_length(reference: i32) -> i32, gas BigIntUnsignedByteLength;
+    /// The number of bytes of the two's complement.
+    "bigIntSignedByteLength" => big_int_signed_byte_length(reference: i32) -> i32, gas BigIntSignedByteLength;
+    /// Copies the bytes of the absolute value; returns their number.
+    "bigIntGetUnsignedBytes" => big_int_get_unsigned_bytes(reference: i32, byte_offset: i32) -> i32, gas BigIntGetUnsignedBytes;
+    /// Copies the two's complement; returns its length.
+    "bigIntGetSignedBytes" => big_int_get_signed_bytes(reference: i32, byte_offset: i32) -> i32, gas BigIntGetSignedBytes;
+    /// Reads an unsigned number.
+    "bigIntSetUnsignedBytes" => big_int_set_unsigned_bytes(destination: i32, byte_offset: i32, byte_length: i32), gas BigIntSetUnsignedBytes;
+    /// Reads a two's complement.
+    "bigIntSetSignedBytes" => big_int_set_signed_bytes(destination: i32, byte_offset: i32, byte_length: i32), gas BigIntSetSignedBytes;
+    /// Whether the value fits 64 bits.
+    "bigIntIsInt64" => big_int_is_int64(reference: i32) -> i32, gas BigIntIsInt64;
+    /// The value, or what 64 bits can hold of it.
+    "bigIntGetInt64" => big_int_get_int64(reference: i32) -> i64, gas BigIntGetInt64;
+    /// Sets the value.
+    "bigIntSetInt64" => big_int_set_int64(destination: i32, value: i64), gas BigIntSub;
+    /// The sum.
+    "bigIntAdd" => big_int_add(destination: i32, left: i32, right: i32), gas BigIntSub;
+    /// The difference.
+    "bigIntSub" => big_int_sub(destination: i32, left: i32, right: i32), gas BigIntSub;
+    /// The product.
+    "bigIntMul" => big_int_mul(destination: i32, left: i32, right: i32), gas BigIntMul;
+    /// The quotient, towards zero.
+    "bigIntTDiv" => big_int_tdiv(destination: i32, left: i32, right: i32), gas BigIntTDiv;
+    /// The remainder, with the sign of `left`.
+    "bigIntTMod" => big_int_tmod(destination: i32, left: i32, right: i32), gas BigIntSub;
+    /// The Euclidean quotient.
+    "bigIntEDiv" => big_int_ediv(destination: i32, left: i32, right: i32), gas BigIntSub;
+    /// The Euclidean remainder, which is never below zero.
+    "bigIntEMod" => big_int_emod(destination: i32, left: i32, right: i32), gas BigIntSub;
+    /// The absolute value.
+    "bigIntAbs" => big_int_abs(destination: i32, operand: i32), gas BigIntSub;
+    /// The negation.
+    "bigIntNeg" => big_int_neg(destination: i32, operand: i32), gas BigIntSub;
+    /// -1, 0 or 1.
+    "bigIntSign" => big_int_sign(operand: i32) -> i32, gas BigIntSign;
+    /// -1, 0 or 1 for less, equal and greater.
+    "bigIntCmp" => big_int_cmp(left: i32, right: i32) -> i32, gas BigIntCmp;
+    /// -1 less the value.
+    "bigIntNot" => big_int_not(destination: i32, operand: i32), gas BigIntSub;
+    /// The bits of both.
+    "bigIntAnd" => big_int_and(destination: i32, left: i32, right: i32), gas BigIntSub;
+    /// The bits of either.
+    "bigIntOr" => big_int_or(destination: i32, left: i32, right: i32), gas BigIntSub;
+    /// The bits of one of them.
+    "bigIntXor" => big_int_xor(destination: i32, left: i32, right: i32), gas BigIntSub;
+    /// Shifts towards the low bits.
+    "bigIntShr" => big_int_shr(destination: i32, operand: i32, bits: i32), gas BigIntSub;
+    /// Shifts towards the high bits.
+    "bigIntShl" => big_int_shl(destination: i32, operand: i32, bits: i32), gas BigIntSub;
+    /// Adds the bytes of the absolute value to the return data.
+    "bigIntFinishUnsigned" => big_int_finish_unsigned(reference: i32), gas BigIntFinishUnsigned;
+    /// Adds the two's complement to the return data.
+    "bigIntFinishSigned" => big_int_finish_signed(reference: i32), gas BigIntFinishSigned;
+    /// Stores the absolute value; returns what that did.
+    "bigIntStorageStoreUnsigned" => big_int_storage_store_unsigned(key_offset: i32, key_length: i32, source: i32) -> i32, gas BigIntStorageStoreUnsigned;
+    /// Reads a stored unsigned number; returns its length.
+    "bigIntStorageLoadUnsigned" => big_int_storage_load_unsigned(key_offset: i32, key_length: i32, destination: i32) -> i32, gas BigIntStorageLoadUnsigned;
+    /// Reads an argument as an unsigned number, if there is one.
+    "bigIntGetUnsignedArgument" => big_int_get_unsigned_argument(id: i32, destination: i32), gas BigIntGetUnsignedArgument;
+    /// Reads an argument as a two's complement, if there is one.
+    "bigIntGetSignedArgument" => big_int_get_signed_argument(id: i32, destination: i32), gas BigIntGetSignedArgument;
+    /// The value of the call.
+    "bigIntGetCallValue" => big_int_get_call_value(destination: i32), gas BigIntGetCallValue;
+    /// A balance.
+    "bigIntGetExternalBalance" => big_int_get_external_balance(address_offset: i32, result: i32), gas BigIntGetExternalBalance;
+}
+
+impl Call<'_> {
+    fn number(&mut self, handle: i32) -> &BigInt {
+        self.contexts().big_ints.value(handle)
+    }
+
+    fn set_number(&mut self, handle: i32, value: BigInt) {
+        *self.contexts().big_ints.value(handle) = value;
+    }
+
+    /// The operands of a binary operation; also the handle of the result is in use from now on.
+    fn operands(&mut self, destination: i32, left: i32, right: i32) -> (BigInt, BigInt) {
+        let numbers = &mut self.contexts().big_ints;
+        numbers.value(destination);
+        (numbers.copy(left), numbers.copy(right))
+    }
+
+    fn divisor(&mut self, destination: i32, left: i32, right: i32) -> Answer<(BigInt, BigInt)> {
+        let (left, right) = self.operands(destination, left, right);
+        if right.sign() == Sign::NoSign {
+            return Err(ExecutionError::DivisionByZero.into());
+        }
+        Ok((left, right))
+    }
+
+    fn bits(&mut self, destination: i32, left: i32, right: i32) -> Answer<(BigInt, BigInt)> {
+        let (left, right) = self.operands(destination, left, right);
+        if left.is_negative() || right.is_negative() {
+            return Err(ExecutionError::NegativeBitwise.into());
+        }
+        Ok((left, right))
+    }
+
+    fn shift(&mut self, destination: i32, operand: i32, bits: i32) -> Answer<(BigInt, u32)> {
+        let (operand, _) = self.operands(destination, operand, operand);
+        match u32::try_from(bits) {
+            Ok(bits) if !operand.is_negative() => Ok((operand, bits)),
+            _ => Err(ExecutionError::NegativeShift.into()),
+        }
+    }
+
+    fn big_int_new(&mut self, value: i64) -> Answer<i32> {
+        Ok(self.contexts().big_ints.add(value.into()))
+    }
+
+    fn big_int_unsigned_byte_length(&mut self, reference: i32) -> Answer<i32> {
+        Ok(as_size(unsigned_bytes(self.number(reference)).len()))
+    }
+
+    fn big_int_signed_byte_length(&mut self, reference: i32) -> Answer<i32> {
+        Ok(as_size(signed_bytes(self.number(reference)).len()))
+    }
+
+    fn copy_out(&mut self, byte_offset: i32, bytes: &[u8]) -> Answer<i32> {
+        self.store(byte_offset, bytes)?;
+        self.charge_copied_bytes(bytes.len() as u64);
+        Ok(as_size(bytes.len()))
+    }
+
+    fn big_int_get_unsigned_bytes(&mut self, reference: i32, byte_offset: i32) -> Answer<i32> {
+        let bytes = unsigned_bytes(self.number(reference));
+        self.copy_out(byte_offset, &bytes)
+    }
+
+    fn big_int_get_signed_bytes(&mut self, reference: i32, byte_offset: i32) -> Answer<i32> {
+        let bytes = signed_bytes(self.number(reference));
+        self.copy_out(byte_offset, &bytes)
+    }
+
+    fn big_int_set_unsigned_bytes(
+        &mut self,
+        destination: i32,
+        byte_offset: i32,
+        byte_length: i32,
+    ) -> Answer<()> {
+        let bytes = self.load(byte_offset, byte_length)?;
+        self.set_number(destination, from_unsigned_bytes(&bytes));
+        self.charge_copied_bytes(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn big_int_set_signed_bytes(
+        &mut self,
+        destination: i32,
+        byte_offset: i32,
+        byte_length: i32,
+    ) -> Answer<()> {
+        let bytes = self.load(byte_offset, byte_length)?;
+        self.set_number(destination, from_signed_bytes(&bytes));
+        self.charge_copied_bytes(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn big_int_is_int64(&mut self, reference: i32) -> Answer<i32> {
+        Ok(i64::try_from(self.number(reference)).is_ok().into())
+    }
+
+    fn big_int_get_int64(&mut self, reference: i32) -> Answer<i64> {
+        Ok(low_i64(self.number(reference)))
+    }
+
+    fn big_int_set_int64(&mut self, destination: i32, value: i64) -> Answer<()> {
+        self.set_number(destination, value.into());
+        Ok(())
+    }
+
+    fn big_int_add(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+        let (left, right) = self.operands(destination, left, right);
+        self.set_number(destination, left + right);
+        Ok(())
+    }
+
+    fn big_int_sub(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+        let (left, right) = self.operands(destination, left, right);
+        self.set_number(destination, left - right);
+        Ok(())
+    }
+
+    fn big_int_mul(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+        let (left, right) = self.operands(destination, left, right);
+        self.set_number(destination, left * right);
+        Ok(())
+    }
+
+    fn big_int_tdiv(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+        let (left, right) = self.divisor(destination, left, right)?;
+        self.set_number(destination, left / right);
+        Ok(())
+    }
+
+    fn big_int_tmod(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+        let (left, right) = self.divisor(destination, left, right)?;
+        self.set_number(destination, left % right);
+        Ok(())
+    }
+
+    fn big_int_ediv(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+        let (left, right) = self.divisor(destination, left, right)?;
+        self.set_number(destination, euclidean(&left, &right).0);
+        Ok(())
+    }
+
+    fn big_int_emod(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+        let (left, right) = self.divisor(destination, left, right)?;
+        self.set_number(destination, euclidean(&left, &right).1);
+        Ok(())
+    }
+
+    fn big_int_and(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+        let (left, right) = self.bits(destination, left, right)?;
+        self.set_number(destination, left & right);
+        Ok(())
+    }
+
+    fn big_int_or(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+        let (left, right) = self.bits(destination, left, right)?;
+        self.set_number(destination, left | right);
+        Ok(())
+    }
+
+    fn big_int_xor(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+        let (left, right) = self.bits(destination, left, right)?;
+        self.set_number(destination, left ^ right);
+        Ok(())
+    }
+
+    fn big_int_abs(&mut self, destination: i32, operand: i32) -> Answer<()> {
+        let (operand, _) = self.operands(destination, operand, operand);
+        self.set_number(destination, operand.abs());
+        Ok(())
+    }
+
+    fn big_int_neg(&mut self, destination: i32, operand: i32) -> Answer<()> {
+        let (operand, _) = self.operands(destination, operand, operand);
+        self.set_number(destination, -operand);
+        Ok(())
+    }
+
+    fn big_int_sign(&mut self, operand: i32) -> Answer<i32> {
+        Ok(match self.number(operand).sign() {
+            Sign::Minus => -1,
+            Sign::NoSign => 0,
+            Sign::Plus => 1,
+        })
+    }
+
+    fn big_int_cmp(&mut self, left: i32, right: i32) -> Answer<i32> {
+        let (left, right) = self.operands(left, left, right);
+        Ok(left.cmp(&right) as i32)
+    }
+
+    fn big_int_not(&mut self, destination: i32, operand: i32) -> Answer<()> {
+        let (operand, _) = self.bits(destination, operand, operand)?;
+        self.set_number(destination, -operand - 1);
+        Ok(())
+    }
+
+    fn big_int_shr(&mut self, destination: i32, operand: i32, bits: i32) -> Answer<()> {
+        let (operand, bits) = self.shift(destination, operand, bits)?;
+        self.set_number(destination, operand >> bits);
+        Ok(())
+    }
+
+    fn big_int_shl(&mut self, destination: i32, operand: i32, bits: i32) -> Answer<()> {
+        let (operand, bits) = self.shift(destination, operand, bits)?;
+        self.set_number(destination, operand << bits);
+        Ok(())
+    }
+
+    fn finish_number(&mut self, bytes: Vec<u8>) -> Answer<()> {
+        self.charge_persisted_bytes(bytes.len() as u64);
+        self.contexts().output.return_data.push(bytes.into());
+        Ok(())
+    }
+
+    fn big_int_finish_unsigned(&mut self, reference: i32) -> Answer<()> {
+        let bytes = unsigned_bytes(self.number(reference));
+        self.finish_number(bytes)
+    }
+
+    fn big_int_finish_signed(&mut self, reference: i32) -> Answer<()> {
+        let bytes = signed_bytes(self.number(reference));
+        self.finish_number(bytes)
+    }
+
+    fn big_int_storage_store_unsigned(
+        &mut self,
+        key_offset: i32,
+        key_length: i32,
+        source: i32,
+    ) -> Answer<i32> {
+        let key = self.load(key_offset, key_length)?;
+        let bytes = unsigned_bytes(self.number(source));
+        self.write_storage(&key, bytes.into())
+    }
+
+    fn big_int_storage_load_unsigned(
+        &mut self,
+        key_offset: i32,
+        key_length: i32,
+        destination: i32,
+    ) -> Answer<i32> {
+        let bytes = self.read_storage(key_offset, key_length)?;
+        self.set_number(destination, from_unsigned_bytes(&bytes));
+        self.charge_copied_bytes(bytes.len() as u64);
+        Ok(as_size(bytes.len()))
+    }
+
+    fn big_int_get_unsigned_argument(&mut self, id: i32, destination: i32) -> Answer<()> {
+        if let Some(bytes) = item(&self.contexts().current_call().input.arguments, id)? {
+            self.set_number(destination, from_unsigned_bytes(&bytes));
+        }
+        Ok(())
+    }
+
+    fn big_int_get_signed_argument(&mut self, id: i32, destination: i32) -> Answer<()> {
+        if let Some(bytes) = item(&self.contexts().current_call().input.arguments, id)? {
+            self.set_number(destination, from_signed_bytes(&bytes));
+        }
+        Ok(())
+    }
+
+    fn big_int_get_call_value(&mut self, destination: i32) -> Answer<()> {
+        let value = self.contexts().current_call().input.call_value.clone();
+        self.set_number(destination, value);
+        Ok(())
+    }
+
+    fn big_int_get_external_balance(&mut self, address_offset: i32, result: i32) -> Answer<()> {
+        let address = self.load_address(address_offset)?;
+        let balance = self.contexts().balance(&address)?;
+        // Read back from the bytes of the absolute value.
+        self.set_number(result, balance.abs());
+        Ok(())
+    }
+}
+
+/// Quotient and remainder, such that the remainder is not negative.
+fn euclidean(left: &BigInt, right: &BigInt) -> (BigInt, BigInt) {
+    let (quotient, remainder) = left.div_rem(right);
+    if !remainder.is_negative() {
+        return (quotient, remainder);
+    }
+    if right.is_negative() {
+        (quotient + 1, remainder - right)
+    } else {
+        (quotient - 1, remainder + right)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn euclidean_division_is_that_of_the_machine(left: i64, right: i64) {
+            prop_assume!(right != 0);
+            let (quotient, remainder) = euclidean(&left.into(), &right.into());
+            let (left, right) = (i128::from(left), i128::from(right));
+            prop_assert_eq!(quotient, BigInt::from(left.div_euclid(right)));
+            prop_assert_eq!(remainder, BigInt::from(left.rem_euclid(right)));
+        }
+    }
+}

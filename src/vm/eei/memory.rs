@@ -1,0 +1,216 @@
+//! The contract's memory as host functions see it (spec eei.md 2-4). Nothing else touches it.
+
+use crate::vm::engine::InstanceAccess;
+use bytes::Bytes;
+use thiserror::Error;
+
+/// The most that is read at once. The rule below lets a contract read 2 GiB of zeros from a memory of one page; what the
+/// host can hold must not decide what a contract does, so there is a limit, far above any message that a node accepts.
+const LARGEST_READ_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Bytes of an address.
+pub const ADDRESS_BYTES: i32 = 32;
+
+/// Bytes of an amount of money.
+pub const VALUE_BYTES: i32 = 32;
+
+/// Bytes of a hash, of a topic of an event, and of keys and values in the namespace `ethereum`.
+pub const HASH_BYTES: i32 = 32;
+
+const PAGE_BYTES: u64 = 65536;
+const MAXIMUM_PAGES: u64 = 65536;
+
+/// Why memory could not be accessed. The texts are the reference's.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MemoryError {
+    /// A read that begins before or behind the memory.
+    #[error("mem load: bad bounds")]
+    LoadBounds,
+    /// A read of less than nothing.
+    #[error("mem load: negative length")]
+    LoadLength,
+    /// A write that begins before the memory.
+    #[error("bad bounds (lower)")]
+    LowerBound,
+    /// A write that ends behind the memory even when that has grown.
+    #[error("bad bounds (upper)")]
+    UpperBound,
+    /// The memory would pass the maximum that the module declares.
+    #[error(
+        "Failed to grow the memory:\n    Failed to add pages because would exceed maximum number of pages for the memory. Left: {pages}, Added: {maximum}"
+    )]
+    DeclaredMaximum {
+        /// Pages that it would have.
+        pages: u64,
+        /// Pages that the module declares.
+        maximum: u32,
+    },
+    /// The memory would pass 4 GiB.
+    #[error(
+        "Failed to grow the memory:\n    Grow Error: Failed to add pages because would exceed maximum number of pages. Left: {pages}, Right: 1, Pages added: {}",
+        pages + 1
+    )]
+    AddressSpace {
+        /// Pages that it has.
+        pages: u64,
+    },
+    /// A slice outside of what it is cut from.
+    #[error("GuardedGetBytesSlice: bad bounds")]
+    SliceBounds,
+    /// A slice of less than nothing.
+    #[error("GuardedGetBytesSlice: negative length")]
+    SliceLength,
+    /// A list of less than nothing.
+    #[error("GuardedMakeByteSlice2D: negative length ({0})")]
+    ListLength(i32),
+    /// More than we hold in memory. Not in the reference; ends the run.
+    #[error("a contract reads {bytes} bytes at once, more than {LARGEST_READ_BYTES}")]
+    TooLong {
+        /// What it reads.
+        bytes: u64,
+    },
+    /// A count of arguments whose lengths can't be read. The reference panics.
+    #[error("{0} arguments whose lengths are not all there")]
+    ArgumentCount(i32),
+}
+
+/// LOAD(offset, length): what lies behind the end of the memory reads as zero.
+pub fn load(
+    instance: &mut dyn InstanceAccess,
+    offset: i32,
+    length: i32,
+) -> Result<Bytes, MemoryError> {
+    if length == 0 {
+        return Ok(Bytes::new());
+    }
+    let size = instance.memory_size();
+    let start = u64::try_from(offset).map_err(|_| MemoryError::LoadBounds)?;
+    if start > size {
+        return Err(MemoryError::LoadBounds);
+    }
+    let length = u64::try_from(length).map_err(|_| MemoryError::LoadLength)?;
+    if length > LARGEST_READ_BYTES {
+        return Err(MemoryError::TooLong { bytes: length });
+    }
+    let mut bytes = vec![0; length as usize];
+    let inside = length.min(size - start) as usize;
+    instance
+        .read_memory(start, &mut bytes[..inside])
+        .expect("the range ends where the memory ends, or before");
+    Ok(bytes.into())
+}
+
+/// STORE(offset, bytes): grows the memory by one page when they do not fit.
+pub fn store(
+    instance: &mut dyn InstanceAccess,
+    offset: i32,
+    bytes: &[u8],
+) -> Result<(), MemoryError> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let start = u64::try_from(offset).map_err(|_| MemoryError::LowerBound)?;
+    let end = start + bytes.len() as u64;
+    if end > instance.memory_size() {
+        grow(instance)?;
+    }
+    if end > instance.memory_size() {
+        return Err(MemoryError::UpperBound);
+    }
+    instance
+        .write_memory(start, bytes)
+        .expect("the range ends where the memory ends, or before");
+    Ok(())
+}
+
+fn grow(instance: &mut dyn InstanceAccess) -> Result<(), MemoryError> {
+    let pages = instance.memory_size() / PAGE_BYTES;
+    if instance.grow_memory(1) {
+        return Ok(());
+    }
+    match instance.declared_maximum_pages() {
+        Some(maximum) if pages < MAXIMUM_PAGES => Err(MemoryError::DeclaredMaximum {
+            pages: pages + 1,
+            maximum,
+        }),
+        _ => Err(MemoryError::AddressSpace { pages }),
+    }
+}
+
+/// SLICE(data, offset, length).
+pub fn slice(data: &[u8], offset: i32, length: i32) -> Result<&[u8], MemoryError> {
+    let start = usize::try_from(offset).map_err(|_| MemoryError::SliceBounds)?;
+    // The end is an unsigned number of 32 bits in the reference.
+    let end = offset.wrapping_add(length) as u32 as usize;
+    if start > data.len() || end > data.len() {
+        return Err(MemoryError::SliceBounds);
+    }
+    if length < 0 {
+        return Err(MemoryError::SliceLength);
+    }
+    Ok(&data[start..end])
+}
+
+/// The number of elements of a list that a contract describes.
+pub fn list_length(length: i32) -> Result<usize, MemoryError> {
+    usize::try_from(length).map_err(|_| MemoryError::ListLength(length))
+}
+
+/// Where a contract has put a function's name and its arguments.
+#[derive(Debug, Clone, Copy)]
+pub struct ArgumentPointers {
+    pub function_offset: i32,
+    pub function_length: i32,
+    pub count: i32,
+    pub lengths_offset: i32,
+    pub data_offset: i32,
+}
+
+/// What stood there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionAndArguments {
+    pub function: Bytes,
+    pub arguments: Vec<Bytes>,
+    /// The sum of the arguments' lengths, as the reference counts it: in 32 bits.
+    pub argument_bytes: i32,
+}
+
+/// READARGS.
+pub fn read_arguments(
+    instance: &mut dyn InstanceAccess,
+    pointers: ArgumentPointers,
+) -> Result<FunctionAndArguments, MemoryError> {
+    let function = load(instance, pointers.function_offset, pointers.function_length)?;
+    let lengths = load(
+        instance,
+        pointers.lengths_offset,
+        pointers.count.wrapping_mul(4),
+    )?;
+    let count = list_length(pointers.count)?;
+    let (lengths, _) = lengths.as_chunks::<4>();
+    if lengths.len() != count {
+        return Err(MemoryError::ArgumentCount(pointers.count));
+    }
+    let mut arguments = Vec::with_capacity(count);
+    let mut cursor = pointers.data_offset;
+    let mut total = 0;
+    for length in lengths {
+        let length = i32::from_le_bytes(*length);
+        let argument = load(instance, cursor, length)?;
+        total += argument.len() as u64;
+        if total > LARGEST_READ_BYTES {
+            return Err(MemoryError::TooLong { bytes: total });
+        }
+        arguments.push(argument);
+        cursor = cursor.wrapping_add(length);
+    }
+    Ok(FunctionAndArguments {
+        function,
+        arguments,
+        argument_bytes: cursor.wrapping_sub(pointers.data_offset),
+    })
+}
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

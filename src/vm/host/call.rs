@@ -1,0 +1,66 @@
+//! Calls by transactions (spec host.md 4.1).
+
+use super::{CALLBACK_FUNCTION, Host, Running, as_invalid_contract, is_init};
+use crate::messages::CallType;
+use crate::vm::contexts::input::CallInput;
+use crate::vm::contexts::output::OutputState;
+use crate::vm::error::{Broken, ExecutionError, Failure};
+
+impl Host {
+    /// Calls a function of a contract.
+    pub fn run_call(&mut self, call: CallInput) -> Result<OutputState, Broken> {
+        self.contexts.reset();
+        let result = self.call_contract(&call);
+        self.finish_run(result)
+    }
+
+    /// The state that calls and upgrades begin with. That the caller has the value is the node's business.
+    pub(super) fn begin_top_level_call(&mut self, call: &CallInput) {
+        let contexts = &mut self.contexts;
+        contexts.runtime.state.begin_call(call);
+        let account = contexts.output.account(&call.recipient);
+        account.balance_delta += &call.input.call_value;
+        *contexts.storage_address = call.recipient.clone();
+    }
+
+    fn call_contract(&mut self, call: &CallInput) -> Result<(), Failure> {
+        self.begin_top_level_call(call);
+        let code = match self.contexts.code(&call.recipient) {
+            Ok(code) => code,
+            Err(Failure::Execution(_)) => return Err(ExecutionError::ContractNotFound.into()),
+            Err(broken) => return Err(broken),
+        };
+        self.contexts.deduct_for_execution(&code)?;
+        let limit = self.contexts.current_call().input.gas_provided;
+        let mut running = self.start(&code, limit).map_err(as_invalid_contract)?;
+        self.call_function(call, &mut running)?;
+        self.contexts.unlock_gas();
+        self.contexts.output.gas_remaining = self.contexts.gas_left(running.access());
+        Ok(())
+    }
+
+    fn call_function(&mut self, call: &CallInput, running: &mut Running) -> Result<(), Failure> {
+        let call_type = call.input.call_type;
+        let is_answer = call_type == i64::from(CallType::AsynchronousCallBack as i32);
+        if is_init(&call.function) {
+            return Err(ExecutionError::InitCalled.into());
+        }
+        if call.function == CALLBACK_FUNCTION && !is_answer {
+            return Err(ExecutionError::CallBackCalled.into());
+        }
+        if is_answer {
+            self.choose_stored_callback()?;
+        }
+        let function = running.function_to_call(&self.contexts.current_call().function)?;
+        self.run(running, &function)?;
+        if is_answer {
+            return self.answer_stored_promise(running.access());
+        }
+        let mut promises = std::mem::take(&mut self.contexts.runtime.state.promises);
+        let pending = self.process_promises(running.access(), &mut promises)?;
+        if call_type == i64::from(CallType::AsynchronousCall as i32) && pending.groups.is_empty() {
+            self.answer_caller(running.access())?;
+        }
+        Ok(())
+    }
+}

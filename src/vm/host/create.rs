@@ -1,0 +1,47 @@
+//! Deploys by transactions (spec host.md 4.1).
+
+use super::{Host, as_invalid_contract};
+use crate::vm::contexts::input::CreateInput;
+use crate::vm::contexts::output::OutputState;
+use crate::vm::error::{Broken, Failure};
+use bytes::Bytes;
+
+impl Host {
+    /// Deploys a contract at a new address.
+    pub fn run_create(&mut self, input: CreateInput) -> Result<OutputState, Broken> {
+        self.contexts.reset();
+        let result = self.create(input);
+        self.finish_run(result)
+    }
+
+    fn create(&mut self, input: CreateInput) -> Result<(), Failure> {
+        let contexts = &mut self.contexts;
+        let address = contexts.new_address(&input.input.caller)?;
+        contexts.output.account(&address).balance_delta += &input.input.call_value;
+        contexts.runtime.state.input = input.input;
+        contexts.runtime.state.address = address.clone();
+        *contexts.storage_address = address.clone();
+        self.deploy(&input.code, input.code_metadata, &address)
+    }
+
+    /// DEPLOY: what deploys and upgrades have in common.
+    pub(super) fn deploy(
+        &mut self,
+        code: &Bytes,
+        metadata: Bytes,
+        address: &Bytes,
+    ) -> Result<(), Failure> {
+        self.contexts.deduct_for_direct_deploy(code)?;
+        let limit = self.contexts.current_call().input.gas_provided;
+        let started = self.start_deploy(code, limit);
+        let mut running = started.map_err(as_invalid_contract)?;
+        if let Some(init) = running.init_function() {
+            self.run(&mut running, &init)?;
+        }
+        let account = self.contexts.output.account(address);
+        account.code = code.clone();
+        account.code_metadata = metadata;
+        self.contexts.output.gas_remaining = self.contexts.gas_left(running.access());
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! Deploys by contracts (spec host.md 4.5).
+
+use super::Host;
+use crate::vm::contexts::input::CreateInput;
+use crate::vm::contexts::metering::{restore_gas, use_gas};
+use crate::vm::engine::InstanceAccess;
+use crate::vm::error::{ExecutionError, Failure};
+use bytes::Bytes;
+
+impl Host {
+    /// Deploys a contract for the one that runs as `creator`; returns the new address. Whatever happened before a failure
+    /// stays, and the new contract uses the creator's storage and big integers (quirk 25).
+    pub fn create_contract(
+        &mut self,
+        creator: &mut dyn InstanceAccess,
+        input: CreateInput,
+    ) -> Result<Bytes, Failure> {
+        use_gas(creator, input.input.gas_provided);
+        if self.contexts.current_call().read_only {
+            return Err(ExecutionError::ReadOnly.into());
+        }
+        let state = &mut self.contexts.runtime.state;
+        state.push();
+        let result = self.create_from_contract(&input);
+        let state = &mut self.contexts.runtime.state;
+        // The promises were the creator's all the time.
+        let promises = state.restore().promises;
+        state.promises = promises;
+        let (address, gas_left) = result?;
+        restore_gas(creator, gas_left);
+        Ok(address)
+    }
+
+    fn create_from_contract(&mut self, input: &CreateInput) -> Result<(Bytes, u64), Failure> {
+        let contexts = &mut self.contexts;
+        contexts.runtime.state.input = input.input.clone();
+        let creator = &input.input.caller;
+        let address = contexts.new_address(creator)?;
+        contexts.transfer(&address, creator, 0, &input.input.call_value, &[])?;
+        contexts.increase_nonce(creator)?;
+        contexts.runtime.state.address = address.clone();
+        contexts.deduct_for_indirect_deploy(&input.code)?;
+        contexts.runtime.waiting_instances += 1;
+        let result = self.initialise(&input.code);
+        self.contexts.runtime.waiting_instances -= 1;
+        let gas_left = result?;
+        let account = self.contexts.output.account(&address);
+        account.code = input.code.clone();
+        account.code_metadata = input.code_metadata.clone();
+        Ok((address, gas_left))
+    }
+
+    /// Returns the gas that is left.
+    fn initialise(&mut self, code: &[u8]) -> Result<u64, Failure> {
+        let limit = self.contexts.current_call().input.gas_provided;
+        let mut running = self.start_deploy(code, limit)?;
+        if let Some(init) = running.init_function() {
+            self.run(&mut running, &init)?;
+        }
+        Ok(self.contexts.gas_left(running.access()))
+    }
+}

@@ -1,0 +1,274 @@
+//! The stored form of promises: JSON, byte for byte as Go writes it, because contracts pay for each byte (spec host.md 5.4).
+
+use crate::messages::json::{JsonError, Reader, byte_string, integer, position, text};
+use crate::vm::contexts::promises::{Promise, PromiseGroup, PromiseStatus, Promises};
+use crate::vm::error::{Broken, ExecutionError, Failure};
+use bytes::Bytes;
+use std::fmt::Write as _;
+
+/// Writes promises. Groups go in the order of their identifiers' bytes.
+pub(super) fn write(promises: &Promises) -> String {
+    let mut groups: Vec<&PromiseGroup> = promises.groups.iter().collect();
+    groups.sort_by(|left, right| left.identifier.cmp(&right.identifier));
+    let mut out = String::from("{\"CallerAddr\":");
+    write_bytes(&promises.caller, &mut out);
+    // Never set, so null rather than an empty string.
+    out.push_str(",\"ReturnData\":null,\"AsyncContextMap\":{");
+    for (index, group) in groups.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_text(&group.identifier, &mut out);
+        out.push_str(":{\"Callback\":");
+        write_text(&group.callback, &mut out);
+        out.push_str(",\"AsyncCalls\":[");
+        for (index, call) in group.calls.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            write_call(call, &mut out);
+        }
+        out.push_str("]}");
+    }
+    out.push_str("}}");
+    out
+}
+
+fn write_call(call: &Promise, out: &mut String) {
+    const PROOF: &str = "a String takes everything";
+    write!(out, "{{\"Status\":{},\"Destination\":", call.status as u8).expect(PROOF);
+    write_bytes(&call.destination, out);
+    out.push_str(",\"Data\":");
+    write_bytes(&call.data, out);
+    write!(out, ",\"GasLimit\":{},\"ValueBytes\":", call.gas_limit).expect(PROOF);
+    write_bytes(&call.value, out);
+    out.push_str(",\"SuccessCallback\":");
+    write_text(&call.success_callback, out);
+    out.push_str(",\"ErrorCallback\":");
+    write_text(&call.error_callback, out);
+    write!(out, ",\"ProvidedGas\":{}}}", call.provided_gas).expect(PROOF);
+}
+
+fn write_bytes(bytes: &[u8], out: &mut String) {
+    out.push('"');
+    out.push_str(&base64_simd::STANDARD.encode_to_string(bytes));
+    out.push('"');
+}
+
+fn write_text(bytes: &[u8], out: &mut String) {
+    out.push('"');
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '"' => out.push_str("\\\""),
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                '\0'..' ' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                    write!(out, "\\u{:04x}", u32::from(character))
+                        .expect("a String takes everything");
+                }
+                other => out.push(other),
+            }
+        }
+        for _ in chunk.invalid() {
+            out.push_str("\\ufffd");
+        }
+    }
+    out.push('"');
+}
+
+/// Reads promises. Contracts can write what they like under the key, so anything may stand there.
+pub(super) fn read(stored: &[u8]) -> Result<Promises, Failure> {
+    let mut promises = Promises::default();
+    let mut null = false;
+    let mut input = Reader::new(stored);
+    let result = read_promises(&mut input, &mut promises, &mut null).and_then(|()| input.end());
+    result.map_err(|error| ExecutionError::StoredPromises(error.to_string()))?;
+    if null {
+        return Err(Broken::host_fault("the stored promises are null").into());
+    }
+    Ok(promises)
+}
+
+/// A name of a function; null is no change.
+fn read_name(name: &mut Bytes, input: &mut Reader<'_>) -> Result<(), JsonError> {
+    let mut read = String::new();
+    text::read(&mut read, input)?;
+    *name = read.into();
+    Ok(())
+}
+
+/// Sets `null` where the reference would stumble over a null.
+fn read_promises(
+    input: &mut Reader<'_>,
+    promises: &mut Promises,
+    null: &mut bool,
+) -> Result<(), JsonError> {
+    if input.null()? {
+        *null = true;
+        return Ok(());
+    }
+    const FIELDS: [&str; 3] = ["CallerAddr", "ReturnData", "AsyncContextMap"];
+    input.object(|name, input| match position(&FIELDS, name) {
+        0 => byte_string::read(&mut promises.caller, input),
+        1 => byte_string::read(&mut promises.return_data, input),
+        2 => {
+            if input.null()? {
+                promises.groups.clear();
+                return Ok(());
+            }
+            input.object(|identifier, input| {
+                let group = read_group(identifier, input, null)?;
+                match promises.group(identifier) {
+                    Some(earlier) => *earlier = group,
+                    None => promises.groups.push(group),
+                }
+                Ok(())
+            })
+        }
+        _ => input.skip(),
+    })
+}
+
+fn read_group(
+    identifier: &[u8],
+    input: &mut Reader<'_>,
+    null: &mut bool,
+) -> Result<PromiseGroup, JsonError> {
+    let mut group = PromiseGroup {
+        identifier: Bytes::copy_from_slice(identifier),
+        ..PromiseGroup::default()
+    };
+    if input.null()? {
+        *null = true;
+        return Ok(group);
+    }
+    const FIELDS: [&str; 2] = ["Callback", "AsyncCalls"];
+    input.object(|name, input| match position(&FIELDS, name) {
+        0 => read_name(&mut group.callback, input),
+        1 => {
+            group.calls.clear();
+            if input.null()? {
+                return Ok(());
+            }
+            input.array(|input| {
+                group.calls.push(read_call(input, null)?);
+                Ok(())
+            })
+        }
+        _ => input.skip(),
+    })?;
+    Ok(group)
+}
+
+fn read_call(input: &mut Reader<'_>, null: &mut bool) -> Result<Promise, JsonError> {
+    let mut call = Promise::default();
+    if input.null()? {
+        *null = true;
+        return Ok(call);
+    }
+    const FIELDS: [&str; 8] = [
+        "Status",
+        "Destination",
+        "Data",
+        "GasLimit",
+        "ValueBytes",
+        "SuccessCallback",
+        "ErrorCallback",
+        "ProvidedGas",
+    ];
+    input.object(|name, input| match position(&FIELDS, name) {
+        0 => {
+            let mut status: u8 = 0;
+            integer::read(&mut status, input)?;
+            call.status = match status {
+                0 => PromiseStatus::Pending,
+                1 => PromiseStatus::Resolved,
+                _ => PromiseStatus::Rejected,
+            };
+            Ok(())
+        }
+        1 => byte_string::read(&mut call.destination, input),
+        2 => byte_string::read(&mut call.data, input),
+        3 => integer::read(&mut call.gas_limit, input),
+        4 => byte_string::read(&mut call.value, input),
+        5 => read_name(&mut call.success_callback, input),
+        6 => read_name(&mut call.error_callback, input),
+        7 => integer::read(&mut call.provided_gas, input),
+        _ => input.skip(),
+    })?;
+    Ok(call)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Promises {
+        let promise = Promise {
+            destination: "trainBook".into(),
+            data: "bookTrain".into(),
+            gas_limit: 4_000_000,
+            value: vec![0; 3].into(),
+            success_callback: "yes<\"\\\n\u{1}\u{2028}".into(),
+            error_callback: Bytes::from_static(b"no\xff\xfe"),
+            provided_gas: u64::MAX,
+            ..Promise::default()
+        };
+        let mut promises = Promises {
+            caller: "my_".into(),
+            ..Promises::default()
+        };
+        promises.add("b".into(), promise.clone());
+        promises.add("a\0".into(), Promise::default());
+        promises.add("b".into(), Promise::default());
+        promises
+    }
+
+    #[test]
+    fn is_written_as_go_writes_it() {
+        let empty = r#"{"Status":0,"Destination":"","Data":"","GasLimit":0,"ValueBytes":"","SuccessCallback":"","ErrorCallback":"","ProvidedGas":0}"#;
+        let full = r#"{"Status":0,"Destination":"dHJhaW5Cb29r","Data":"Ym9va1RyYWlu","GasLimit":4000000,"ValueBytes":"AAAA","SuccessCallback":"yes\u003c\"\\\n\u0001\u2028","ErrorCallback":"no\ufffd\ufffd","ProvidedGas":18446744073709551615}"#;
+        let expected = format!(
+            r#"{{"CallerAddr":"bXlf","ReturnData":null,"AsyncContextMap":{{"a\u0000":{{"Callback":"","AsyncCalls":[{empty}]}},"b":{{"Callback":"","AsyncCalls":[{full},{empty}]}}}}}}"#
+        );
+        assert_eq!(write(&example()), expected);
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let promises = read(write(&example()).as_bytes()).expect("well-formed");
+        assert_eq!(promises.caller, "my_");
+        assert_eq!(promises.groups.len(), 2);
+        assert_eq!(promises.groups[0].identifier, "a\0");
+        let promise = &promises.groups[1].calls[0];
+        assert_eq!(promise.provided_gas, u64::MAX);
+        assert_eq!(promise.error_callback, "no\u{fffd}\u{fffd}");
+        assert_eq!(promises.position_of(b"trainBook"), Some((1, 0)));
+    }
+
+    #[test]
+    fn a_group_without_an_identifier_is_not_found() {
+        let mut promises = Promises::default();
+        promises.add(Bytes::new(), Promise::default());
+        assert_eq!(promises.position_of(b""), None);
+    }
+
+    #[test]
+    fn nulls_break_the_run_and_bad_text_fails_it() {
+        for null in ["null", r#"{"AsyncContextMap":{"a":null}}"#] {
+            assert!(
+                matches!(read(null.as_bytes()), Err(Failure::Broken(_))),
+                "{null}"
+            );
+        }
+        for bad in ["x", "{}x", r#"{"CallerAddr":1.5}"#] {
+            let failure = read(bad.as_bytes());
+            assert!(matches!(failure, Err(Failure::Execution(_))), "{bad}");
+        }
+        let empty = read(br#"{"AsyncContextMap":null}"#).expect("null counts as empty");
+        assert!(empty.groups.is_empty());
+    }
+}
