@@ -4,17 +4,21 @@
 //! |---|---|
 //! | `mod.rs` | the life of the child: start, loop, end, and what is said about it |
 //! | [`message_loop`] | request in, response out |
+//! | [`logs`] | log lines to the node, log profiles from it |
 //! | `gateway` | the hooks as the VM sees them: messages to the node |
-//! | [`logs`] | log lines out, log profiles in |
 //! | `process` | what concerns the process as such |
 
 mod gateway;
 pub mod logs;
 mod message_loop;
 mod process;
+#[cfg(feature = "vm")]
+mod vm;
 
 pub use gateway::{Gateway, Link};
 pub use message_loop::{LoopEnd, Machine, MachineBuilder, MachineError, MessageLoop};
+#[cfg(feature = "vm")]
+pub use vm::build_vm;
 
 use crate::dialogue::{Messenger, Side};
 use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, Decoder, FrameError, Header};
@@ -22,6 +26,7 @@ use crate::messages::{Arguments, Format, Message, MessageError, UnsupportedMarsh
 use crate::messages::{MessageKind, kind_name};
 use crate::transport::descriptors::ChildPipe;
 use crate::transport::{Pipes, Transport, TransportError};
+use logs::LogsHandle;
 use std::os::fd::OwnedFd;
 use thiserror::Error;
 
@@ -115,21 +120,35 @@ impl PartPipes {
 
 /// Runs the child until its end, which is always reported as an error: there is no other way to end it.
 pub fn run(pipes: PartPipes, build: MachineBuilder) -> PartError {
-    match serve(pipes, build) {
+    let logs = logs::start(pipes.read_log_profile, pipes.log_to_node);
+    let end = match serve(
+        pipes.init,
+        pipes.node_to_arwen,
+        pipes.arwen_to_node,
+        &logs,
+        build,
+    ) {
         Ok(end) => PartError::Loop(end),
         Err(error) => error,
-    }
+    };
+    logs.flush();
+    end
 }
 
-fn serve(pipes: PartPipes, build: MachineBuilder) -> Result<LoopEnd, PartError> {
-    let arguments = receive_arguments(pipes.init)?;
+fn serve(
+    init: OwnedFd,
+    node_to_arwen: OwnedFd,
+    arwen_to_node: OwnedFd,
+    logs: &LogsHandle,
+    build: MachineBuilder,
+) -> Result<LoopEnd, PartError> {
+    let arguments = receive_arguments(init)?;
     let refuse = |error: UnsupportedMarshalizer| PartError::Arguments(error.to_string());
     let format = Format::from_marshalizer(arguments.messages_marshalizer).map_err(refuse)?;
-    let logs_format = Format::from_marshalizer(arguments.logs_marshalizer).map_err(refuse)?;
-    drop((pipes.read_log_profile, pipes.log_to_node, logs_format));
+    logs.set_format(Format::from_marshalizer(arguments.logs_marshalizer).map_err(refuse)?);
 
-    process::end_with_node(&pipes.node_to_arwen);
-    let transport = Pipes::blocking(pipes.node_to_arwen, pipes.arwen_to_node);
+    process::end_with_node(&node_to_arwen);
+    let transport = Pipes::blocking(node_to_arwen, arwen_to_node);
     let messenger = Messenger::new(Side::Arwen, transport, format, DEFAULT_PAYLOAD_LIMIT_BYTES);
     let message_loop =
         MessageLoop::new(Link::new(messenger), arguments, build).map_err(PartError::Arguments)?;
