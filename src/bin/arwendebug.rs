@@ -92,7 +92,7 @@ fn run_scenarios(arguments: ScenarioArguments) -> anyhow::Result<ExitCode> {
     let suite = Suite::find(&arguments.paths)?;
     let replacements = BTreeMap::from_iter(arguments.replace);
     let machines: &MachineFactory<'_> = if arguments.ipc {
-        &arwen::driver::build_machine
+        &arwen::part::build_vm
     } else {
         &arwen::part::build_vm
     };
