@@ -249,6 +249,19 @@ impl<'a> Schema<'a> {
             .map(|(name, rust)| format!("{name}({rust}), {};", self.role(name)))
             .collect();
         writeln!(out, "messages! {{ {rows} }}").expect(INFALLIBLE);
+        // For what has to do something with every hook request, each in its own way.
+        let hook_requests: Vec<&str> = sent
+            .iter()
+            .filter(|(name, _)| is_hook(name) && self.response(name).is_some())
+            .map(|(_, rust)| rust.as_str())
+            .collect();
+        writeln!(
+            out,
+            "macro_rules! hook_requests {{ ($visit:ident) => {{ $visit! {{ {} }} }} }}
+            pub(crate) use hook_requests;",
+            hook_requests.join(" ")
+        )
+        .expect(INFALLIBLE);
         for (name, rust) in &sent {
             if let Some(response) = self.response(name) {
                 let response = rust_type(&response);
@@ -258,9 +271,9 @@ impl<'a> Schema<'a> {
                 )
                 .expect(INFALLIBLE);
             }
-            if is_hook(name) && self.response(name).is_some() {
-                writeln!(out, "impl HookRequest for {rust} {{}}").expect(INFALLIBLE);
-            }
+        }
+        for rust in hook_requests {
+            writeln!(out, "impl HookRequest for {rust} {{}}").expect(INFALLIBLE);
         }
     }
 

@@ -1,5 +1,7 @@
 //! How much memory decoding takes: a count of all allocations, in a test binary of its own.
 
+#![expect(unsafe_code, reason = "an allocator can not be written without")]
+
 use arwen::frame::{Decoder, Header};
 use arwen::messages::codec::{self, Format};
 use proptest::collection::vec;

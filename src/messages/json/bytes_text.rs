@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 /// What Go makes of bytes that are used as text: every byte that is not part of valid UTF-8 is one U+FFFD. (Rust's lossy
 /// conversion makes one of a whole broken sequence.)
-pub fn go_text(bytes: Cow<'_, [u8]>) -> String {
-    let broken: usize = bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
-    if broken == 0 {
-        return String::from_utf8(bytes.into_owned()).expect("no chunk has an invalid part");
+pub fn go_text(bytes: &[u8]) -> String {
+    if let Ok(text) = str::from_utf8(bytes) {
+        return text.to_owned();
     }
+    let broken: usize = bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
     let growth = char::REPLACEMENT_CHARACTER.len_utf8() - 1;
     let mut text = String::with_capacity(bytes.len() + broken * growth);
     for chunk in bytes.utf8_chunks() {

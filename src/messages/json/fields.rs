@@ -12,7 +12,6 @@ use super::reader::{JsonError, JsonFault, Reader};
 use super::writer::Writer;
 use super::{JsonEntry, JsonObject, bytes_text};
 use bytes::Bytes;
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
@@ -362,7 +361,7 @@ pub mod map {
     fn unique_names<E: JsonEntry>(entries: &[E]) -> Vec<String> {
         let mut names: Vec<String> = entries
             .iter()
-            .map(|entry| bytes_text::go_text(Cow::Borrowed(entry.key())))
+            .map(|entry| bytes_text::go_text(entry.key()))
             .collect();
         let go_names: HashSet<&str> = names.iter().map(String::as_str).collect();
         if go_names.len() == names.len() {
@@ -406,7 +405,7 @@ pub mod unit {
 }
 
 fn read_members<T: JsonObject>(object: &mut T, input: &mut Reader<'_>) -> Result<(), JsonError> {
-    input.object(|name, input| match object.read_member(&name, input)? {
+    input.object(|name, input| match object.read_member(name, input)? {
         true => Ok(()),
         false => input.skip(),
     })

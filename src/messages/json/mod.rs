@@ -49,11 +49,11 @@ pub fn read_pair(
     let mut input = Reader::new(text);
     if !input.null()? {
         input.object(|name, input| {
-            let mut read = first.read_member(&name, input)?;
+            let mut read = first.read_member(name, input)?;
             if let Some(second) = &mut second
                 && !read
             {
-                read = second.read_member(&name, input)?;
+                read = second.read_member(name, input)?;
             }
             if read { Ok(()) } else { input.skip() }
         })?;

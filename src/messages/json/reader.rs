@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
     /// Reads an object: calls `member` with every name, to read the value behind it.
     pub fn object(
         &mut self,
-        mut member: impl FnMut(Cow<'_, [u8]>, &mut Self) -> Result<(), JsonError>,
+        mut member: impl FnMut(&[u8], &mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
         self.open(b'{', "an object")?;
         if self.peek()? == b'}' {
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         loop {
             let name = self.string()?.bytes()?;
             self.expect(b':', "':'")?;
-            member(name, self)?;
+            member(&name, self)?;
             if !self.continues(b'}', "',' or '}'")? {
                 return Ok(());
             }
@@ -393,7 +393,7 @@ impl<'a> RawString<'a> {
 
     /// The text that the string stands for. What is not UTF-8 reads as U+FFFD.
     pub fn text(self) -> Result<String, JsonError> {
-        Ok(bytes_text::go_text(self.bytes()?))
+        Ok(bytes_text::go_text(&self.bytes()?))
     }
 
     /// Fails if there is a bad escape sequence.
