@@ -7,6 +7,7 @@ pub mod hooks;
 pub mod logs;
 pub mod messages;
 pub mod part;
+pub mod scenario;
 pub mod transport;
 #[cfg(feature = "vm")]
 pub mod vm;
