@@ -194,13 +194,22 @@ fn the_budget_holds_whatever_the_child_does() {
     for function in ["hang", "busy", "endless-hooks"] {
         expires(&nothing, input(function));
     }
-    let stop = |driver: &mut Driver<Hook>| drop(signal(driver, Signal::SIGSTOP));
+    let stop = |driver: &mut Driver<Hook>| {
+        let id = signal(driver, Signal::SIGSTOP);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !is_stopped(id) {
+            assert!(Instant::now() < deadline, "never stopped");
+            std::thread::yield_now();
+        }
+    };
     expires(&stop, input("ok"));
     // A request that fills the pipe.
     let mut large = input("ok");
     let arguments = vec![Bytes::from(vec![1; 1 << 20])];
     large.input.get_or_insert_default().arguments = arguments;
-    let stop_reading = |driver: &mut Driver<Hook>| drop(call(driver, "never-read-again"));
+    let stop_reading = |driver: &mut Driver<Hook>| {
+        assert!(call(driver, "never-read-again").is_empty());
+    };
     expires(&stop_reading, large.clone());
     expires(&stop, large);
 }
@@ -234,7 +243,7 @@ fn a_hook_without_an_answer_ends_the_dialogue() {
     let id = driver.child_id().expect("a child");
     let panicked = catch_unwind(AssertUnwindSafe(|| driver.call(input("hooks"))));
     assert!(panicked.is_err());
-    assert_eq!(state(id), None, "the child is left over");
+    assert!(!exists(id), "the child is left over");
     driver.hook_mut().panics = false;
     is_served(&mut driver);
 }
