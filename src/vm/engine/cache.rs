@@ -146,3 +146,7 @@ impl<H: HostCalls> ModuleCache<H> {
         self.code_bytes -= oldest.map_or(0, |entry| entry.code_bytes);
     }
 }
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

@@ -121,9 +121,9 @@ fn kept_values(name: &'static str, count: usize) -> Shape {
 fn worst_shapes() -> Vec<Shape> {
     let mut shapes: Vec<Shape> = [0, 10, 100, 1_000, 9_000].map(live_locals).into();
     shapes.extend([0, 100].map(declared_locals));
-    shapes.extend([1, 10, 1_000, 15_000].map(|count| live_operands(count, "integer", "")));
+    shapes.extend([1, 10, 1_000, 3_000].map(|count| live_operands(count, "integer", "")));
     shapes.extend(
-        [1, 10, 1_000, 15_000].map(|count| live_operands(count, "float", "i64.reinterpret_f64")),
+        [1, 10, 1_000, 3_000].map(|count| live_operands(count, "float", "i64.reinterpret_f64")),
     );
     shapes.push(live_parameters("i64", "call $integer ", "", 1_000));
     shapes.push(live_parameters(

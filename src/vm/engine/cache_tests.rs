@@ -1,0 +1,162 @@
+//! The cache with an engine that counts what it compiles.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::vm::engine::instrument::InstrumentedModule;
+use crate::vm::engine::{Abort, ExportedFunction, Instance, InstanceAccess, InstantiationError};
+
+struct NoHost;
+
+impl HostCalls for NoHost {
+    fn call(&mut self, _: usize, _: &mut dyn InstanceAccess, _: &[i64]) -> Result<i64, Abort> {
+        Err(Abort)
+    }
+
+    fn panicked(&mut self, _: String) {}
+}
+
+struct Counting(Arc<AtomicUsize>);
+
+struct Compiled(Vec<ExportedFunction>);
+
+impl Engine<NoHost> for Counting {
+    fn compile(
+        &self,
+        module: &InstrumentedModule,
+    ) -> Result<Arc<dyn CompiledModule<NoHost>>, String> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        match module
+            .exported_functions
+            .first()
+            .map(|function| function.name.as_str())
+        {
+            Some("fails") => Err("no reason".to_owned()),
+            Some("panics") => panic!("a bug"),
+            _ => Ok(Arc::new(Compiled(module.exported_functions.clone()))),
+        }
+    }
+}
+
+impl CompiledModule<NoHost> for Compiled {
+    fn exported_functions(&self) -> &[ExportedFunction] {
+        &self.0
+    }
+
+    fn exports_memory(&self) -> bool {
+        false
+    }
+
+    fn instantiate(&self, _: u64) -> Result<Box<dyn Instance<NoHost>>, InstantiationError> {
+        Err(InstantiationError::StartCalledHost)
+    }
+}
+
+/// A cache, and how often its engine has compiled.
+fn cache(modules: usize, code_bytes: usize) -> (ModuleCache<NoHost>, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let engine = Box::new(Counting(Arc::clone(&count)));
+    let costs = OpcodeCosts::from_map(|_| 1);
+    (
+        ModuleCache::new(
+            engine,
+            &[],
+            costs,
+            CacheLimits {
+                modules,
+                code_bytes,
+            },
+        ),
+        count,
+    )
+}
+
+/// A module of 37 bytes plus the name's.
+fn code(name: &str) -> Vec<u8> {
+    wat::parse_str(format!(r#"(module (func (export "{name}")))"#)).expect("the text is right")
+}
+
+#[test]
+fn the_same_code_is_compiled_once() {
+    let (mut cache, count) = cache(2, 1_000);
+    let first = cache.compile(&code("a")).expect("it is valid");
+    let second = cache.compile(&code("a")).expect("it is valid");
+    assert!(Arc::ptr_eq(&first, &second));
+    assert_eq!(first.exported_functions()[0].name, "a");
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn the_least_recently_used_module_goes_first() {
+    let (mut cache, count) = cache(2, 1_000);
+    let mut compiles = |name: &str| {
+        let before = count.load(Ordering::Relaxed);
+        cache.compile(&code(name)).expect("it is valid");
+        count.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(
+        ["a", "b", "a", "c", "a", "b", "c", "a"].map(&mut compiles),
+        [1, 1, 0, 1, 0, 1, 1, 1]
+    );
+}
+
+#[test]
+fn the_bytes_are_limited() {
+    let size = code("a").len();
+    let (mut cache, count) = cache(100, 2 * size);
+    for name in [
+        "a",
+        "b",
+        "a",
+        "b",
+        "c",
+        "b",
+        "a",
+        &"x".repeat(2 * size),
+        "a",
+    ] {
+        cache.compile(&code(name)).expect("it is valid");
+        assert!(cache.code_bytes <= 2 * size);
+        assert_eq!(
+            cache.code_bytes,
+            cache
+                .entries
+                .values()
+                .map(|entry| entry.code_bytes)
+                .sum::<usize>()
+        );
+        assert_eq!(cache.entries.len(), cache.by_use.len());
+    }
+    // `c` drove out `a`, then `a` drove out `c`; the long one is too large to be kept, so `a` is still there.
+    assert_eq!(count.load(Ordering::Relaxed), 5);
+}
+
+#[test]
+fn failures_are_errors_and_are_not_kept() {
+    let (mut cache, count) = cache(2, 1_000);
+    let error = |cache: &mut ModuleCache<NoHost>, code: &[u8]| {
+        cache.compile(code).err().map(|error| error.to_string())
+    };
+    for _ in 0..2 {
+        assert_eq!(error(&mut cache, b"").as_deref(), Some("the code is empty"));
+        assert_eq!(
+            error(&mut cache, &code("fails")).as_deref(),
+            Some("the engine can't compile the module: no reason")
+        );
+        assert_eq!(
+            error(&mut cache, &code("panics")).as_deref(),
+            Some("a panic while compiling: a bug")
+        );
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 4);
+    assert!(cache.compile(&code("a")).is_ok());
+}
+
+#[test]
+fn nothing_is_kept_if_nothing_may_be() {
+    let (mut cache, count) = cache(0, 1_000);
+    for _ in 0..2 {
+        assert!(cache.compile(&code("a")).is_ok());
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 2);
+}
