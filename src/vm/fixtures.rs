@@ -247,6 +247,23 @@ impl BlockchainHook for Node {
     }
 }
 
+/// Parameters that a VM can be made of.
+pub fn parameters() -> VmParameters {
+    VmParameters {
+        vm_type: vec![5, 0].into(),
+        block_gas_limit: 10_000_000,
+        gas_schedule: schedule_entries(),
+        protocol_builtin_functions: vec![BUILTIN.into()],
+        protected_key_prefix: PROTECTED.into(),
+    }
+}
+
+/// A node and its world.
+pub fn node() -> (Box<dyn BlockchainHook>, Arc<Mutex<World>>) {
+    let world = Arc::new(Mutex::new(World::default()));
+    (Box::new(Node(Arc::clone(&world))), world)
+}
+
 /// A VM with its world.
 pub struct Bench {
     pub vm: Vm,
@@ -261,14 +278,10 @@ pub fn on_each_engine(test: impl Fn(&mut Bench)) {
 /// Likewise with a gas schedule.
 pub fn on_each_engine_with(schedule: Vec<GasSectionEntry>, test: impl Fn(&mut Bench)) {
     for is_wasmer in [true, false] {
-        let world = Arc::new(Mutex::new(World::default()));
-        let node = Box::new(Node(Arc::clone(&world)));
+        let (node, world) = node();
         let parameters = VmParameters {
-            vm_type: vec![5, 0].into(),
-            block_gas_limit: 10_000_000,
             gas_schedule: schedule.clone(),
-            protocol_builtin_functions: vec![BUILTIN.into()],
-            protected_key_prefix: PROTECTED.into(),
+            ..parameters()
         };
         let vm = if is_wasmer {
             Vm::with_engine(parameters, node, Box::new(WasmerEngine::new()))
