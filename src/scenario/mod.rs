@@ -36,3 +36,4 @@ pub use parse::DEFAULT_PROTECTED_PREFIX;
 pub use report::{Report, ScenarioReport, TransactionReport};
 pub use run::{Failure, MachineFactory, Settings, StepFailure};
 pub use suite::{Suite, SuiteError};
+pub use world::{Account, BlockInfo, Leftovers, NewAddress, SharedWorld, World, WorldError};
