@@ -3,6 +3,7 @@
 #[path = "build/schema.rs"]
 mod schema;
 
+use protox::prost::Message as _;
 use std::path::Path;
 use std::{env, fs};
 
@@ -19,6 +20,13 @@ fn main() {
     let descriptors = protox::compile(&sources, ["proto"]).expect("the schema compiles");
     let generated = schema::generate(&descriptors);
     fs::write(Path::new(&out).join("schema.rs"), generated).expect("OUT_DIR is writable");
+
+    // The tests make arbitrary messages of every kind from this.
+    fs::write(
+        Path::new(&out).join("schema.bin"),
+        descriptors.encode_to_vec(),
+    )
+    .expect("OUT_DIR is writable");
 
     let mut config = prost_build::Config::new();
     config.bytes(["."]);

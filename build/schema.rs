@@ -4,7 +4,7 @@
 
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 const INFALLIBLE: &str = "writing to a String can't fail";
@@ -12,6 +12,7 @@ const INFALLIBLE: &str = "writing to a String can't fail";
 /// The generated Rust source for all descriptors.
 pub fn generate(descriptors: &FileDescriptorSet) -> String {
     let schema = Schema::new(descriptors);
+    schema.check_payloads();
     let mut out = String::new();
     for message in schema.messages.values() {
         match schema.shape(message) {
@@ -70,6 +71,46 @@ impl<'a> Schema<'a> {
             .expect("field types are messages of this package")
     }
 
+    /// The fields of the envelope stand beside those of every payload, in both encodings: no field may take the place of
+    /// one of them, nor of another field in JSON, where case does not matter.
+    fn check_payloads(&self) {
+        let envelope = self.messages["Envelope"];
+        let kinds = self.kinds.value.iter().map(|kind| kind.name());
+        for payload in kinds.filter_map(|name| self.messages.get(name)) {
+            let numbers = |message: &DescriptorProto| {
+                let numbers = message.field.iter().map(FieldDescriptorProto::number);
+                numbers.collect::<BTreeSet<_>>()
+            };
+            assert!(
+                numbers(envelope).is_disjoint(&numbers(payload)),
+                "{}: the field numbers 1 to 3 are the envelope's",
+                payload.name()
+            );
+            self.check_names(payload, envelope.field.iter().collect());
+        }
+        for message in self.messages.values() {
+            self.check_names(message, Vec::new());
+        }
+    }
+
+    fn check_names(&self, message: &'a DescriptorProto, mut beside: Vec<&'a FieldDescriptorProto>) {
+        for field in &message.field {
+            match is_flattened(field) {
+                true => beside.extend(&self.message_of(field).field),
+                false => beside.push(field),
+            }
+        }
+        let mut taken = BTreeSet::new();
+        for field in beside {
+            let name = json_name(field);
+            assert!(
+                taken.insert(name.to_lowercase()),
+                "{}: two members named {name}",
+                message.name()
+            );
+        }
+    }
+
     fn shape(&self, message: &DescriptorProto) -> Shape {
         let names: Vec<_> = message
             .field
@@ -110,14 +151,20 @@ impl<'a> Schema<'a> {
             )
             .expect(INFALLIBLE);
         }
+        let known = match own.is_empty() {
+            true => otherwise,
+            false => {
+                format!("match json::position(&{names:?}, name) {{ {read} _ => {otherwise} }}")
+            }
+        };
         // A message without fields uses none of its parameters.
         let unused = if message.field.is_empty() { "_" } else { "" };
         let type_name = rust_type(message.name());
         writeln!(
             out,
             "impl json::JsonObject for {type_name} {{
-                fn read_member(&mut self, name: &[u8], {unused}input: &mut json::Reader<'_>) -> Result<bool, json::JsonError> {{
-                    Ok(match json::position(&{names:?}, name) {{ {read} _ => {otherwise} }})
+                fn read_member(&mut self, {unused}name: &[u8], {unused}input: &mut json::Reader<'_>) -> Result<bool, json::JsonError> {{
+                    Ok({known})
                 }}
                 fn write_fields(&self, {unused}out: &mut json::Writer<'_>) {{ {write} }}
             }}"
@@ -128,15 +175,17 @@ impl<'a> Schema<'a> {
     /// `impl JsonEntry`: a member of a map or set.
     fn entry(&self, out: &mut String, message: &DescriptorProto) {
         let type_name = rust_type(message.name());
-        let (read, write) = match message.field.get(1) {
+        let (rest, read, write) = match message.field.get(1) {
             Some(value) => {
                 let module = self.json_module(value);
                 (
+                    ", ..Default::default()",
                     format!("json::{module}::read(&mut self.value, input)"),
                     format!("json::{module}::write(&self.value, out)"),
                 )
             }
             None => (
+                "",
                 "json::unit::read(input)".to_owned(),
                 "json::unit::write(out)".to_owned(),
             ),
@@ -144,7 +193,7 @@ impl<'a> Schema<'a> {
         writeln!(
             out,
             "impl json::JsonEntry for {type_name} {{
-                fn with_key(key: bytes::Bytes) -> Self {{ Self {{ key, ..Default::default() }} }}
+                fn with_key(key: bytes::Bytes) -> Self {{ Self {{ key{rest} }} }}
                 fn key(&self) -> &bytes::Bytes {{ &self.key }}
                 fn read_value(&mut self, input: &mut json::Reader<'_>) -> Result<(), json::JsonError> {{ {read} }}
                 fn write_value(&self, out: &mut json::Writer<'_>) {{ {write} }}
@@ -168,6 +217,9 @@ impl<'a> Schema<'a> {
                     field.type_name()
                 ),
             },
+            other if field.proto3_optional() && other != Type::Bytes => {
+                panic!("{}: only bytes and messages can be null", field.name())
+            }
             Type::Bytes if repeated => "bytes_list",
             Type::Bytes if field.proto3_optional() => "nullable_bytes",
             Type::Bytes => "byte_string",
@@ -197,6 +249,19 @@ impl<'a> Schema<'a> {
             .map(|(name, rust)| format!("{name}({rust}), {};", self.role(name)))
             .collect();
         writeln!(out, "messages! {{ {rows} }}").expect(INFALLIBLE);
+        // For what has to do something with every hook request, each in its own way.
+        let hook_requests: Vec<&str> = sent
+            .iter()
+            .filter(|(name, _)| is_hook(name) && self.response(name).is_some())
+            .map(|(_, rust)| rust.as_str())
+            .collect();
+        writeln!(
+            out,
+            "macro_rules! hook_requests {{ ($visit:ident) => {{ $visit! {{ {} }} }} }}
+            pub(crate) use hook_requests;",
+            hook_requests.join(" ")
+        )
+        .expect(INFALLIBLE);
         for (name, rust) in &sent {
             if let Some(response) = self.response(name) {
                 let response = rust_type(&response);
@@ -206,9 +271,9 @@ impl<'a> Schema<'a> {
                 )
                 .expect(INFALLIBLE);
             }
-            if is_hook(name) && self.response(name).is_some() {
-                writeln!(out, "impl HookRequest for {rust} {{}}").expect(INFALLIBLE);
-            }
+        }
+        for rust in hook_requests {
+            writeln!(out, "impl HookRequest for {rust} {{}}").expect(INFALLIBLE);
         }
     }
 

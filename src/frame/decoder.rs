@@ -1,6 +1,9 @@
 use super::{FrameError, Header};
 use bytes::{Bytes, BytesMut};
 
+/// How much memory a decoder keeps for the next frames when it is empty.
+const KEEP_BYTES: usize = 64 << 10;
+
 /// A frame: the kind (0 for a log frame) and the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -58,11 +61,16 @@ impl Decoder {
             return None;
         }
         let mut frame = self.buffer.split_to(end);
+        if self.buffer.is_empty() && end > KEEP_BYTES {
+            // Otherwise the memory of a large frame would stay here for as long as the decoder lives.
+            self.buffer = BytesMut::new();
+        }
         let payload = frame.split_off(self.header.size()).freeze();
         Some(Ok(Frame { kind, payload }))
     }
 
-    /// Tells the end of the stream: clean between two frames, torn inside one.
+    /// Tells the end of the stream, when [`next`](Decoder::next) has returned `None`: clean between two frames, torn
+    /// inside one.
     pub fn end(&self) -> Result<(), FrameError> {
         let have = self.buffer.len();
         let want = self.header.size();
@@ -76,7 +84,7 @@ impl Decoder {
         }
     }
 
-    /// Whether bytes have come that are not yet part of a frame.
+    /// Whether everything that has come was returned in frames.
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }

@@ -5,7 +5,7 @@
 //! behind the envelope's.
 
 use super::json::{self, JsonError, JsonObject};
-use super::{Envelope, Message, Payload, kind_name};
+use super::{Envelope, Marshalizer, Message, Payload, kind_name};
 use crate::frame;
 use bytes::Bytes;
 use prost::Message as _;
@@ -19,6 +19,53 @@ pub enum Format {
     Json,
     /// The messages of the schema as they are.
     Protobuf,
+}
+
+/// A marshalizer that this build does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum UnsupportedMarshalizer {
+    /// Go's own format.
+    #[error("marshalizer 1 (Gob) is Go's own format; use {SUPPORTED}")]
+    Gob,
+    /// The feature is off.
+    #[error(
+        "marshalizer 2 (protobuf) is not in this build; build with --features protobuf or use 0 (JSON)"
+    )]
+    Protobuf,
+    /// No such marshalizer.
+    #[error("unknown marshalizer {0}; use {SUPPORTED}")]
+    Unknown(u32),
+}
+
+const SUPPORTED: &str = if cfg!(feature = "protobuf") {
+    "0 (JSON) or 2 (protobuf)"
+} else {
+    "0 (JSON)"
+};
+
+impl Format {
+    /// The format that a marshalizer field of the Initialize arguments asks for.
+    pub fn from_marshalizer(number: u32) -> Result<Format, UnsupportedMarshalizer> {
+        let marshalizer = i32::try_from(number)
+            .ok()
+            .and_then(|n| Marshalizer::try_from(n).ok());
+        match marshalizer {
+            Some(Marshalizer::Json) => Ok(Format::Json),
+            Some(Marshalizer::Protobuf) if cfg!(feature = "protobuf") => Ok(Format::Protobuf),
+            Some(Marshalizer::Protobuf) => Err(UnsupportedMarshalizer::Protobuf),
+            Some(Marshalizer::Gob) => Err(UnsupportedMarshalizer::Gob),
+            None => Err(UnsupportedMarshalizer::Unknown(number)),
+        }
+    }
+
+    /// The number of the format in the Initialize arguments.
+    pub fn marshalizer(self) -> u32 {
+        let marshalizer = match self {
+            Format::Json => Marshalizer::Json,
+            Format::Protobuf => Marshalizer::Protobuf,
+        };
+        marshalizer as u32
+    }
 }
 
 /// A payload that is no message of its kind.

@@ -10,7 +10,7 @@ pub mod codec;
 pub mod json;
 
 pub use big_int::NotABigInt;
-pub use codec::{Format, MessageError};
+pub use codec::{Format, MessageError, UnsupportedMarshalizer};
 pub(crate) use json::go_text;
 
 /// The types that prost generates from the schema.
@@ -45,6 +45,10 @@ pub trait Payload: prost::Message + json::JsonObject + Default + Into<Message> {
     const KIND: MessageKind;
 
     /// The payload in a message of this kind; otherwise the message.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the message is not copied any further than the payload would be"
+    )]
     fn from_message(message: Message) -> Result<Self, Message>;
 }
 

@@ -26,6 +26,7 @@ mod fixtures;
 mod tests;
 
 pub use error::VmError;
+pub use gas::schedule::flat_gas_schedule;
 
 use crate::hooks::BlockchainHook;
 use crate::messages::{ContractCallInput, ContractCreateInput, GasSectionEntry, VmOutput};

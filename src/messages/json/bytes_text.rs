@@ -4,29 +4,28 @@ use std::borrow::Cow;
 
 /// What Go makes of bytes that are used as text: every byte that is not part of valid UTF-8 is one U+FFFD. (Rust's lossy
 /// conversion makes one of a whole broken sequence.)
-pub fn go_text(bytes: &[u8]) -> Cow<'_, str> {
-    let mut chunks = bytes.utf8_chunks().peekable();
-    match chunks.peek() {
-        None => return Cow::Borrowed(""),
-        Some(chunk) if chunk.valid().len() == bytes.len() => return Cow::Borrowed(chunk.valid()),
-        Some(_) => {}
+pub fn go_text(bytes: &[u8]) -> String {
+    if let Ok(text) = str::from_utf8(bytes) {
+        return text.to_owned();
     }
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in chunks {
+    let broken: usize = bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
+    let growth = char::REPLACEMENT_CHARACTER.len_utf8() - 1;
+    let mut text = String::with_capacity(bytes.len() + broken * growth);
+    for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         text.extend(std::iter::repeat_n(
             char::REPLACEMENT_CHARACTER,
             chunk.invalid().len(),
         ));
     }
-    Cow::Owned(text)
+    text
 }
 
-/// Resolves the escape sequences in the inside of a JSON string; None if one is malformed.
-pub fn unescape(mut text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
+/// Resolves the escape sequences in the inside of a JSON string and hands out the result in pieces; None if a sequence
+/// is malformed.
+pub fn unescape(mut text: &[u8], mut out: impl FnMut(&[u8])) -> Option<()> {
     while let Some(next) = memchr::memchr(b'\\', text) {
-        out.extend_from_slice(&text[..next]);
+        out(&text[..next]);
         let (&letter, rest) = text[next + 1..].split_first()?;
         text = rest;
         let byte = match letter {
@@ -39,15 +38,15 @@ pub fn unescape(mut text: &[u8]) -> Option<Vec<u8>> {
             b'u' => {
                 let (character, rest) = unicode_escape(text)?;
                 text = rest;
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                out(character.encode_utf8(&mut [0; 4]).as_bytes());
                 continue;
             }
             _ => return None,
         };
-        out.push(byte);
+        out(&[byte]);
     }
-    out.extend_from_slice(text);
-    Some(out)
+    out(text);
+    Some(())
 }
 
 /// The character that stands behind `\u`, perhaps as two escapes. A surrogate that has no partner is U+FFFD.
@@ -74,17 +73,14 @@ fn hex_digits(text: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// Decodes padded standard base64 as Go does: line ends are ignored, unused bits of the last character may be set.
-pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(text) {
+pub fn decode_base64(text: Cow<'_, [u8]>) -> Option<Vec<u8>> {
+    if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(&text) {
         return Some(bytes);
     }
-    let text: Vec<u8> = text
-        .iter()
-        .copied()
-        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
-        .collect();
+    let mut text = text.into_owned();
+    text.retain(|byte| !matches!(byte, b'\r' | b'\n'));
     // The forgiving decoder would also take missing padding and other white space.
-    if text.len() % 4 != 0 || text.iter().any(u8::is_ascii_whitespace) {
+    if !text.len().is_multiple_of(4) || text.iter().any(u8::is_ascii_whitespace) {
         return None;
     }
     base64_simd::forgiving_decode_to_vec(&text).ok()

@@ -13,6 +13,7 @@ use super::writer::Writer;
 use super::{JsonEntry, JsonObject, bytes_text};
 use bytes::Bytes;
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 /// A number; null is no change.
 pub mod integer {
@@ -41,10 +42,11 @@ pub mod integer {
         // Rust reads -0 as an unsigned 0, Go does not read it.
         let unsigned = T::NAME.starts_with('u');
         *value = number
+            .text
             .parse()
             .ok()
-            .filter(|_| !(unsigned && number.starts_with('-')))
-            .ok_or(input.error(JsonFault::Number(T::NAME)))?;
+            .filter(|_| !(unsigned && number.text.starts_with('-')))
+            .ok_or(number.is_no(T::NAME))?;
         Ok(())
     }
 
@@ -156,7 +158,7 @@ pub mod nullable_bytes {
             return Ok(Some(bytes.into()));
         }
         let string = input.string()?;
-        let bytes = bytes_text::decode_base64(&string.bytes()?).ok_or(JsonError {
+        let bytes = bytes_text::decode_base64(string.bytes()?).ok_or(JsonError {
             at: string.at,
             fault: JsonFault::Base64,
         })?;
@@ -202,11 +204,8 @@ pub mod big_int {
             true => None,
             false => {
                 let number = input.number()?;
-                Some(
-                    number
-                        .parse()
-                        .map_err(|_| input.error(JsonFault::Number("integer")))?,
-                )
+                let parsed = number.text.parse();
+                Some(parsed.map_err(|_| number.is_no("integer"))?)
             }
         };
         Ok(())
@@ -285,7 +284,16 @@ pub mod flattened {
         name: &[u8],
         input: &mut Reader<'_>,
     ) -> Result<bool, JsonError> {
-        value.get_or_insert_default().read_member(name, input)
+        if let Some(object) = value {
+            return object.read_member(name, input);
+        }
+        // A member that is none of its own does not bring it into being.
+        let mut object = T::default();
+        let read = object.read_member(name, input)?;
+        if read {
+            *value = Some(object);
+        }
+        Ok(read)
     }
 
     pub fn write<T: JsonObject + Default>(value: &Option<T>, out: &mut Writer<'_>) {
@@ -313,8 +321,9 @@ pub mod map {
         // Go writes maps in the order of their keys: as long as they ascend, none is there twice.
         let mut ascending = entries.is_empty();
         input.object(|name, input| {
-            let key = Bytes::copy_from_slice(bytes_text::go_text(name).as_bytes());
+            let key = Bytes::from(bytes_text::go_text(name));
             ascending &= entries.last().is_none_or(|last| *last.key() < key);
+            input.element::<E>(entries.len())?;
             let mut entry = E::with_key(key);
             entry.read_value(input)?;
             entries.push(entry);
@@ -327,29 +336,51 @@ pub mod map {
     }
 
     fn keep_last_of_equal_keys<E: JsonEntry>(entries: &mut Vec<E>) {
-        let mut seen = HashSet::new();
-        entries.reverse();
-        entries.retain(|entry| seen.insert(entry.key().clone()));
-        entries.reverse();
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        order.sort_unstable_by(|a, b| (entries[*a].key(), a).cmp(&(entries[*b].key(), b)));
+        let mut overruled = vec![false; entries.len()];
+        for pair in order.windows(2) {
+            overruled[pair[0]] = entries[pair[0]].key() == entries[pair[1]].key();
+        }
+        let mut overruled = overruled.into_iter();
+        entries.retain(|_| overruled.next() == Some(false));
     }
 
-    /// Writes keys as Go does, except that no two members get the same name: a later one gets `#` and the hex of its
-    /// bytes behind it (spec wire.md 4).
+    /// Writes keys as Go does, except that no two members get the same name (spec wire.md 4).
     pub fn write<E: JsonEntry>(entries: &[E], out: &mut Writer<'_>) {
-        let mangled = entries
-            .iter()
-            .any(|entry| std::str::from_utf8(entry.key()).is_err());
-        let mut taken = HashSet::new();
+        let names = unique_names(entries);
         out.object(|out| {
-            for entry in entries {
-                let mut name = bytes_text::go_text(entry.key()).into_owned();
-                while mangled && !taken.insert(name.clone()) {
-                    name.push('#');
-                    name.extend(entry.key().iter().map(|byte| format!("{byte:02x}")));
-                }
-                out.named_member(&name, |out| entry.write_value(out));
+            for (entry, name) in entries.iter().zip(&names) {
+                out.named_member(name, |out| entry.write_value(out));
             }
         });
+    }
+
+    /// The names of the members: the keys as Go writes them. Where several would be the same, the first one keeps the
+    /// name, and the others get `#` and the hex of their bytes behind it, again and again until nobody has that name.
+    fn unique_names<E: JsonEntry>(entries: &[E]) -> Vec<String> {
+        let mut names: Vec<String> = entries
+            .iter()
+            .map(|entry| bytes_text::go_text(entry.key()))
+            .collect();
+        let go_names: HashSet<&str> = names.iter().map(String::as_str).collect();
+        if go_names.len() == names.len() {
+            return names;
+        }
+        let mut taken: HashSet<String> = go_names.into_iter().map(str::to_owned).collect();
+        let mut first = HashSet::new();
+        for (entry, name) in entries.iter().zip(&mut names) {
+            if first.insert(name.clone()) {
+                continue;
+            }
+            while !taken.insert(name.clone()) {
+                name.push('#');
+                for byte in entry.key() {
+                    write!(name, "{byte:02x}").expect("writing to a String can't fail");
+                }
+            }
+        }
+        names
     }
 
     pub fn is_zero<E>(entries: &[E]) -> bool {
@@ -391,6 +422,7 @@ fn read_list<T: Default>(
         return Ok(());
     }
     input.array(|input| {
+        input.element::<T>(list.len())?;
         let mut element = T::default();
         read(&mut element, input)?;
         list.push(element);

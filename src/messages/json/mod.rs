@@ -4,7 +4,7 @@
 //! last of two equal members wins, bytes that are not UTF-8 read as U+FFFD. Reading is driven by the schema and keeps no
 //! tree; nesting is limited. Writing gives what a Go reader accepts.
 //!
-//! Where we differ from Go on purpose stands in the README of the repository, section "JSON".
+//! The rules, and where we differ from Go on purpose, stand in docs/json.md.
 
 mod bytes_text;
 mod fields;

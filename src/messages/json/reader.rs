@@ -5,11 +5,16 @@ use thiserror::Error;
 /// How deep arrays and objects may nest, as in Go's reader. What our messages mean nests 6 deep.
 const DEPTH_LIMIT: usize = 10_000;
 
+/// How much memory the elements of lists and maps may take beyond the length of the text, themselves, without what they
+/// point to. An element takes up to 100 times as much as its text (`null`): a hostile payload of 64 MiB must not take the
+/// reader 6 GiB. The largest real messages stay far below.
+const ELEMENTS_LIMIT_BYTES: usize = 64 << 20;
+
 /// What is wrong with a JSON text, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("bad JSON at byte {at}: {fault}")]
 pub struct JsonError {
-    /// Offset into the payload.
+    /// Offset into the payload: of the byte that can't be, or of the beginning of the number or the string that can't.
     pub at: usize,
     /// What is wrong there.
     pub fault: JsonFault,
@@ -44,6 +49,9 @@ pub enum JsonFault {
     /// Too many arrays and objects inside each other.
     #[error("nested more than {DEPTH_LIMIT} deep")]
     Depth,
+    /// So many elements in lists and maps that they would take far more memory than their text.
+    #[error("too many elements")]
+    Elements,
 }
 
 /// Reads a JSON text from front to back.
@@ -51,6 +59,18 @@ pub enum JsonFault {
 pub struct Reader<'a> {
     text: &'a [u8],
     at: usize,
+    /// How many arrays and objects are open.
+    depth: usize,
+    /// Memory that elements of lists and maps may still take.
+    elements_left_bytes: usize,
+}
+
+/// A number as it stands in the text: valid JSON, an integer or not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RawNumber<'a> {
+    pub text: &'a str,
+    /// Where it begins.
+    pub at: usize,
 }
 
 /// A string as it stands in the text, between its quotes.
@@ -67,7 +87,12 @@ pub(super) struct RawString<'a> {
 impl<'a> Reader<'a> {
     /// Starts at the beginning.
     pub fn new(text: &'a [u8]) -> Reader<'a> {
-        Reader { text, at: 0 }
+        Reader {
+            text,
+            at: 0,
+            depth: 0,
+            elements_left_bytes: ELEMENTS_LIMIT_BYTES + text.len(),
+        }
     }
 
     /// Fails unless only white space is left.
@@ -92,9 +117,9 @@ impl<'a> Reader<'a> {
         &mut self,
         mut member: impl FnMut(&[u8], &mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
-        self.expect(b'{', "an object")?;
+        self.open(b'{', "an object")?;
         if self.peek()? == b'}' {
-            self.at += 1;
+            self.close();
             return Ok(());
         }
         loop {
@@ -112,9 +137,9 @@ impl<'a> Reader<'a> {
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
-        self.expect(b'[', "an array")?;
+        self.open(b'[', "an array")?;
         if self.peek()? == b']' {
-            self.at += 1;
+            self.close();
             return Ok(());
         }
         loop {
@@ -134,8 +159,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a number as it stands in the text: valid JSON, an integer or not.
-    pub fn number(&mut self) -> Result<&'a str, JsonError> {
+    /// Reads a number, without making anything of it.
+    pub(super) fn number(&mut self) -> Result<RawNumber<'a>, JsonError> {
         let first = self.peek()?;
         if first != b'-' && !first.is_ascii_digit() {
             return Err(self.unexpected(first, "a number"));
@@ -159,46 +184,43 @@ impl<'a> Reader<'a> {
             }
             self.digits()?;
         }
-        let number = &self.text[start..self.at];
-        Ok(std::str::from_utf8(number).expect("digits, signs, points and letters are ASCII"))
+        let text = std::str::from_utf8(&self.text[start..self.at])
+            .expect("digits, signs, points and letters are ASCII");
+        Ok(RawNumber { text, at: start })
     }
 
     /// Skips the value that comes next, whatever it is. Takes no stack for nesting.
     pub fn skip(&mut self) -> Result<(), JsonError> {
-        // What is open: true for an object.
+        // The brackets that close what is open.
         let mut open = Vec::new();
         loop {
             let first = self.peek()?;
             match first {
                 b'{' | b'[' => {
-                    if open.len() == DEPTH_LIMIT {
-                        return Err(self.error(JsonFault::Depth));
-                    }
-                    self.at += 1;
-                    let close = if first == b'{' { b'}' } else { b']' };
-                    if self.peek()? == close {
-                        self.at += 1;
-                    } else {
-                        open.push(first == b'{');
+                    self.open(first, "an object or array")?;
+                    // In ASCII both closing brackets come two behind the opening ones.
+                    let close = first + 2;
+                    if self.peek()? != close {
+                        open.push(close);
                         if first == b'{' {
                             self.skip_name()?;
                         }
                         continue;
                     }
+                    self.close();
                 }
-                b'"' => drop(self.string()?.bytes()?),
+                b'"' => self.string()?.check()?,
                 b't' | b'f' => drop(self.boolean()?),
                 b'n' => self.literal(b"null")?,
                 _ => drop(self.number()?),
             }
             // A value is complete: close what ends behind it.
             loop {
-                let Some(&object) = open.last() else {
+                let Some(&close) = open.last() else {
                     return Ok(());
                 };
-                let close = if object { b'}' } else { b']' };
                 if self.continues(close, "',' or the end of an object or array")? {
-                    if object {
+                    if close == b'}' {
                         self.skip_name()?;
                     }
                     break;
@@ -206,6 +228,17 @@ impl<'a> Reader<'a> {
                 open.pop();
             }
         }
+    }
+
+    /// Accounts for the memory of an element that is added to a list or map which has `before` of its kind.
+    pub(super) fn element<T>(&mut self, before: usize) -> Result<(), JsonError> {
+        // A list takes memory for four with the first one.
+        let count = if before == 0 { 4 } else { 1 };
+        self.elements_left_bytes = self
+            .elements_left_bytes
+            .checked_sub(count * size_of::<T>())
+            .ok_or(self.error(JsonFault::Elements))?;
+        Ok(())
     }
 
     /// What comes next after white space, without consuming it.
@@ -260,7 +293,7 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_name(&mut self) -> Result<(), JsonError> {
-        self.string()?.bytes()?;
+        self.string()?.check()?;
         self.expect(b':', "':'")
     }
 
@@ -272,11 +305,28 @@ impl<'a> Reader<'a> {
                 Ok(true)
             }
             found if found == close => {
-                self.at += 1;
+                self.close();
                 Ok(false)
             }
             found => Err(self.unexpected(found, expected)),
         }
+    }
+
+    /// Consumes an opening bracket.
+    fn open(&mut self, bracket: u8, expected: &'static str) -> Result<(), JsonError> {
+        self.expect(bracket, expected)?;
+        self.depth += 1;
+        if self.depth > DEPTH_LIMIT {
+            self.at -= 1;
+            return Err(self.error(JsonFault::Depth));
+        }
+        Ok(())
+    }
+
+    /// Consumes the closing bracket that comes next.
+    fn close(&mut self) {
+        self.at += 1;
+        self.depth -= 1;
     }
 
     fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), JsonError> {
@@ -320,22 +370,41 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl RawNumber<'_> {
+    /// The error that the number is not of this type.
+    pub fn is_no(self, what: &'static str) -> JsonError {
+        JsonError {
+            at: self.at,
+            fault: JsonFault::Number(what),
+        }
+    }
+}
+
 impl<'a> RawString<'a> {
     /// The bytes that the string stands for. What is not UTF-8 stays as it is; a lone surrogate is U+FFFD.
     pub fn bytes(self) -> Result<Cow<'a, [u8]>, JsonError> {
         if !self.escaped {
             return Ok(Cow::Borrowed(self.text));
         }
-        bytes_text::unescape(self.text)
-            .map(Cow::Owned)
-            .ok_or(JsonError {
-                at: self.at,
-                fault: JsonFault::Escape,
-            })
+        let mut bytes = Vec::with_capacity(self.text.len());
+        self.unescape(|piece| bytes.extend_from_slice(piece))?;
+        Ok(Cow::Owned(bytes))
     }
 
     /// The text that the string stands for. What is not UTF-8 reads as U+FFFD.
     pub fn text(self) -> Result<String, JsonError> {
-        Ok(bytes_text::go_text(&self.bytes()?).into_owned())
+        Ok(bytes_text::go_text(&self.bytes()?))
+    }
+
+    /// Fails if there is a bad escape sequence.
+    fn check(self) -> Result<(), JsonError> {
+        self.unescape(|_| {})
+    }
+
+    fn unescape(self, piece: impl FnMut(&[u8])) -> Result<(), JsonError> {
+        bytes_text::unescape(self.text, piece).ok_or(JsonError {
+            at: self.at,
+            fault: JsonFault::Escape,
+        })
     }
 }

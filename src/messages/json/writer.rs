@@ -68,16 +68,24 @@ impl<'a> Writer<'a> {
     /// Writes a string.
     pub fn text(&mut self, text: &str) {
         self.raw(b"\"");
-        let mut rest = text;
-        while let Some(next) = rest.find(|c| needs_escape(c)) {
-            let (plain, tail) = rest.split_at(next);
-            self.raw(plain.as_bytes());
-            let mut characters = tail.chars();
-            let escaped = characters.next().expect("find pointed at a character");
-            self.escape(escaped);
-            rest = characters.as_str();
+        let mut rest = text.as_bytes();
+        let mut plain = 0;
+        while let Some(&byte) = rest.get(plain) {
+            let length = match byte {
+                b'"' | b'\\' | b'<' | b'>' | b'&' | 0..=0x1f => 1,
+                // U+2028 and U+2029.
+                0xe2 if matches!(rest[plain..], [_, 0x80, 0xa8 | 0xa9, ..]) => 3,
+                _ => {
+                    plain += 1;
+                    continue;
+                }
+            };
+            self.raw(&rest[..plain]);
+            self.escape(&rest[plain..plain + length]);
+            rest = &rest[plain + length..];
+            plain = 0;
         }
-        self.raw(rest.as_bytes());
+        self.raw(rest);
         self.raw(b"\"");
     }
 
@@ -93,14 +101,26 @@ impl<'a> Writer<'a> {
         write!(self.out, "{value}").expect("writing to a Vec can't fail");
     }
 
-    fn escape(&mut self, character: char) {
+    fn escape(&mut self, character: &[u8]) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
         match character {
-            '"' => self.raw(b"\\\""),
-            '\\' => self.raw(b"\\\\"),
-            '\n' => self.raw(b"\\n"),
-            '\r' => self.raw(b"\\r"),
-            '\t' => self.raw(b"\\t"),
-            other => self.bare(format_args!("\\u{:04x}", u32::from(other))),
+            b"\"" | b"\\" => self.raw(&[b'\\', character[0]]),
+            b"\n" => self.raw(b"\\n"),
+            b"\r" => self.raw(b"\\r"),
+            b"\t" => self.raw(b"\\t"),
+            [.., 0xa8] => self.raw(b"\\u2028"),
+            [.., 0xa9] => self.raw(b"\\u2029"),
+            _ => {
+                let (high, low) = (character[0] >> 4, character[0] & 15);
+                self.raw(&[
+                    b'\\',
+                    b'u',
+                    b'0',
+                    b'0',
+                    HEX[usize::from(high)],
+                    HEX[usize::from(low)],
+                ]);
+            }
         }
     }
 
@@ -113,11 +133,4 @@ impl<'a> Writer<'a> {
     fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
-}
-
-fn needs_escape(character: char) -> bool {
-    matches!(
-        character,
-        '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\x1f'
-    )
 }

@@ -3,7 +3,7 @@
 //! The table below is the only list of sections and keys; their names are those of the wire. Amounts are added to the
 //! points used with wrapping arithmetic, like everything that is charged (spec eei.md 1).
 
-use super::opcode_costs::OpcodeCosts;
+use super::opcode_costs::{OPCODE_NAMES, OpcodeCosts};
 use crate::messages::{GasCostEntry, GasSectionEntry};
 use thiserror::Error;
 
@@ -56,7 +56,6 @@ macro_rules! gas_schedule {
         }
 
         /// The sections with their keys, but for the operators of wasm.
-        #[cfg(test)]
         pub const SECTIONS: &[(&str, &[&str])] = &[
             $((stringify!($section), &[$(stringify!($key)),*])),*
         ];
@@ -102,6 +101,27 @@ gas_schedule! {
     CryptoAPICost, also spelled [] {
         SHA256 Keccak256
     }
+}
+
+/// A schedule where everything costs `cost`, but for the gas that asynchronous calls keep for their callbacks.
+///
+/// The reference's tests run with 1 and 100000.
+pub fn flat_gas_schedule(cost: u64, async_callback_gas_lock: u64) -> Vec<GasSectionEntry> {
+    let entry = |key: &&'static str| GasCostEntry {
+        key: (*key).into(),
+        value: match *key {
+            "AsyncCallbackGasLock" => async_callback_gas_lock,
+            _ => cost,
+        },
+    };
+    let opcodes: (_, &[_]) = (OPCODE_SECTION, &OPCODE_NAMES);
+    let sections = SECTIONS.iter().copied().chain([opcodes]);
+    sections
+        .map(|(section, keys)| GasSectionEntry {
+            key: section.into(),
+            value: keys.iter().map(entry).collect(),
+        })
+        .collect()
 }
 
 /// The costs of the section with the first of these names that there is.

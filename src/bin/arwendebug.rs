@@ -1,0 +1,163 @@
+//! The tool for people. It is no part of a node.
+
+use anyhow::Context;
+use arwen::scenario::{MachineFactory, Report, ScenarioReport, Settings, Suite};
+use clap::{Parser, Subcommand, ValueEnum};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs smart contracts without a node.
+#[derive(Parser)]
+#[command(version)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Scenario(ScenarioArguments),
+}
+
+/// Runs scenarios: JSON files that put accounts into a world, run transactions and compare the results.
+///
+/// A line for each says whether it passed; under one that failed stands the first thing that is not as expected.
+/// The gas schedule is that of the reference's tests: everything costs 1, the gas lock of asynchronous calls 100000.
+///
+/// Exit codes: 0 all passed, 1 some failed, 2 they could not be run.
+#[derive(clap::Args)]
+struct ScenarioArguments {
+    /// Scenario files (*.scen.json, or *.test.json in the old format), or folders: then all *.scen.json below them are
+    /// run, in the order of their names. Each PATH begins with an empty world; within a folder, the facts of blocks and
+    /// the addresses of future contracts (newAddresses) stay from one scenario to the next.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Run contracts as a node does: in a child process `arwen`, looked for in the current folder and then where the
+    /// environment variable ARWEN_PATH says. Without it they run in this process.
+    #[arg(long)]
+    ipc: bool,
+
+    /// What storage keys begin with that contracts can't write. Storage keys that begin with KALYAN3104 in the scenarios
+    /// are read as if they began with PREFIX.
+    #[arg(long, value_name = "PREFIX", default_value = "KALYAN3104")]
+    protected_prefix: String,
+
+    /// Take the file TO where a scenario names the file FROM, exactly as it is written there after `file:`. Can be given
+    /// several times.
+    #[arg(long, value_name = "FROM=TO", value_parser = replacement)]
+    replace: Vec<(String, PathBuf)>,
+
+    /// How many scenarios to run at a time. The results and their order don't depend on it.
+    #[arg(long, value_name = "N", default_value = "1")]
+    jobs: NonZeroUsize,
+
+    /// What to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    report: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A line for each scenario, and a summary.
+    Text,
+    /// One JSON object: counts, scenarios, and for every transaction its return code, message, gas remaining, refund and
+    /// the number of hook calls.
+    Json,
+}
+
+fn replacement(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok((from.to_owned(), to.into())),
+        _ => Err("two file names with = between them are needed".to_owned()),
+    }
+}
+
+fn main() -> ExitCode {
+    let CommandLine { command } = CommandLine::parse();
+    let outcome = match command {
+        Command::Scenario(arguments) => run_scenarios(arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        // Not eprintln, which panics when nobody reads stderr any more.
+        let _ = writeln!(stderr(), "arwendebug: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn run_scenarios(arguments: ScenarioArguments) -> anyhow::Result<ExitCode> {
+    let suite = Suite::find(&arguments.paths)?;
+    let replacements = BTreeMap::from_iter(arguments.replace);
+    let machines: &MachineFactory<'_> = if arguments.ipc {
+        &arwen::part::build_vm
+    } else {
+        &arwen::part::build_vm
+    };
+    let settings = Settings {
+        protected_prefix: arguments.protected_prefix.as_bytes(),
+        replacements: &replacements,
+        gas_schedule: &arwen::vm::flat_gas_schedule(1, 100_000),
+        machines,
+    };
+    let mut printer = Printer {
+        format: arguments.report,
+        progress: stderr().is_terminal(),
+        finished: 0,
+        all: suite.len(),
+        outcome: Ok(()),
+    };
+    let report = suite.run(settings, arguments.jobs, |scenario| {
+        printer.scenario(scenario)
+    });
+    printer.end(&report).context("can't print")?;
+    Ok(match report.failed() {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// Prints reports as they come.
+struct Printer {
+    format: Format,
+    /// Whether somebody watches.
+    progress: bool,
+    finished: usize,
+    all: usize,
+    outcome: std::io::Result<()>,
+}
+
+impl Printer {
+    fn scenario(&mut self, scenario: &ScenarioReport) {
+        self.finished += 1;
+        self.status("");
+        if self.format == Format::Text && self.outcome.is_ok() {
+            self.outcome = writeln!(stdout(), "{scenario}");
+        }
+        if self.finished < self.all {
+            self.status(&format!("{} of {}", self.finished, self.all));
+        }
+    }
+
+    /// Replaces the last line of the terminal.
+    fn status(&self, text: &str) {
+        if self.progress {
+            // Whether people see it is of no importance to the run.
+            let _ = write!(stderr(), "\r\x1b[K{text}");
+        }
+    }
+
+    fn end(self, report: &Report) -> std::io::Result<()> {
+        self.outcome?;
+        match self.format {
+            Format::Text => writeln!(stdout(), "{report}"),
+            Format::Json => {
+                let mut stdout = stdout().lock();
+                stdout.write_all(&report.to_json())?;
+                writeln!(stdout)
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+use super::{Dialogue, DialogueError, Side};
+use crate::frame::{Decoder, FrameError, Header};
+use crate::messages::{Envelope, Format, Message, MessageError, Payload, codec, kind_name};
+use crate::transport::{Transport, TransportError};
+use std::time::Instant;
+use thiserror::Error;
+use tracing::trace;
+
+/// How much is read at a time: a pipe's default capacity, so that nearly every frame comes with one read.
+const READ_BYTES: usize = 64 << 10;
+
+/// A buffer for outgoing frames that has grown beyond this for a large one is given back.
+const KEEP_BUFFER_BYTES: usize = 1 << 20;
+
+const LOGGER: &str = "arwen/baseMessenger";
+
+/// A message that could not be sent or received. After one, the dialogue and perhaps the stream is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MessengerError {
+    /// The other side ended the stream, between two frames.
+    #[error("EOF")]
+    EndOfStream,
+    /// The stream is no sequence of frames.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A payload is no message.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// A message may not be sent now.
+    #[error(transparent)]
+    Dialogue(#[from] DialogueError),
+    /// The bytes could not be moved.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+/// A message and its envelope.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    /// Nonce, kind and error message.
+    pub envelope: Envelope,
+    /// The message.
+    pub message: Message,
+}
+
+/// Sends and receives messages: applies the codec and the rules of a [`Dialogue`] to a transport.
+#[derive(Debug)]
+pub struct Messenger<T> {
+    transport: T,
+    format: Format,
+    dialogue: Dialogue,
+    decoder: Decoder,
+    incoming: Box<[u8]>,
+    outgoing: Vec<u8>,
+}
+
+impl<T: Transport> Messenger<T> {
+    /// For one side, with payloads in this format and of at most `payload_limit_bytes`.
+    pub fn new(side: Side, transport: T, format: Format, payload_limit_bytes: u32) -> Messenger<T> {
+        Messenger {
+            transport,
+            format,
+            dialogue: Dialogue::new(side),
+            decoder: Decoder::new(Header::Preamble, payload_limit_bytes),
+            incoming: vec![0; READ_BYTES].into(),
+            outgoing: Vec::new(),
+        }
+    }
+
+    /// Sends a message, with one write if the transport has the room.
+    pub fn send<P: Payload>(
+        &mut self,
+        error_message: &str,
+        payload: &P,
+        deadline: Option<Instant>,
+    ) -> Result<(), MessengerError> {
+        let nonce = self.dialogue.send(P::KIND.wire())?;
+        self.outgoing.clear();
+        codec::encode(
+            self.format,
+            nonce,
+            error_message,
+            payload,
+            &mut self.outgoing,
+        )?;
+        self.transport.send(&self.outgoing, deadline)?;
+        let side = self.dialogue.side().name();
+        let (size, msg) = (self.outgoing.len(), P::KIND.as_str_name());
+        trace!(target: LOGGER, size, msg, "[{side}][#{nonce}]: SENT message");
+        if self.outgoing.capacity() > KEEP_BUFFER_BYTES {
+            self.outgoing = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Waits for the next message, which must be one that the dialogue allows now.
+    pub fn receive(&mut self, deadline: Option<Instant>) -> Result<Received, MessengerError> {
+        let side = self.dialogue.side().name();
+        trace!(target: LOGGER, "[{side}]: Receive message...");
+        let frame = loop {
+            if let Some(frame) = self.decoder.next() {
+                break frame?;
+            }
+            match self.transport.receive(&mut self.incoming, deadline)? {
+                0 => {
+                    self.decoder.end()?;
+                    return Err(MessengerError::EndOfStream);
+                }
+                count => self.decoder.push(&self.incoming[..count]),
+            }
+        };
+        let size = frame.payload.len();
+        let (envelope, message) = codec::decode(self.format, frame.kind, frame.payload)?;
+        let nonce = envelope.dialogue_nonce;
+        trace!(target: LOGGER, size, msg = kind_name(frame.kind), "[{side}][#{nonce}]: RECEIVED message");
+        self.dialogue.receive(frame.kind, nonce)?;
+        Ok(Received { envelope, message })
+    }
+
+    /// The state of the dialogue.
+    pub fn dialogue(&self) -> &Dialogue {
+        &self.dialogue
+    }
+
+    /// Whether bytes of a further message have come already.
+    pub fn has_unread_bytes(&self) -> bool {
+        !self.decoder.is_empty()
+    }
+
+    /// The transport, for questions that no message answers.
+    pub fn transport_mut(&mut self) -> &mut T {
+        &mut self.transport
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::{DiagnoseWaitRequest, DiagnoseWaitResponse, UndefinedRequestOrResponse};
+    use crate::transport::memory::{MemoryTransport, pair};
+
+    fn messengers(format: Format) -> (Messenger<MemoryTransport>, Messenger<MemoryTransport>) {
+        let (near, far) = pair(1 << 20);
+        let messenger = |side, transport| Messenger::new(side, transport, format, 1000);
+        (messenger(Side::Node, near), messenger(Side::Arwen, far))
+    }
+
+    #[test]
+    fn a_dialogue_in_either_format() {
+        for format in [Format::Json, Format::Protobuf] {
+            let (mut node, mut arwen) = messengers(format);
+            for _ in 0..2 {
+                let request = DiagnoseWaitRequest { milliseconds: 7 };
+                node.send("", &request, None).expect("sent");
+                let received = arwen.receive(None).expect("received");
+                assert_eq!(received.message, request.into());
+                arwen
+                    .send("tired", &DiagnoseWaitResponse {}, None)
+                    .expect("sent");
+                let received = node.receive(None).expect("received");
+                assert_eq!(received.envelope.error_message, "tired");
+                assert_eq!(received.envelope.dialogue_nonce, 2);
+            }
+        }
+    }
+
+    #[test]
+    fn torn_frames_and_the_end_are_told_apart() {
+        let (node, mut arwen) = messengers(Format::Json);
+        drop(node);
+        assert_eq!(arwen.receive(None), Err(MessengerError::EndOfStream));
+
+        for (bytes, error) in [
+            (&[1, 2, 3][..], FrameError::TornHeader { have: 3, want: 8 }),
+            (
+                &[9, 0, 0, 0, 4, 0, 0, 0, 1],
+                FrameError::TornPayload { have: 1, want: 9 },
+            ),
+        ] {
+            let (mut node, mut arwen) = messengers(Format::Json);
+            node.transport_mut().send(bytes, None).expect("room");
+            drop(node);
+            assert_eq!(arwen.receive(None), Err(MessengerError::Frame(error)));
+        }
+    }
+
+    #[test]
+    fn the_payload_limit_holds() {
+        let (mut node, mut arwen) = messengers(Format::Json);
+        node.transport_mut()
+            .send(&[0xe9, 3, 0, 0, 4, 0, 0, 0], None)
+            .expect("room");
+        let error = FrameError::TooLong {
+            kind: 4,
+            length: 1001,
+            limit: 1000,
+        };
+        assert_eq!(arwen.receive(None), Err(MessengerError::Frame(error)));
+    }
+
+    #[test]
+    fn what_may_not_be_sent_is_not_sent() {
+        let (mut node, mut arwen) = messengers(Format::Json);
+        let error = arwen.send("", &UndefinedRequestOrResponse {}, None);
+        assert!(matches!(
+            error,
+            Err(MessengerError::Dialogue(DialogueError::OutOfTurn { .. }))
+        ));
+        drop(arwen);
+        assert_eq!(node.receive(None), Err(MessengerError::EndOfStream));
+    }
+}

@@ -1,0 +1,112 @@
+use super::error::Fault;
+use super::locate::Places;
+use super::process::PROFILE_FRAME_LIMIT_BYTES;
+use crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
+use crate::logs::profile::{self, LevelPatterns, PatternError};
+use crate::messages::{Arguments, Format, LogProfile};
+use std::path::PathBuf;
+use std::time::Duration;
+use thiserror::Error;
+
+/// How a driver and its children work. Make one with [`DriverConfig::new`] and change what needs changing.
+#[derive(Debug, Clone)]
+pub struct DriverConfig {
+    /// What the VM is built with: its type, the gas schedule and so on. The driver sets the two marshalizers.
+    pub arguments: Arguments,
+    /// The time that the child may take for one request; the node's hooks do not count. When it is over, the child is
+    /// killed and the request fails with a critical error, so that it must be well above what the gas limit allows for.
+    /// Default 1 s, as in the reference.
+    pub max_loop_time: Duration,
+    /// The time that a child may take from its start to its first answer. Default 10 s: a cold start reads the binary
+    /// from a disk that may be busy.
+    pub start_time: Duration,
+    /// The binary. Default `None`: the file `arwen` in the current directory, the file that the environment variable
+    /// `ARWEN_PATH` names, or the file `arwen` beside the running program; the first that is there and no directory. A
+    /// path that is given is taken or refused: nothing else is looked for.
+    pub binary: Option<PathBuf>,
+    /// Which lines the child logs. Default `*:INFO`.
+    pub log_profile: LogProfile,
+    /// The format of the messages. Default JSON, or protobuf with the feature `protobuf`.
+    pub messages_format: Format,
+    /// The format of the log lines. Default JSON.
+    pub logs_format: Format,
+    /// Longest payload that is accepted from the child, in bytes. Default
+    /// [`DEFAULT_PAYLOAD_LIMIT_BYTES`](crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES).
+    pub payload_limit_bytes: u32,
+}
+
+impl DriverConfig {
+    /// The defaults, for a VM with these arguments.
+    pub fn new(arguments: Arguments) -> DriverConfig {
+        let messages_format = match cfg!(feature = "protobuf") {
+            true => Format::Protobuf,
+            false => Format::Json,
+        };
+        DriverConfig {
+            arguments,
+            max_loop_time: Duration::from_secs(1),
+            start_time: Duration::from_secs(10),
+            binary: None,
+            log_profile: LogProfile {
+                log_level_patterns: "*:INFO".to_owned(),
+                ..LogProfile::default()
+            },
+            messages_format,
+            logs_format: Format::Json,
+            payload_limit_bytes: DEFAULT_PAYLOAD_LIMIT_BYTES,
+        }
+    }
+
+    /// The path of the binary.
+    pub(super) fn binary(&self) -> Result<PathBuf, Fault> {
+        match &self.binary {
+            Some(path) => Ok(path.clone()),
+            None => Ok(Places::of_this_process().find()?),
+        }
+    }
+}
+
+/// A log profile that no child could apply.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ProfileError {
+    /// Its patterns are malformed.
+    #[error("bad log profile: {0}")]
+    Patterns(#[from] PatternError),
+    /// It is too long.
+    #[error("bad log profile: {length} bytes, the limit is {PROFILE_FRAME_LIMIT_BYTES}")]
+    TooLong {
+        /// Its length as a frame, in bytes.
+        length: usize,
+    },
+}
+
+pub(super) fn check_profile(profile: &LogProfile) -> Result<(), ProfileError> {
+    profile.log_level_patterns.parse::<LevelPatterns>()?;
+    let mut frame = Vec::new();
+    let framed = profile::encode(profile, &mut frame);
+    match framed.is_ok() && frame.len() <= PROFILE_FRAME_LIMIT_BYTES {
+        true => Ok(()),
+        false => Err(ProfileError::TooLong {
+            length: frame.len(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_are_checked() {
+        let check = |patterns: &str| {
+            check_profile(&LogProfile {
+                log_level_patterns: patterns.to_owned(),
+                ..LogProfile::default()
+            })
+        };
+        assert_eq!(check("*:INFO,arwen:TRACE"), Ok(()));
+        assert!(matches!(check("loud"), Err(ProfileError::Patterns(_))));
+        let long = format!("{}:INFO", "x".repeat(5000));
+        assert!(matches!(check(&long), Err(ProfileError::TooLong { .. })));
+    }
+}

@@ -1,0 +1,111 @@
+//! One dialogue: the request, the hook calls in between, the answer; all within one time budget (spec wire.md 5).
+
+use super::error::Fault;
+use super::repliers::{Answer, Answerer, dispatch};
+use crate::dialogue::{Messenger, Received};
+use crate::hooks::{BlockchainHook, HookError};
+use crate::messages::{Payload, Request, kind_name};
+use crate::transport::Transport;
+use std::time::{Duration, Instant};
+use tracing::trace;
+
+/// How long a dialogue may take when its budget has no end that a clock could show: a year.
+const ENDLESS: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The time that the child may take for a dialogue, reads and writes. What the node's hooks take does not count.
+#[derive(Debug)]
+struct Budget {
+    whole: Duration,
+    deadline: Instant,
+}
+
+impl Budget {
+    fn new(whole: Duration) -> Budget {
+        Budget {
+            whole,
+            deadline: Instant::now() + whole.min(ENDLESS),
+        }
+    }
+
+    /// Exactly nothing left is expired, too.
+    fn check(&self) -> Result<(), Fault> {
+        if Instant::now() < self.deadline {
+            Ok(())
+        } else {
+            Err(Fault::TimeExpired { budget: self.whole })
+        }
+    }
+}
+
+/// Sends a request, answers hook calls until its answer comes. Gives the answer and its error message, and adds to
+/// `hook_calls` what was answered. After a fault the child is in the middle of something and must be ended.
+pub(super) fn run<T: Transport, R: Request>(
+    messenger: &mut Messenger<T>,
+    hook: &mut dyn BlockchainHook,
+    request: &R,
+    budget: Duration,
+    hook_calls: &mut u64,
+) -> Result<(R::Response, String), Fault> {
+    let mut budget = Budget::new(budget);
+    budget.check()?;
+    messenger
+        .send("", request, Some(budget.deadline))
+        .map_err(|error| Fault::sending(error, budget.whole))?;
+    loop {
+        let Received { envelope, message } = messenger
+            .receive(Some(budget.deadline))
+            .map_err(|error| Fault::receiving(error, budget.whole))?;
+        budget.check()?;
+        let replier = Replier {
+            messenger,
+            hook,
+            budget: &mut budget,
+        };
+        match dispatch(replier, message) {
+            Ok(replied) => replied?,
+            Err(message) => {
+                return match R::Response::from_message(message) {
+                    Ok(response) => Ok((response, envelope.error_message)),
+                    // The dialogue has let only hook calls and the answer through.
+                    Err(other) => Err(Fault::BadMessage(kind_name(other.kind()))),
+                };
+            }
+        }
+        *hook_calls += 1;
+    }
+}
+
+/// Answers one hook call.
+struct Replier<'a, T> {
+    messenger: &'a mut Messenger<T>,
+    hook: &'a mut dyn BlockchainHook,
+    budget: &'a mut Budget,
+}
+
+impl<T: Transport> Answerer for Replier<'_, T> {
+    type Output = Result<(), Fault>;
+
+    fn answer<R: Answer>(self, request: R) -> Result<(), Fault> {
+        let start = Instant::now();
+        let answer = request.answer(self.hook);
+        let took = start.elapsed();
+        trace!(target: "arwenDriver", request = R::KIND.as_str_name(), ?took, "hook call");
+        self.budget.deadline += took;
+        let (error, response) = match answer {
+            Ok(response) => (String::new(), response),
+            // An empty error message would be none.
+            Err(HookError::Refused(reason)) if reason.is_empty() => {
+                ("hook refused".to_owned(), R::Response::default())
+            }
+            Err(HookError::Refused(reason)) => (reason, R::Response::default()),
+            Err(fatal @ HookError::Fatal(_)) => return Err(Fault::HookFailed(fatal.to_string())),
+        };
+        let deadline = Some(self.budget.deadline);
+        self.messenger
+            .send(&error, &response, deadline)
+            .map_err(|error| Fault::answering(error, self.budget.whole))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,345 @@
+//! What can go wrong between the node and the child, and what the node may do about it.
+
+use super::config::ProfileError;
+use super::locate::{NoProgram, NotFound};
+use crate::dialogue::{DialogueError, MessengerError};
+use crate::frame::FrameError;
+use crate::transport::TransportError;
+use std::fmt;
+use std::time::Duration;
+use thiserror::Error;
+
+/// The VM answered that it has no output: it failed itself, or the request was no good. An answer like any other; the
+/// child goes on.
+///
+/// A contract that fails is not this: its output has a return code other than 0.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct VmFailure(pub String);
+
+/// There is no answer to a request. Nothing is known about the contract; it is not to be taken for failed.
+///
+/// The child is gone by then, and the next request starts another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CriticalError {
+    /// What went wrong.
+    pub fault: Fault,
+    /// How the child ended; `None` if there was none.
+    pub exit: Option<ChildExit>,
+}
+
+impl fmt::Display for CriticalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "critical error: {}", self.fault)?;
+        match &self.exit {
+            Some(exit) => write!(f, " (arwen {exit})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for CriticalError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.fault)
+    }
+}
+
+impl CriticalError {
+    /// Whose fault it is, and so what the caller may do.
+    pub fn blame(&self) -> Blame {
+        match &self.fault {
+            Fault::BadArguments(_)
+            | Fault::BadProfile(_)
+            | Fault::NotFound(_)
+            | Fault::Start(_) => Blame::Setup,
+            Fault::Closed(_)
+            | Fault::InvalidNonce(_)
+            | Fault::BadMessage(_)
+            | Fault::CannotSendRequest(_)
+            | Fault::CannotSendHookResponse(_)
+            | Fault::RestartPostponed { .. } => Blame::Arwen,
+            Fault::TimeExpired { .. } => Blame::Time,
+            Fault::HookFailed(_) | Fault::UnsendableRequest(_) => Blame::Node,
+        }
+    }
+}
+
+/// Whose fault a critical error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The child broke. The request may be sent again: a fresh child gets it.
+    Arwen,
+    /// The time budget. The request may be sent again; perhaps the machine is busy, or the budget too small.
+    Time,
+    /// The node's own hook or request. Sent again as it is, the request fails again.
+    Node,
+    /// The binary, its arguments or this machine. Every request fails until that is mended.
+    Setup,
+}
+
+/// What went wrong; the texts are those of spec wire.md 6.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The child refused the Initialize arguments. Its own words.
+    #[error("bad arguments passed to arwen: {0}")]
+    BadArguments(String),
+    /// The log profile of the configuration is no good.
+    #[error(transparent)]
+    BadProfile(#[from] ProfileError),
+    /// There is no binary.
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    /// The child could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It died again and again; the next start is not due within the time budget of the request.
+    #[error("arwen closed: it keeps dying, the next start is due in {due_in:?}; last: {last}")]
+    RestartPostponed {
+        /// When the next start is due.
+        due_in: Duration,
+        /// Why it died last.
+        last: String,
+    },
+    /// The child died, or closed its pipe.
+    #[error("arwen closed: {0}")]
+    Closed(String),
+    /// The time budget of the request is used up.
+    #[error("arwen time expired: no answer within {budget:?}")]
+    TimeExpired {
+        /// What it was.
+        budget: Duration,
+    },
+    /// The child miscounted the messages.
+    #[error("{0}")]
+    InvalidNonce(DialogueError),
+    /// The child sent something that is no message, or not one that may come then.
+    #[error("bad message from arwen: {0}")]
+    BadMessage(String),
+    /// The request could not be sent.
+    #[error("cannot send contract request: {0}")]
+    CannotSendRequest(TransportError),
+    /// The request can't be sent to any child.
+    #[error("cannot send contract request: {0}")]
+    UnsendableRequest(MessengerError),
+    /// The answer to a hook call could not be sent.
+    #[error("cannot send hook call response: {0}")]
+    CannotSendHookResponse(MessengerError),
+    /// The node's hook has no answer, not even an error.
+    #[error("hook failed: {0}")]
+    HookFailed(String),
+}
+
+impl Fault {
+    /// For a message that did not come.
+    pub(super) fn receiving(error: MessengerError, budget: Duration) -> Fault {
+        match error {
+            MessengerError::Transport(TransportError::DeadlinePassed(_)) => {
+                Fault::TimeExpired { budget }
+            }
+            MessengerError::Dialogue(error @ DialogueError::InvalidNonce { .. }) => {
+                Fault::InvalidNonce(error)
+            }
+            MessengerError::Dialogue(_)
+            | MessengerError::Message(_)
+            | MessengerError::Frame(FrameError::TooLong { .. } | FrameError::Unframeable { .. }) => {
+                Fault::BadMessage(error.to_string())
+            }
+            MessengerError::EndOfStream
+            | MessengerError::Frame(
+                FrameError::TornHeader { .. } | FrameError::TornPayload { .. },
+            )
+            | MessengerError::Transport(_) => Fault::Closed(error.to_string()),
+        }
+    }
+
+    /// For a request that could not be sent.
+    pub(super) fn sending(error: MessengerError, budget: Duration) -> Fault {
+        match error {
+            MessengerError::Transport(TransportError::DeadlinePassed(_)) => {
+                Fault::TimeExpired { budget }
+            }
+            MessengerError::Transport(error) => Fault::CannotSendRequest(error),
+            other => Fault::UnsendableRequest(other),
+        }
+    }
+
+    /// For the answer to a hook call that could not be sent.
+    pub(super) fn answering(error: MessengerError, budget: Duration) -> Fault {
+        match error {
+            MessengerError::Transport(TransportError::DeadlinePassed(_)) => {
+                Fault::TimeExpired { budget }
+            }
+            other => Fault::CannotSendHookResponse(other),
+        }
+    }
+
+    /// Whether the child is probably about to end by itself, so that it is worth waiting for how.
+    pub(super) fn is_of_a_dying_child(&self) -> bool {
+        matches!(
+            self,
+            Fault::Closed(_)
+                | Fault::CannotSendRequest(_)
+                | Fault::CannotSendHookResponse(_)
+                | Fault::Start(_)
+        )
+    }
+}
+
+/// Why a child could not be started.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The file is missing, a directory, not executable, or for another machine.
+    #[error("cannot start arwen: {0}")]
+    NoProgram(#[from] NoProgram),
+    /// The system refused: too many processes or descriptors, no memory.
+    #[error("cannot start arwen: {0}")]
+    System(String),
+    /// It started and ended before it answered; see the exit for the code and its last words.
+    #[error("cannot start arwen: it ended at once")]
+    DiedAtOnce,
+    /// It runs and does not answer.
+    #[error("cannot start arwen: no answer within {budget:?}; is it another program?")]
+    NoAnswer {
+        /// How long it was waited for.
+        budget: Duration,
+    },
+    /// It answered something else than a child does.
+    #[error("cannot start arwen: bad message from arwen: {0}; is it another program?")]
+    BadAnswer(String),
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildExit {
+    /// What the driver saw of it: the fault that ended it, or that it had ended.
+    pub cause: String,
+    /// How the process ended.
+    pub end: ProcessEnd,
+    /// The end of what it wrote to stderr, at most [`STDERR_TAIL_BYTES`](super::STDERR_TAIL_BYTES).
+    pub stderr_tail: String,
+    /// How long it lived.
+    pub lived: Duration,
+}
+
+impl fmt::Display for ChildExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.end)?;
+        match self.stderr_tail.lines().next_back() {
+            Some(last) => write!(f, "; last words: {last}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessEnd {
+    /// By itself, with this code.
+    Exited(i32),
+    /// By a signal that was not the driver's.
+    Signalled(i32),
+    /// It was alive, and the driver killed it.
+    Killed,
+}
+
+impl fmt::Display for ProcessEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProcessEnd::Exited(code) => write!(f, "exited with code {code}"),
+            ProcessEnd::Signalled(number) => match nix::sys::signal::Signal::try_from(*number) {
+                Ok(signal) => write!(f, "was ended by {signal}"),
+                Err(_) => write!(f, "was ended by signal {number}"),
+            },
+            ProcessEnd::Killed => f.write_str("was killed by the driver"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Direction;
+
+    const BUDGET: Duration = Duration::from_millis(5);
+
+    #[test]
+    fn the_texts_are_those_of_the_spec() {
+        let nonce = DialogueError::InvalidNonce {
+            found: 7,
+            expected: 2,
+        };
+        let late = TransportError::DeadlinePassed(Direction::Sending);
+        let too_long = FrameError::TooLong {
+            kind: 5,
+            length: 9,
+            limit: 8,
+        };
+        let rows = [
+            (
+                Fault::receiving(MessengerError::EndOfStream, BUDGET),
+                "arwen closed: EOF",
+                Blame::Arwen,
+            ),
+            (
+                Fault::receiving(late.clone().into(), BUDGET),
+                "arwen time expired: no answer within 5ms",
+                Blame::Time,
+            ),
+            (
+                Fault::receiving(nonce.into(), BUDGET),
+                "invalid dialogue nonce (7, expected 2)",
+                Blame::Arwen,
+            ),
+            (
+                Fault::receiving(too_long.into(), BUDGET),
+                "bad message from arwen: a frame of kind 5 announces a payload of 9 bytes; the limit is 8",
+                Blame::Arwen,
+            ),
+            (
+                Fault::sending(TransportError::Closed.into(), BUDGET),
+                "cannot send contract request: the other side has closed the pipe",
+                Blame::Arwen,
+            ),
+            (
+                Fault::sending(late.clone().into(), BUDGET),
+                "arwen time expired: no answer within 5ms",
+                Blame::Time,
+            ),
+            (
+                Fault::answering(TransportError::Closed.into(), BUDGET),
+                "cannot send hook call response: the other side has closed the pipe",
+                Blame::Arwen,
+            ),
+            (
+                Fault::HookFailed("no disk".to_owned()),
+                "hook failed: no disk",
+                Blame::Node,
+            ),
+        ];
+        for (fault, text, blame) in rows {
+            let error = CriticalError { fault, exit: None };
+            assert_eq!(error.to_string(), format!("critical error: {text}"));
+            assert_eq!(error.blame(), blame, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_how_the_child_ended() {
+        let exit = ChildExit {
+            cause: "EOF".to_owned(),
+            end: ProcessEnd::Signalled(9),
+            stderr_tail: "thread panicked\nat line 7\n".to_owned(),
+            lived: Duration::ZERO,
+        };
+        let error = CriticalError {
+            fault: Fault::Closed("EOF".to_owned()),
+            exit: Some(exit),
+        };
+        assert_eq!(
+            error.to_string(),
+            "critical error: arwen closed: EOF (arwen was ended by SIGKILL; last words: at line 7)"
+        );
+    }
+}

@@ -1,0 +1,258 @@
+//! Where the binary of the child is (spec wire.md 1), and whether it can be one.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The name of the binary.
+pub const BINARY_NAME: &str = "arwen";
+
+/// The environment variable that names the binary.
+pub const PATH_VARIABLE: &str = "ARWEN_PATH";
+
+/// There is no binary in any of the places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotFound {
+    /// Where it was looked for, in this order.
+    pub looked_at: Vec<PathBuf>,
+}
+
+impl fmt::Display for NotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "arwen binary not found; no file at")?;
+        for (index, path) in self.looked_at.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma} {}", path.display())?;
+        }
+        write!(f, " (configure a path, or set {PATH_VARIABLE})")
+    }
+}
+
+impl std::error::Error for NotFound {}
+
+/// A path that is no program for this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoProgram {
+    /// There is nothing.
+    #[error("{} does not exist", .0.display())]
+    Missing(PathBuf),
+    /// It is a directory.
+    #[error("{} is a directory", .0.display())]
+    Directory(PathBuf),
+    /// It is a file without the permission to execute it.
+    #[error("{} is not executable; check its mode and the options of its file system", .0.display())]
+    NotExecutable(PathBuf),
+    /// It is built for another machine, or no program at all.
+    #[error("{} is no program for this machine: {reason}", path.display())]
+    WrongFormat {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        reason: String,
+    },
+    /// It can't be looked at.
+    #[error("{} can't be read: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+}
+
+/// Where the binary may be.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    pub current_directory: Option<PathBuf>,
+    pub path_variable: Option<PathBuf>,
+    pub running_executable: Option<PathBuf>,
+}
+
+impl Places {
+    pub(super) fn of_this_process() -> Places {
+        Places {
+            current_directory: std::env::current_dir().ok(),
+            path_variable: std::env::var_os(PATH_VARIABLE).map(PathBuf::from),
+            running_executable: std::env::current_exe().ok(),
+        }
+    }
+
+    /// The first of these that is there and no directory: the file `arwen` in the current directory, the file that
+    /// `ARWEN_PATH` names, the file `arwen` beside the running program.
+    pub(super) fn find(self) -> Result<PathBuf, NotFound> {
+        let here = self.current_directory.map(|path| path.join(BINARY_NAME));
+        let beside = self
+            .running_executable
+            .map(|path| path.with_file_name(BINARY_NAME));
+        let candidates = [here, self.path_variable, beside];
+        let looked_at: Vec<PathBuf> = candidates.into_iter().flatten().collect();
+        let found = looked_at
+            .iter()
+            .find(|path| fs::metadata(path).is_ok_and(|found| !found.is_dir()));
+        match found {
+            Some(path) => Ok(path.clone()),
+            None => Err(NotFound { looked_at }),
+        }
+    }
+}
+
+/// Whether the file can be started, as far as one can tell without starting it. The system's own answer would be less
+/// clear: what it does not recognise is given to a shell.
+pub(super) fn check(path: &Path) -> Result<(), NoProgram> {
+    let owned = || path.to_owned();
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => NoProgram::Missing(owned()),
+        _ => NoProgram::Unreadable {
+            path: owned(),
+            reason: error.to_string(),
+        },
+    };
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(NoProgram::Directory(owned()));
+    }
+    if metadata.permissions().mode() & 0o111 == 0 {
+        return Err(NoProgram::NotExecutable(owned()));
+    }
+    let mut start = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(20).read_to_end(&mut start).map_err(unreadable)?,
+        // A program may be executable and not readable; then only the system knows what it is.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    match foreign(&start) {
+        None => Ok(()),
+        Some(reason) => Err(NoProgram::WrongFormat {
+            path: owned(),
+            reason,
+        }),
+    }
+}
+
+/// What is wrong with a file that starts so; `None` for a program of this machine, or a script.
+fn foreign(start: &[u8]) -> Option<String> {
+    if start.starts_with(b"#!") {
+        return None;
+    }
+    let Some(header) = start.strip_prefix(b"\x7fELF") else {
+        return Some("neither an ELF file nor a script".to_owned());
+    };
+    let class = if cfg!(target_pointer_width = "64") {
+        2
+    } else {
+        1
+    };
+    let order = if cfg!(target_endian = "little") { 1 } else { 2 };
+    if header.get(..2) != Some(&[class, order]) {
+        return Some("an ELF file of another word size or byte order".to_owned());
+    }
+    let Some(machine) = header.get(14..).and_then(|bytes| bytes.first_chunk()) else {
+        return Some("an ELF file that ends in its header".to_owned());
+    };
+    let machine = u16::from_ne_bytes(*machine);
+    match MACHINE {
+        Some(ours) if ours != machine => Some(format!(
+            "an ELF file for machine {machine}, this one is {ours} ({})",
+            std::env::consts::ARCH
+        )),
+        _ => None,
+    }
+}
+
+/// The machine in the ELF files of this one; `None` where it is not listed here and so not checked.
+const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
+    Some(62)
+} else if cfg!(target_arch = "aarch64") {
+    Some(183)
+} else {
+    None
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    #[test]
+    fn the_places_in_their_order() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let make = |name: &str| {
+            let path = directory.path().join(name);
+            fs::create_dir(&path).expect("a directory");
+            path
+        };
+        let (cwd, other, beside) = (make("cwd"), make("other"), make("beside"));
+        let named = other.join("my-arwen");
+        let places = || Places {
+            current_directory: Some(cwd.clone()),
+            path_variable: Some(named.clone()),
+            running_executable: Some(beside.join("node")),
+        };
+        let expected = vec![cwd.join("arwen"), named.clone(), beside.join("arwen")];
+        assert_eq!(
+            places().find(),
+            Err(NotFound {
+                looked_at: expected.clone()
+            })
+        );
+        let text = NotFound {
+            looked_at: expected,
+        }
+        .to_string();
+        for path in [&cwd, &named, &beside] {
+            assert!(text.contains(&path.display().to_string()), "{text}");
+        }
+        // Directories do not count.
+        fs::create_dir(cwd.join("arwen")).expect("a directory");
+        for path in [beside.join("arwen"), named.clone()] {
+            fs::write(&path, "").expect("a file");
+            assert_eq!(places().find(), Ok(path));
+        }
+        fs::remove_dir(cwd.join("arwen")).expect("there");
+        fs::write(cwd.join("arwen"), "").expect("a file");
+        assert_eq!(places().find(), Ok(cwd.join("arwen")));
+    }
+
+    #[test]
+    fn what_can_not_be_started_is_told_apart() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("arwen");
+        let path_or = |make: fn(PathBuf) -> NoProgram| Err(make(path.clone()));
+        assert_eq!(check(&path), path_or(NoProgram::Missing));
+        assert_eq!(
+            check(directory.path()),
+            Err(NoProgram::Directory(directory.path().to_owned()))
+        );
+        fs::write(&path, "text").expect("a file");
+        assert_eq!(check(&path), path_or(NoProgram::NotExecutable));
+        let executable = |content: &[u8]| {
+            fs::remove_file(&path).expect("there");
+            let mut options = File::options();
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o755)
+                .open(&path)
+                .expect("a file");
+            io::Write::write_all(&mut file, content).expect("written");
+            check(&path)
+        };
+        let own = fs::read(std::env::current_exe().expect("known")).expect("readable");
+        let own = &own[..64];
+        assert_eq!(executable(own), Ok(()));
+        assert_eq!(executable(b"#!/bin/sh"), Ok(()));
+        let mut foreign = own.to_vec();
+        foreign[18] ^= 1;
+        let mut narrow = own.to_vec();
+        narrow[4] ^= 3;
+        for content in [&foreign[..], &narrow, b"junk", b""] {
+            let error = executable(content);
+            let wrong = matches!(error, Err(NoProgram::WrongFormat { .. }));
+            assert!(wrong, "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The node's side: a [`Driver`] starts the child, asks it to run contracts, and answers its questions about the chain
+//! (spec wire.md 1, 5, 6).
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | the driver: requests, and one child at a time to serve them |
+//! | `process` | the child as a process |
+//! | `supervisor` | when a child that died is started again |
+//! | `dialogue_loop` | request, hook calls, answer |
+//! | `repliers` | hook calls to the node's [`BlockchainHook`] |
+//! | `logs`, `text_lines` | what the child says |
+//! | [`locate`] | where the binary is |
+//! | `descriptors` | what the child inherits |
+//! | `error` | what can go wrong |
+//!
+//! # What a node can rely on
+//!
+//! - A contract that fails is an `Ok(Ok(output))` with a return code, a VM that fails an `Ok(Err(failure))`, and
+//!   everything else a [`CriticalError`], after which the next request gets a fresh child.
+//! - No request takes longer than its time budget, whatever the child does, nor does a start.
+//! - A child that dies is noticed at once. When a driver is dropped, no process, thread or descriptor is left.
+//! - What the child writes to stdout and stderr and its log lines are always read, and never fill the node's memory.
+
+mod config;
+mod descriptors;
+mod dialogue_loop;
+mod error;
+pub mod locate;
+mod logs;
+mod process;
+mod repliers;
+mod supervisor;
+mod text_lines;
+
+pub use config::{DriverConfig, ProfileError};
+pub use error::{Blame, ChildExit, CriticalError, Fault, ProcessEnd, StartError, VmFailure};
+pub use logs::STDERR_TAIL_BYTES;
+
+use crate::hooks::BlockchainHook;
+use crate::messages::*;
+use crate::transport::TransportError;
+use process::Process;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use supervisor::Restarts;
+use tracing::{info, trace, warn};
+
+const LOGGER: &str = "arwenDriver";
+
+/// How many deaths are remembered: enough to see whether they are alike.
+const REMEMBERED_EXITS: usize = 3;
+
+/// What a request comes to: the output, whose return code tells whether the contract succeeded, or the VM's own failure.
+pub type Outcome = Result<VmOutput, VmFailure>;
+
+/// Figures over the life of a driver.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DriverStats {
+    /// Requests, with those that failed.
+    pub requests_total: u64,
+    /// Requests that ended with a critical error.
+    pub critical_errors_total: u64,
+    /// Hook calls that were answered.
+    pub hook_calls_total: u64,
+    /// Children that were started, the first one included.
+    pub starts_total: u64,
+    /// Log lines that came from the children.
+    pub log_lines_total: u64,
+    /// Log lines that could not be read.
+    pub bad_log_lines_total: u64,
+    /// Bytes on log pipes that were no log lines any more.
+    pub dropped_log_bytes_total: u64,
+    /// Bytes on stdout and stderr that were not shown: too much at once, or too long lines.
+    pub dropped_text_bytes_total: u64,
+}
+
+/// Runs contracts in a child process.
+#[derive(Debug)]
+pub struct Driver<H> {
+    config: DriverConfig,
+    hook: H,
+    process: Option<Process>,
+    /// Whether the child has the profile of the config.
+    profile_sent: bool,
+    restarts: Restarts,
+    exits: VecDeque<ChildExit>,
+    stats: DriverStats,
+    counters: Arc<logs::Counters>,
+}
+
+impl<H: BlockchainHook> Driver<H> {
+    /// Starts a child, so that a setup that can't work is noticed at once. The hook answers the questions of contracts.
+    pub fn new(config: DriverConfig, hook: H) -> Result<Driver<H>, CriticalError> {
+        let mut driver = Driver {
+            config,
+            hook,
+            process: None,
+            profile_sent: false,
+            restarts: Restarts::default(),
+            exits: VecDeque::new(),
+            stats: DriverStats::default(),
+            counters: Arc::default(),
+        };
+        config::check_profile(&driver.config.log_profile)
+            .map_err(|error| driver.critical(error.into(), None))?;
+        let process = driver.start()?;
+        driver.process = Some(process);
+        Ok(driver)
+    }
+
+    /// Deploys a contract.
+    pub fn deploy(&mut self, input: ContractCreateInput) -> Result<Outcome, CriticalError> {
+        let create_input = Some(input);
+        let answer = self.request(&ContractDeployRequest { create_input })?;
+        self.outcome(answer)
+    }
+
+    /// Calls or upgrades a contract.
+    pub fn call(&mut self, input: ContractCallInput) -> Result<Outcome, CriticalError> {
+        let call_input = Some(input);
+        let answer = self.request(&ContractCallRequest { call_input })?;
+        self.outcome(answer)
+    }
+
+    /// Has the child wait, in milliseconds rounded down, and answer. Also a sign of life. The time budget holds.
+    pub fn diagnose_wait(
+        &mut self,
+        wait: Duration,
+    ) -> Result<Result<(), VmFailure>, CriticalError> {
+        let milliseconds = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+        let (_, error) = self.request(&DiagnoseWaitRequest { milliseconds })?;
+        Ok(match error.is_empty() {
+            true => Ok(()),
+            false => Err(VmFailure(error)),
+        })
+    }
+
+    /// Sets which lines the child logs, from now on and in every later child. On an error nothing has changed.
+    pub fn set_log_profile(&mut self, profile: LogProfile) -> Result<(), ProfileError> {
+        config::check_profile(&profile)?;
+        self.config.log_profile = profile;
+        self.profile_sent = false;
+        self.send_profile();
+        Ok(())
+    }
+
+    /// Ends the child. A later request starts another one.
+    pub fn close(&mut self) {
+        self.process = None;
+    }
+
+    /// How the last children ended that were not closed, the latest last.
+    pub fn last_exits(&self) -> impl ExactSizeIterator<Item = &ChildExit> {
+        self.exits.iter()
+    }
+
+    /// Figures so far.
+    pub fn stats(&self) -> DriverStats {
+        DriverStats {
+            log_lines_total: self.counters.log_lines.load(Relaxed),
+            bad_log_lines_total: self.counters.bad_log_lines.load(Relaxed),
+            dropped_log_bytes_total: self.counters.dropped_log_bytes.load(Relaxed),
+            dropped_text_bytes_total: self.counters.dropped_text_bytes.load(Relaxed),
+            ..self.stats.clone()
+        }
+    }
+
+    /// The process id of the child; `None` if there is none.
+    pub fn child_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
+    /// The hook.
+    pub fn hook(&self) -> &H {
+        &self.hook
+    }
+
+    /// The hook, to change what it answers.
+    pub fn hook_mut(&mut self) -> &mut H {
+        &mut self.hook
+    }
+
+    /// One dialogue with a child that is alive.
+    fn request<R: Request>(&mut self, request: &R) -> Result<(R::Response, String), CriticalError> {
+        let start = Instant::now();
+        self.stats.requests_total += 1;
+        self.send_profile();
+        // Taken out: should the hook panic, the child, which waits for an answer, goes with it.
+        let mut process = self.live_process()?;
+        let answer = dialogue_loop::run(
+            &mut process.messenger,
+            &mut self.hook,
+            request,
+            self.config.max_loop_time,
+            &mut self.stats.hook_calls_total,
+        );
+        trace!(target: LOGGER, request = R::KIND.as_str_name(), duration = ?start.elapsed(), "end of dialogue");
+        match answer {
+            Ok(answer) => {
+                self.process = Some(process);
+                self.restarts.served();
+                Ok(answer)
+            }
+            Err(fault) => Err(self.fail(process, fault)),
+        }
+    }
+
+    /// What the answer to a contract request comes to.
+    fn outcome(
+        &mut self,
+        (response, error): (ContractResponse, String),
+    ) -> Result<Outcome, CriticalError> {
+        match response.vm_output {
+            _ if !error.is_empty() => Ok(Err(VmFailure(error))),
+            Some(output) => Ok(Ok(output)),
+            None => {
+                let fault = Fault::BadMessage("neither an output nor an error".to_owned());
+                Err(match self.process.take() {
+                    Some(process) => self.fail(process, fault),
+                    None => self.critical(fault, None),
+                })
+            }
+        }
+    }
+
+    /// The child, started again if need be.
+    fn live_process(&mut self) -> Result<Process, CriticalError> {
+        if let Some(mut process) = self.process.take() {
+            match process.check_idle() {
+                Ok(()) => return Ok(process),
+                // No request has failed for it.
+                Err(fault) => {
+                    self.bury(process, &fault);
+                }
+            }
+        }
+        self.start()
+    }
+
+    /// Starts a child and has it answer a first time, within the time budget for a start.
+    fn start(&mut self) -> Result<Process, CriticalError> {
+        let due_in = self.restarts.delay(Instant::now());
+        if due_in > self.config.max_loop_time {
+            let last = self.exits.back();
+            let last = last.map_or_else(
+                || "not started".to_owned(),
+                |exit| format!("{}; {exit}", exit.cause),
+            );
+            return Err(self.critical(Fault::RestartPostponed { due_in, last }, None));
+        }
+        std::thread::sleep(due_in);
+        self.stats.starts_total += 1;
+        let spawned = self.config.binary().and_then(|path| {
+            info!(target: LOGGER, path = %path.display(), "start arwen");
+            Ok(Process::spawn(&path, &self.config, self.counters.clone())?)
+        });
+        let mut process = match spawned {
+            Ok(process) => process,
+            Err(fault) => {
+                self.restarts.died(Instant::now());
+                return Err(self.critical(fault, None));
+            }
+        };
+        self.profile_sent = process.send_profile(&self.config.log_profile);
+        match self.greet(&mut process) {
+            Ok(()) => Ok(process),
+            Err(fault) => Err(self.fail_start(process, fault)),
+        }
+    }
+
+    /// Initialize, and a first dialogue, which shows that the child is one.
+    fn greet(&mut self, process: &mut Process) -> Result<(), Fault> {
+        let budget = self.config.start_time;
+        let start = Instant::now();
+        match process.initialize(&self.config, start + budget) {
+            Ok(()) => {}
+            Err(TransportError::DeadlinePassed(_)) => return Err(Fault::TimeExpired { budget }),
+            Err(error) => return Err(Fault::Closed(error.to_string())),
+        }
+        let request = DiagnoseWaitRequest { milliseconds: 0 };
+        dialogue_loop::run(
+            &mut process.messenger,
+            &mut self.hook,
+            &request,
+            budget.saturating_sub(start.elapsed()),
+            &mut self.stats.hook_calls_total,
+        )?;
+        Ok(())
+    }
+
+    /// For a child that did not come as far as the first answer.
+    fn fail_start(&mut self, process: Process, fault: Fault) -> CriticalError {
+        let budget = self.config.start_time;
+        let fault = match fault {
+            Fault::TimeExpired { .. } => Fault::Start(StartError::NoAnswer { budget }),
+            Fault::BadMessage(what) => Fault::Start(StartError::BadAnswer(what)),
+            Fault::InvalidNonce(error) => Fault::Start(StartError::BadAnswer(error.to_string())),
+            _ => Fault::Start(StartError::DiedAtOnce),
+        };
+        let exit = self.bury(process, &fault);
+        // The exit code says whether it is the arguments (spec wire.md 1).
+        let fault = match exit.end {
+            ProcessEnd::Exited(2) => Fault::BadArguments(exit.stderr_tail.trim().to_owned()),
+            _ => fault,
+        };
+        self.critical(fault, Some(exit))
+    }
+
+    /// For a child that failed in a dialogue.
+    fn fail(&mut self, process: Process, fault: Fault) -> CriticalError {
+        let exit = self.bury(process, &fault);
+        self.critical(fault, Some(exit))
+    }
+
+    fn critical(&mut self, fault: Fault, exit: Option<ChildExit>) -> CriticalError {
+        self.stats.critical_errors_total += 1;
+        let error = CriticalError { fault, exit };
+        warn!(target: LOGGER, err = %error, "request failed");
+        error
+    }
+
+    /// Ends the child and remembers how.
+    fn bury(&mut self, process: Process, fault: &Fault) -> ChildExit {
+        let exit = process.end(fault);
+        warn!(target: LOGGER, cause = exit.cause, %exit, "arwen is gone");
+        self.restarts.died(Instant::now());
+        if self.exits.len() == REMEMBERED_EXITS {
+            self.exits.pop_front();
+        }
+        self.exits.push_back(exit.clone());
+        exit
+    }
+
+    /// Sends the log profile if the child does not have it yet.
+    fn send_profile(&mut self) {
+        if let Some(process) = &self.process
+            && !self.profile_sent
+        {
+            self.profile_sent = process.send_profile(&self.config.log_profile);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The answers to hook calls, from the node's [`BlockchainHook`] (spec wire.md 5).
+
+use crate::hooks::{BlockchainHook, HookError, HookResult};
+use crate::messages::*;
+
+/// A hook call that knows how it is answered.
+pub(super) trait Answer: HookRequest {
+    /// Asks the hook.
+    fn answer(self, hook: &mut dyn BlockchainHook) -> HookResult<Self::Response>;
+}
+
+/// What becomes of a message from the child.
+pub(super) trait Answerer {
+    /// What comes of a hook call.
+    type Output;
+
+    /// Answers a hook call.
+    fn answer<R: Answer>(self, request: R) -> Self::Output;
+}
+
+/// Has the answerer answer a hook call; gives back any other message. The arms are generated: a hook call that has no
+/// [`Answer`] does not compile.
+pub(super) fn dispatch<A: Answerer>(answerer: A, message: Message) -> Result<A::Output, Message> {
+    macro_rules! arms {
+        ($($request:ident)*) => {
+            match message {
+                $(Message::$request(request) => Ok(answerer.answer(request)),)*
+                other => Err(other),
+            }
+        };
+    }
+    hook_requests!(arms)
+}
+
+/// `request => response { field: value }`, with the hook as `hook`: the answer to a hook call.
+macro_rules! answers {
+    ($($request:ident($this:pat, $hook:ident) => $response:ident { $field:ident: $value:expr })*) => {$(
+        impl Answer for $request {
+            fn answer(self, $hook: &mut dyn BlockchainHook) -> HookResult<$response> {
+                let $this = self;
+                Ok($response { $field: $value })
+            }
+        }
+    )*};
+}
+
+answers! {
+    BlockchainNewAddressRequest(r, hook) => BlockchainNewAddressResponse {
+        result: hook.new_address(&r.creator_address, r.creator_nonce, &r.vm_type)?
+    }
+    BlockchainGetStorageDataRequest(r, hook) => BlockchainGetStorageDataResponse {
+        data: hook.storage_data(&r.address, &r.index)?
+    }
+    BlockchainGetBlockhashRequest(r, hook) => BlockchainGetBlockhashResponse {
+        result: hook.block_hash(r.nonce)?
+    }
+    BlockchainLastNonceRequest(_, hook) => BlockchainLastNonceResponse {
+        result: hook.last_nonce()?
+    }
+    BlockchainLastRoundRequest(_, hook) => BlockchainLastRoundResponse {
+        result: hook.last_round()?
+    }
+    BlockchainLastTimeStampRequest(_, hook) => BlockchainLastTimeStampResponse {
+        result: hook.last_time_stamp()?
+    }
+    BlockchainLastRandomSeedRequest(_, hook) => BlockchainLastRandomSeedResponse {
+        result: hook.last_random_seed()?
+    }
+    BlockchainLastEpochRequest(_, hook) => BlockchainLastEpochResponse {
+        result: hook.last_epoch()?
+    }
+    BlockchainGetStateRootHashRequest(_, hook) => BlockchainGetStateRootHashResponse {
+        result: hook.state_root_hash()?
+    }
+    BlockchainCurrentNonceRequest(_, hook) => BlockchainCurrentNonceResponse {
+        result: hook.current_nonce()?
+    }
+    BlockchainCurrentRoundRequest(_, hook) => BlockchainCurrentRoundResponse {
+        result: hook.current_round()?
+    }
+    BlockchainCurrentTimeStampRequest(_, hook) => BlockchainCurrentTimeStampResponse {
+        result: hook.current_time_stamp()?
+    }
+    BlockchainCurrentRandomSeedRequest(_, hook) => BlockchainCurrentRandomSeedResponse {
+        result: hook.current_random_seed()?
+    }
+    BlockchainCurrentEpochRequest(_, hook) => BlockchainCurrentEpochResponse {
+        result: hook.current_epoch()?
+    }
+    BlockchainProcessBuiltinFunctionRequest(r, hook) => BlockchainProcessBuiltinFunctionResponse {
+        vm_output: hook.process_builtin_function(&r.call_input.ok_or_else(missing_input)?)?
+    }
+    BlockchainGetBuiltinFunctionNamesRequest(_, hook) => BlockchainGetBuiltinFunctionNamesResponse {
+        function_names: names(hook)?
+    }
+    BlockchainGetAllStateRequest(r, hook) => BlockchainGetAllStateResponse {
+        all_state: hook.all_state(&r.address)?
+    }
+    BlockchainGetUserAccountRequest(r, hook) => BlockchainGetUserAccountResponse {
+        account: hook.user_account(&r.address)?
+    }
+    BlockchainGetShardOfAddressRequest(r, hook) => BlockchainGetShardOfAddressResponse {
+        shard: hook.shard_of_address(&r.address)?
+    }
+    BlockchainIsSmartContractRequest(r, hook) => BlockchainIsSmartContractResponse {
+        result: hook.is_smart_contract(&r.address)?
+    }
+}
+
+fn missing_input() -> HookError {
+    HookError::refused("missing call input")
+}
+
+fn names(hook: &mut dyn BlockchainHook) -> HookResult<Vec<NameEntry>> {
+    let names = hook.builtin_function_names()?;
+    Ok(names.into_iter().map(|key| NameEntry { key }).collect())
+}

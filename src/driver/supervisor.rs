@@ -1,0 +1,81 @@
+//! When a child that died is started again.
+
+use std::time::{Duration, Instant};
+
+/// How long after the second death in a row the child is started again. The first restart is immediate: most deaths are
+/// the fault of one request.
+pub const FIRST_DELAY: Duration = Duration::from_millis(10);
+
+/// The longest delay: soon enough after the cause is mended.
+pub const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// By how much the delay grows with each death: a child that dies at once is started less than ten times in ten seconds.
+const GROWTH: u32 = 4;
+
+/// The deaths since a request was served. Given the time, it tells when the next start is due.
+#[derive(Debug, Default)]
+pub(super) struct Restarts {
+    deaths: u32,
+    due: Option<Instant>,
+}
+
+impl Restarts {
+    /// A child died, or could not be started.
+    pub(super) fn died(&mut self, now: Instant) {
+        let delay = match self.deaths {
+            0 => Duration::ZERO,
+            earlier => FIRST_DELAY
+                .saturating_mul(GROWTH.saturating_pow(earlier - 1))
+                .min(LONGEST_DELAY),
+        };
+        self.deaths = self.deaths.saturating_add(1);
+        self.due = Some(now + delay);
+    }
+
+    /// The child served a request.
+    pub(super) fn served(&mut self) {
+        *self = Restarts::default();
+    }
+
+    /// How long to wait before the next start.
+    pub(super) fn delay(&self, now: Instant) -> Duration {
+        self.due
+            .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_until_a_request_is_served() {
+        let now = Instant::now();
+        let mut restarts = Restarts::default();
+        assert_eq!(restarts.delay(now), Duration::ZERO);
+        let mut delays = Vec::new();
+        for _ in 0..40 {
+            restarts.died(now);
+            delays.push(restarts.delay(now).as_millis());
+        }
+        assert_eq!(delays[..8], [0, 10, 40, 160, 640, 2560, 5000, 5000]);
+        assert_eq!(delays[39], 5000);
+        assert_eq!(restarts.delay(now + LONGEST_DELAY), Duration::ZERO);
+        restarts.served();
+        restarts.died(now);
+        assert_eq!(restarts.delay(now), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_child_that_dies_at_once_is_started_less_than_ten_times_in_ten_seconds() {
+        let start = Instant::now();
+        let mut restarts = Restarts::default();
+        let (mut now, mut starts) = (start, 0);
+        while now < start + Duration::from_secs(10) {
+            starts += 1;
+            restarts.died(now);
+            now += restarts.delay(now);
+        }
+        assert!(starts < 10, "{starts}");
+    }
+}

@@ -1,0 +1,240 @@
+//! The hooks as the VM sees them: every call is a message to the node and its answer (spec wire.md 5, rules 4 and 9).
+
+use super::message_loop::LoopEnd;
+use crate::dialogue::{Messenger, MessengerError, Received};
+use crate::hooks::{BlockchainHook, HookError, HookResult};
+use crate::messages::*;
+use crate::transport::Transport;
+use bytes::Bytes;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing::trace;
+
+/// The connection to the node, shared by the message loop and the gateway, which take turns.
+#[derive(Debug)]
+pub struct Link<T> {
+    shared: Arc<Mutex<State<T>>>,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    messenger: Messenger<T>,
+    /// Why the node can't be asked any more.
+    broken: Option<LoopEnd>,
+}
+
+impl<T> Clone for Link<T> {
+    fn clone(&self) -> Self {
+        Link {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T: Transport> Link<T> {
+    /// Over this messenger.
+    pub fn new(messenger: Messenger<T>) -> Link<T> {
+        Link {
+            shared: Arc::new(Mutex::new(State {
+                messenger,
+                broken: None,
+            })),
+        }
+    }
+
+    /// Waits for the next request.
+    pub(super) fn receive(&self) -> Result<Received, MessengerError> {
+        self.state().messenger.receive(None)
+    }
+
+    /// Sends the answer to a request.
+    pub(super) fn send<P: Payload>(
+        &self,
+        error_message: &str,
+        payload: &P,
+    ) -> Result<(), MessengerError> {
+        self.state().messenger.send(error_message, payload, None)
+    }
+
+    /// Why a hook call broke the connection, if one did.
+    pub(super) fn broken(&self) -> Option<LoopEnd> {
+        self.state().broken.clone()
+    }
+
+    /// Asks the node. What is no well-formed answer breaks the connection for good.
+    fn ask<R: HookRequest>(&self, request: &R) -> Result<(R::Response, String), LoopEnd> {
+        let mut state = self.state();
+        if let Some(end) = &state.broken {
+            return Err(end.clone());
+        }
+        let answer = state.messenger.ask(request);
+        if let Err(end) = &answer {
+            state.broken = Some(end.clone());
+        }
+        answer
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        // A panic while it was locked can only have come from the transport; the dialogue tells whether it still fits.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Transport> Messenger<T> {
+    fn ask<R: HookRequest>(&mut self, request: &R) -> Result<(R::Response, String), LoopEnd> {
+        trace!(target: "arwen/part", request = R::KIND.as_str_name(), "[ARWEN]: SendHookCallRequest");
+        self.send("", request, None)
+            .map_err(LoopEnd::CannotSendHookRequest)?;
+        let Received { envelope, message } =
+            self.receive(None).map_err(LoopEnd::from_hook_answer)?;
+        // The dialogue lets nothing else through.
+        let response = R::Response::from_message(message)
+            .map_err(|message| LoopEnd::BadHookResponse(kind_name(message.kind())))?;
+        Ok((response, envelope.error_message))
+    }
+}
+
+/// The node's hooks, for the VM in the child.
+#[derive(Debug)]
+pub struct Gateway<T> {
+    link: Link<T>,
+}
+
+impl<T: Transport> Gateway<T> {
+    /// Over this connection.
+    pub fn new(link: Link<T>) -> Gateway<T> {
+        Gateway { link }
+    }
+
+    /// Asks; an error message in the answer is an error.
+    fn ask<R: HookRequest>(&self, request: R) -> HookResult<R::Response> {
+        let (response, error) = self.ask_leniently(request)?;
+        if error.is_empty() {
+            Ok(response)
+        } else {
+            Err(HookError::Refused(error))
+        }
+    }
+
+    /// Asks; the value of the answer counts, whatever its error message.
+    fn ask_for_value<R: HookRequest>(&self, request: R) -> HookResult<R::Response> {
+        self.ask_leniently(request).map(|(response, _)| response)
+    }
+
+    fn ask_leniently<R: HookRequest>(&self, request: R) -> HookResult<(R::Response, String)> {
+        self.link
+            .ask(&request)
+            .map_err(|end| HookError::Fatal(Box::new(end)))
+    }
+}
+
+impl<T: Transport> BlockchainHook for Gateway<T> {
+    fn new_address(&mut self, creator: &[u8], nonce: u64, vm_type: &[u8]) -> HookResult<Bytes> {
+        let request = BlockchainNewAddressRequest {
+            creator_address: Bytes::copy_from_slice(creator),
+            creator_nonce: nonce,
+            vm_type: Bytes::copy_from_slice(vm_type),
+        };
+        Ok(self.ask(request)?.result)
+    }
+
+    fn storage_data(&mut self, address: &[u8], key: &[u8]) -> HookResult<Option<Bytes>> {
+        let request = BlockchainGetStorageDataRequest {
+            address: Bytes::copy_from_slice(address),
+            index: Bytes::copy_from_slice(key),
+        };
+        Ok(self.ask_for_value(request)?.data)
+    }
+
+    fn block_hash(&mut self, nonce: u64) -> HookResult<Bytes> {
+        Ok(self.ask(BlockchainGetBlockhashRequest { nonce })?.result)
+    }
+
+    fn last_nonce(&mut self) -> HookResult<u64> {
+        Ok(self.ask(BlockchainLastNonceRequest {})?.result)
+    }
+
+    fn last_round(&mut self) -> HookResult<u64> {
+        Ok(self.ask(BlockchainLastRoundRequest {})?.result)
+    }
+
+    fn last_time_stamp(&mut self) -> HookResult<u64> {
+        Ok(self.ask(BlockchainLastTimeStampRequest {})?.result)
+    }
+
+    fn last_random_seed(&mut self) -> HookResult<Bytes> {
+        Ok(self.ask(BlockchainLastRandomSeedRequest {})?.result)
+    }
+
+    fn last_epoch(&mut self) -> HookResult<u32> {
+        Ok(self.ask(BlockchainLastEpochRequest {})?.result)
+    }
+
+    fn state_root_hash(&mut self) -> HookResult<Bytes> {
+        Ok(self.ask(BlockchainGetStateRootHashRequest {})?.result)
+    }
+
+    fn current_nonce(&mut self) -> HookResult<u64> {
+        Ok(self.ask(BlockchainCurrentNonceRequest {})?.result)
+    }
+
+    fn current_round(&mut self) -> HookResult<u64> {
+        Ok(self.ask(BlockchainCurrentRoundRequest {})?.result)
+    }
+
+    fn current_time_stamp(&mut self) -> HookResult<u64> {
+        Ok(self.ask(BlockchainCurrentTimeStampRequest {})?.result)
+    }
+
+    fn current_random_seed(&mut self) -> HookResult<Bytes> {
+        Ok(self.ask(BlockchainCurrentRandomSeedRequest {})?.result)
+    }
+
+    fn current_epoch(&mut self) -> HookResult<u32> {
+        Ok(self.ask(BlockchainCurrentEpochRequest {})?.result)
+    }
+
+    fn process_builtin_function(
+        &mut self,
+        input: &ContractCallInput,
+    ) -> HookResult<Option<VmOutput>> {
+        let call_input = Some(input.clone());
+        Ok(self
+            .ask(BlockchainProcessBuiltinFunctionRequest { call_input })?
+            .vm_output)
+    }
+
+    fn builtin_function_names(&mut self) -> HookResult<Vec<Bytes>> {
+        let names = self
+            .ask(BlockchainGetBuiltinFunctionNamesRequest {})?
+            .function_names;
+        Ok(names.into_iter().map(|name| name.key).collect())
+    }
+
+    fn all_state(&mut self, address: &[u8]) -> HookResult<Vec<StorageDataEntry>> {
+        let address = Bytes::copy_from_slice(address);
+        Ok(self
+            .ask(BlockchainGetAllStateRequest { address })?
+            .all_state)
+    }
+
+    fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>> {
+        let address = Bytes::copy_from_slice(address);
+        Ok(self
+            .ask(BlockchainGetUserAccountRequest { address })?
+            .account)
+    }
+
+    fn shard_of_address(&mut self, address: &[u8]) -> HookResult<u32> {
+        let address = Bytes::copy_from_slice(address);
+        Ok(self
+            .ask_for_value(BlockchainGetShardOfAddressRequest { address })?
+            .shard)
+    }
+
+    fn is_smart_contract(&mut self, address: &[u8]) -> HookResult<bool> {
+        let address = Bytes::copy_from_slice(address);
+        Ok(self
+            .ask_for_value(BlockchainIsSmartContractRequest { address })?
+            .result)
+    }
+}

@@ -1,0 +1,186 @@
+//! The child: takes requests from the node, runs them, and asks the node's hooks meanwhile (spec wire.md 1, 5).
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | the life of the child: start, loop, end, and what is said about it |
+//! | [`message_loop`] | request in, response out |
+//! | [`logs`] | log lines to the node, log profiles from it |
+//! | `gateway` | the hooks as the VM sees them: messages to the node |
+//! | `process` | what concerns the process as such |
+
+mod gateway;
+pub mod logs;
+mod message_loop;
+mod process;
+#[cfg(feature = "vm")]
+mod vm;
+
+pub use gateway::{Gateway, Link};
+pub use message_loop::{LoopEnd, Machine, MachineBuilder, MachineError, MessageLoop};
+#[cfg(feature = "vm")]
+pub use vm::build_vm;
+
+use crate::dialogue::{Messenger, Side};
+use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, Decoder, FrameError, Header};
+use crate::messages::{Arguments, Format, Message, MessageError, UnsupportedMarshalizer, codec};
+use crate::messages::{MessageKind, kind_name};
+use crate::transport::descriptors::ChildPipe;
+use crate::transport::{Pipes, Transport, TransportError};
+use logs::LogsHandle;
+use std::os::fd::OwnedFd;
+use thiserror::Error;
+
+/// Why the child ended, in the words of spec wire.md 1.
+#[derive(Debug, Error)]
+pub enum PartError {
+    /// The process was not started as a child of a node.
+    #[error(
+        "arwen runs smart contracts for a blockchain node, which starts it with pipes on the descriptors 3 to 7.\n\
+         To see it work, run the example minimal_node; `arwen --help` tells more."
+    )]
+    NotAChild,
+    /// A pipe that it can't do without is missing.
+    #[error("Cannot get pipe file: [{}] (descriptor {})", .0.name(), .0.descriptor())]
+    MissingPipe(ChildPipe),
+    /// There is no readable Initialize.
+    #[error("Cannot receive gasSchedule: {0}")]
+    Initialize(#[from] InitializeError),
+    /// The Initialize arguments are no good.
+    #[error("Cannot create ArwenPart: {0}")]
+    Arguments(String),
+    /// The loop ended; the normal end.
+    #[error("Ended Arwen loop: {0}")]
+    Loop(#[from] LoopEnd),
+}
+
+impl PartError {
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            PartError::NotAChild | PartError::MissingPipe(_) => 1,
+            PartError::Initialize(_) | PartError::Arguments(_) => 2,
+            PartError::Loop(_) => 3,
+        }
+    }
+}
+
+/// Why there is no Initialize.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InitializeError {
+    /// The node closed the pipe first.
+    #[error("EOF")]
+    EndOfStream,
+    /// The bytes are no frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The payload is no message.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// Some other message.
+    #[error("{} instead of Initialize", kind_name(*.0))]
+    WrongKind(u32),
+    /// The bytes could not be read.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+/// The pipes of the child.
+#[derive(Debug)]
+pub struct PartPipes {
+    init: OwnedFd,
+    node_to_arwen: OwnedFd,
+    arwen_to_node: OwnedFd,
+    read_log_profile: Option<OwnedFd>,
+    log_to_node: Option<OwnedFd>,
+}
+
+impl PartPipes {
+    /// From what the process was started with, in the order of [`ChildPipe::ALL`]. It can do without the log pipes.
+    pub fn new(inherited: [Option<OwnedFd>; 5]) -> Result<PartPipes, PartError> {
+        if inherited.iter().all(Option::is_none) {
+            return Err(PartError::NotAChild);
+        }
+        let [
+            init,
+            node_to_arwen,
+            arwen_to_node,
+            read_log_profile,
+            log_to_node,
+        ] = inherited;
+        let need = |pipe, which| Option::ok_or(pipe, PartError::MissingPipe(which));
+        Ok(PartPipes {
+            init: need(init, ChildPipe::ArwenInit)?,
+            node_to_arwen: need(node_to_arwen, ChildPipe::NodeToArwen)?,
+            arwen_to_node: need(arwen_to_node, ChildPipe::ArwenToNode)?,
+            read_log_profile,
+            log_to_node,
+        })
+    }
+}
+
+/// Runs the child until its end, which is always reported as an error: there is no other way to end it.
+pub fn run(pipes: PartPipes, build: MachineBuilder) -> PartError {
+    let logs = logs::start(pipes.read_log_profile, pipes.log_to_node);
+    let end = match serve(
+        pipes.init,
+        pipes.node_to_arwen,
+        pipes.arwen_to_node,
+        &logs,
+        build,
+    ) {
+        Ok(end) => PartError::Loop(end),
+        Err(error) => error,
+    };
+    logs.flush();
+    end
+}
+
+fn serve(
+    init: OwnedFd,
+    node_to_arwen: OwnedFd,
+    arwen_to_node: OwnedFd,
+    logs: &LogsHandle,
+    build: MachineBuilder,
+) -> Result<LoopEnd, PartError> {
+    let arguments = receive_arguments(init)?;
+    let refuse = |error: UnsupportedMarshalizer| PartError::Arguments(error.to_string());
+    let format = Format::from_marshalizer(arguments.messages_marshalizer).map_err(refuse)?;
+    logs.set_format(Format::from_marshalizer(arguments.logs_marshalizer).map_err(refuse)?);
+
+    process::end_with_node(&node_to_arwen);
+    let transport = Pipes::blocking(node_to_arwen, arwen_to_node);
+    let messenger = Messenger::new(Side::Arwen, transport, format, DEFAULT_PAYLOAD_LIMIT_BYTES);
+    let message_loop =
+        MessageLoop::new(Link::new(messenger), arguments, build).map_err(PartError::Arguments)?;
+    Ok(message_loop.run())
+}
+
+/// Reads the one frame that comes on the init pipe; always JSON.
+fn receive_arguments(init: OwnedFd) -> Result<Arguments, InitializeError> {
+    let nowhere = init.try_clone().map_err(|_| InitializeError::EndOfStream)?;
+    let mut pipes = Pipes::blocking(init, nowhere);
+    let mut decoder = Decoder::new(Header::Preamble, DEFAULT_PAYLOAD_LIMIT_BYTES);
+    let mut bytes = [0; 16 << 10];
+    let frame = loop {
+        if let Some(frame) = decoder.next() {
+            break frame?;
+        }
+        match pipes.receive(&mut bytes, None)? {
+            0 => {
+                decoder.end()?;
+                return Err(InitializeError::EndOfStream);
+            }
+            count => decoder.push(&bytes[..count]),
+        }
+    };
+    if frame.kind != MessageKind::Initialize.wire() {
+        return Err(InitializeError::WrongKind(frame.kind));
+    }
+    match codec::decode(Format::Json, frame.kind, frame.payload)? {
+        (_, Message::Initialize(initialize)) => Ok(initialize.arguments.unwrap_or_default()),
+        (envelope, _) => Err(InitializeError::WrongKind(envelope.kind)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! What concerns the process as such.
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::Write as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
+
+/// How long the message loop has to see for itself that the node is gone, before the process ends in the middle of a
+/// contract. Long enough to read what the node wrote last, short enough that no orphan stays.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Ends the process soon after the node has closed the pipe, also while a contract runs: nobody waits for its result.
+///
+/// The loop itself sees the end of the stream only when it reads. A process without the thread works all the same.
+pub fn end_with_node(node_to_arwen: &OwnedFd) {
+    let Ok(pipe) = node_to_arwen.try_clone() else {
+        return;
+    };
+    let watch = move || {
+        wait_for_hang_up(&pipe);
+        std::thread::sleep(GRACE);
+        // Not eprintln, which panics when nobody reads stderr any more.
+        let _ = writeln!(std::io::stderr(), "Ended Arwen loop: EOF");
+        std::process::exit(3);
+    };
+    drop(
+        std::thread::Builder::new()
+            .name("end-with-node".to_owned())
+            .spawn(watch),
+    );
+}
+
+fn wait_for_hang_up(pipe: &OwnedFd) {
+    loop {
+        // A hang-up is always reported; asked for is nothing else.
+        let mut polled = [PollFd::new(pipe.as_fd(), PollFlags::empty())];
+        match poll(&mut polled, PollTimeout::NONE) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The VM as the machine of the child.
+
+use super::message_loop::{Machine, MachineError};
+use crate::hooks::BlockchainHook;
+use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, VmOutput};
+use crate::vm::{Vm, VmError, VmParameters};
+
+/// A machine that is the VM. The error says what is wrong with the arguments.
+pub fn build_vm(
+    arguments: &Arguments,
+    hook: Box<dyn BlockchainHook>,
+) -> Result<Box<dyn Machine>, String> {
+    let names = arguments.protocol_builtin_functions.iter();
+    let parameters = VmParameters {
+        vm_type: arguments.vm_type.clone(),
+        block_gas_limit: arguments.block_gas_limit,
+        gas_schedule: arguments.gas_schedule.clone(),
+        protocol_builtin_functions: names.map(|name| name.key.clone()).collect(),
+        protected_key_prefix: arguments.kalyan3104_protected_key_prefix.clone(),
+    };
+    match Vm::new(parameters, hook) {
+        Ok(vm) => Ok(Box::new(vm)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl Machine for Vm {
+    fn create(&mut self, input: ContractCreateInput) -> Result<VmOutput, MachineError> {
+        Vm::create(self, input).map_err(MachineError::from)
+    }
+
+    fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, MachineError> {
+        Vm::call(self, input).map_err(MachineError::from)
+    }
+}
+
+impl From<VmError> for MachineError {
+    /// After [`VmError::Fatal`] nobody is told: the message loop sees for itself that the node can't be reached.
+    fn from(error: VmError) -> MachineError {
+        MachineError(error.to_string())
+    }
+}

@@ -1,0 +1,331 @@
+//! The JSON dialect of scenario files (spec scenarios.md 1): order is kept, strings have no escapes, and there are no
+//! numbers and no null.
+
+use thiserror::Error;
+
+/// How deep lists and maps may nest. Scenarios need seven levels; the limit keeps a hostile file from the stack's end.
+const DEPTH_LIMIT: usize = 128;
+
+/// A value of the dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A string, as it stands between its quotes.
+    Text(String),
+    /// `true` or `false`.
+    Flag(bool),
+    /// A list.
+    List(Vec<Value>),
+    /// A map, in the order of the file. Of equal keys only the first is kept.
+    Map(Vec<(String, Value)>),
+}
+
+/// Text that is not of the dialect, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("line {line}, column {column}: {fault}")]
+pub struct JsonError {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in bytes.
+    pub column: usize,
+    /// What is wrong.
+    pub fault: JsonFault,
+}
+
+/// What can be wrong with the text.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum JsonFault {
+    /// Numbers, null and everything else that stands without quotes.
+    #[error("Invalid value: {0}")]
+    InvalidValue(String),
+    /// No value where one is due, such as after the last comma of a list.
+    #[error("a value is missing before `{0}`")]
+    MissingValue(char),
+    /// A map without quotes around its key, or with a comma after its last entry.
+    #[error("a key in quotes is due, not `{0}`")]
+    KeyDue(char),
+    /// A key without a value.
+    #[error("a colon is due after a key, not `{0}`")]
+    ColonDue(char),
+    /// Something between the entries of a map.
+    #[error("a comma or a closing brace is due, not `{0}`")]
+    EntryEndDue(char),
+    /// Something after the value.
+    #[error("nothing may follow the outermost value, but `{0}` does")]
+    Trailing(char),
+    /// The text ends too early. Often the quote that should have ended a string has a backslash before it.
+    #[error("the text ends within a value")]
+    Unfinished,
+    /// Too many lists and maps inside each other.
+    #[error("more than {DEPTH_LIMIT} levels of lists and maps")]
+    TooDeep,
+}
+
+/// Reads the one value that a file holds.
+pub fn parse(text: &str) -> Result<Value, JsonError> {
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+    };
+    let outcome = parser.value().and_then(|value| match parser.next_token() {
+        None => Ok(value),
+        Some(_) => parser.fail(JsonFault::Trailing),
+    });
+    outcome.map_err(|fault| parser.error(fault))
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// The next byte that is no white space; it stays unread.
+    fn next_token(&mut self) -> Option<u8> {
+        while self.peek().is_some_and(is_space) {
+            self.at += 1;
+        }
+        self.peek()
+    }
+
+    /// A fault that names the character at hand.
+    fn fail<T>(&self, fault: fn(char) -> JsonFault) -> Result<T, JsonFault> {
+        let character = self
+            .text
+            .get(self.at..)
+            .and_then(|rest| rest.chars().next());
+        Err(character.map_or(JsonFault::Unfinished, fault))
+    }
+
+    fn error(&self, fault: JsonFault) -> JsonError {
+        let read = &self.text.as_bytes()[..self.at];
+        let line_start = read.iter().rposition(|&byte| byte == b'\n');
+        JsonError {
+            line: 1 + read.iter().filter(|&&byte| byte == b'\n').count(),
+            column: 1 + self.at - line_start.map_or(0, |newline| newline + 1),
+            fault,
+        }
+    }
+
+    fn value(&mut self) -> Result<Value, JsonFault> {
+        match self.next_token() {
+            None => Err(JsonFault::Unfinished),
+            Some(b'{') => self.nested(Parser::map),
+            Some(b'[') => self.nested(Parser::list),
+            Some(b']' | b'}' | b',') => self.fail(JsonFault::MissingValue),
+            Some(b'"') => self.string().map(Value::Text),
+            Some(_) => self.bare(),
+        }
+    }
+
+    fn nested(
+        &mut self,
+        read: fn(&mut Self) -> Result<Value, JsonFault>,
+    ) -> Result<Value, JsonFault> {
+        if self.depth == DEPTH_LIMIT {
+            return Err(JsonFault::TooDeep);
+        }
+        self.depth += 1;
+        self.at += 1;
+        let value = read(self)?;
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    /// A string, from quote to quote. A quote after a backslash is part of it, even if the backslash is itself the
+    /// second of two.
+    fn string(&mut self) -> Result<String, JsonFault> {
+        let start = self.at + 1;
+        let bytes = self.text.as_bytes();
+        let end = (start..bytes.len())
+            .find(|&at| bytes[at] == b'"' && bytes[at - 1] != b'\\')
+            .ok_or(JsonFault::Unfinished)?;
+        self.at = end + 1;
+        Ok(self.text[start..end].to_owned())
+    }
+
+    /// What stands without quotes; only a flag is valid.
+    fn bare(&mut self) -> Result<Value, JsonFault> {
+        let rest = &self.text[self.at..];
+        let end = rest
+            .bytes()
+            .position(|byte| is_space(byte) || matches!(byte, b']' | b'}' | b','))
+            .ok_or(JsonFault::Unfinished)?;
+        let value = match &rest[..end] {
+            "true" => Value::Flag(true),
+            "false" => Value::Flag(false),
+            other => return Err(JsonFault::InvalidValue(other.to_owned())),
+        };
+        self.at += end;
+        Ok(value)
+    }
+
+    /// A list. After an element everything but a comma and the closing bracket is skipped, as the reference does.
+    fn list(&mut self) -> Result<Value, JsonFault> {
+        let mut elements = Vec::new();
+        loop {
+            match self.next_token() {
+                None => return Err(JsonFault::Unfinished),
+                Some(b']') => break,
+                Some(_) if elements.is_empty() => elements.push(self.value()?),
+                Some(b',') => {
+                    self.at += 1;
+                    elements.push(self.value()?);
+                }
+                Some(_) => self.at += 1,
+            }
+        }
+        self.at += 1;
+        Ok(Value::List(elements))
+    }
+
+    /// A map. A comma may come before the first entry, as in the reference.
+    fn map(&mut self) -> Result<Value, JsonFault> {
+        let mut entries: Vec<(String, Value)> = Vec::new();
+        loop {
+            match self.next_token() {
+                None => return Err(JsonFault::Unfinished),
+                Some(b'}') => break,
+                Some(b',') => self.at += 1,
+                Some(_) if entries.is_empty() => {}
+                Some(_) => return self.fail(JsonFault::EntryEndDue),
+            }
+            let (key, value) = self.entry()?;
+            if !entries.iter().any(|(earlier, _)| *earlier == key) {
+                entries.push((key, value));
+            }
+        }
+        self.at += 1;
+        Ok(Value::Map(entries))
+    }
+
+    fn entry(&mut self) -> Result<(String, Value), JsonFault> {
+        if self.next_token() != Some(b'"') {
+            return self.fail(JsonFault::KeyDue);
+        }
+        let key = self.string()?;
+        if self.next_token() != Some(b':') {
+            return self.fail(JsonFault::ColonDue);
+        }
+        self.at += 1;
+        Ok((key, self.value()?))
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    fn fault(input: &str) -> JsonFault {
+        parse(input).expect_err(input).fault
+    }
+
+    #[test]
+    fn keeps_the_order_of_a_map() {
+        let input = " {\"b\": \"1\",\r\n\t\"a\": [true, false, []], \"c\": {}} \n";
+        let expected = Value::Map(vec![
+            ("b".to_owned(), text("1")),
+            (
+                "a".to_owned(),
+                Value::List(vec![
+                    Value::Flag(true),
+                    Value::Flag(false),
+                    Value::List(vec![]),
+                ]),
+            ),
+            ("c".to_owned(), Value::Map(vec![])),
+        ]);
+        assert_eq!(parse(input), Ok(expected));
+    }
+
+    #[test]
+    fn strings_have_no_escapes() {
+        assert_eq!(parse(r#""a\nb""#), Ok(text(r"a\nb")));
+        assert_eq!(parse(r#""say \"hi\"""#), Ok(text(r#"say \"hi\""#)));
+        // The quote after two backslashes does not end the string.
+        assert_eq!(fault(r#""ends with \\""#), JsonFault::Unfinished);
+        assert_eq!(parse("\"täglich\n€\""), Ok(text("täglich\n€")));
+    }
+
+    #[test]
+    fn the_first_of_equal_keys_wins() {
+        let input = r#"{"a": "1", "a": {"never": "seen"}, "b": "2"}"#;
+        let expected = vec![("a".to_owned(), text("1")), ("b".to_owned(), text("2"))];
+        assert_eq!(parse(input), Ok(Value::Map(expected)));
+    }
+
+    #[test]
+    fn stray_characters_between_list_elements_are_skipped() {
+        let expected = Value::List(vec![text("a"), text("b")]);
+        assert_eq!(parse(r#"["a" x "y" , "b" 7]"#), Ok(expected.clone()));
+        assert_eq!(parse(r#"["a" {:, "b"]"#), Ok(expected));
+        // A comma in a stray string is one all the same, and a bracket ends the list.
+        assert_eq!(
+            fault(r#"["a" "x,y"]"#),
+            JsonFault::InvalidValue("y\"".to_owned())
+        );
+        assert_eq!(fault(r#"["a" ["b"], "c"]"#), JsonFault::Trailing(','));
+    }
+
+    #[test]
+    fn a_map_may_begin_with_a_comma() {
+        let expected = Value::Map(vec![("a".to_owned(), text("1"))]);
+        assert_eq!(parse(r#"{, "a": "1"}"#), Ok(expected));
+    }
+
+    #[test]
+    fn rejects_what_is_not_of_the_dialect() {
+        for (input, expected) in [
+            ("", JsonFault::Unfinished),
+            ("[1]", JsonFault::InvalidValue("1".to_owned())),
+            ("[null]", JsonFault::InvalidValue("null".to_owned())),
+            ("{\"a\": -5 }", JsonFault::InvalidValue("-5".to_owned())),
+            ("[\"a\",]", JsonFault::MissingValue(']')),
+            ("[,\"a\"]", JsonFault::MissingValue(',')),
+            ("[\"a\",,\"b\"]", JsonFault::MissingValue(',')),
+            ("{\"a\": \"1\",}", JsonFault::KeyDue('}')),
+            ("{,}", JsonFault::KeyDue('}')),
+            ("{a: \"1\"}", JsonFault::KeyDue('a')),
+            ("{\"a\" \"1\"}", JsonFault::ColonDue('"')),
+            ("{\"a\":}", JsonFault::MissingValue('}')),
+            ("{\"a\": \"1\" \"b\": \"2\"}", JsonFault::EntryEndDue('"')),
+            ("{} {}", JsonFault::Trailing('{')),
+            ("{}é", JsonFault::Trailing('é')),
+            ("{\"a\": \"1\"", JsonFault::Unfinished),
+            ("[", JsonFault::Unfinished),
+            (
+                "// no comments\n{}",
+                JsonFault::InvalidValue("//".to_owned()),
+            ),
+        ] {
+            assert_eq!(fault(input), expected, "{input}");
+        }
+    }
+
+    #[test]
+    fn faults_have_a_place() {
+        let error = parse("{\n  \"a\": \"1\",\n  \"é\": 12\n}").expect_err("a number");
+        assert_eq!(error.to_string(), "line 3, column 9: Invalid value: 12");
+    }
+
+    #[test]
+    fn nesting_is_limited() {
+        let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse(&nested(DEPTH_LIMIT)).is_ok());
+        assert_eq!(fault(&nested(DEPTH_LIMIT + 1)), JsonFault::TooDeep);
+        assert_eq!(fault(&"[".repeat(1 << 20)), JsonFault::TooDeep);
+    }
+}

@@ -1,0 +1,98 @@
+//! Reads scenario files (spec scenarios.md 3): unknown fields are errors, and all values are evaluated at once.
+
+mod old_test;
+mod reader;
+mod state;
+mod transaction;
+
+pub use reader::{FileError, Problem, Reader};
+
+use super::files;
+use super::json::{self, Value};
+use super::model::{OldTest, Scenario, Step, TransactionKind};
+use reader::{Fault, fields, flag, list, text};
+use std::path::Path;
+
+/// What storage keys of the protocol begin with in scenario files.
+pub const DEFAULT_PROTECTED_PREFIX: &[u8] = b"KALYAN3104";
+
+/// Reads a scenario. The files that its values name are looked for where the reader says.
+pub fn scenario(file: &Path, reader: Reader<'_>) -> Result<Scenario, FileError> {
+    read_file(file, |value| reader.scenario(value))
+}
+
+/// Reads the tests of a file in the old format, with their names.
+pub fn old_tests(file: &Path, reader: Reader<'_>) -> Result<Vec<(String, OldTest)>, FileError> {
+    read_file(file, |value| reader.old_tests(value))
+}
+
+fn read_file<T>(
+    file: &Path,
+    read: impl FnOnce(&Value) -> Result<T, Fault>,
+) -> Result<T, FileError> {
+    let parse = || {
+        let contents = files::read(file)?;
+        read(&json::parse(std::str::from_utf8(&contents)?)?)
+    };
+    parse().map_err(|fault: Fault| fault.in_file(file))
+}
+
+impl Reader<'_> {
+    fn scenario(&self, file: &Value) -> Result<Scenario, Fault> {
+        let mut scenario = Scenario {
+            checks_gas: true,
+            steps: Vec::new(),
+        };
+        fields(file, |name, value| {
+            match name {
+                "name" | "comment" => drop(text(value)?),
+                "checkGas" => scenario.checks_gas = flag(value)?,
+                "steps" => scenario.steps = list(value, |step| self.step(step))?,
+                _ => return Err(Problem::UnknownField.into()),
+            }
+            Ok(())
+        })?;
+        Ok(scenario)
+    }
+
+    fn step(&self, step: &Value) -> Result<Step, Fault> {
+        let Value::Map(entries) = step else {
+            return Err(Problem::Not("map").into());
+        };
+        let kind = match entries.iter().find(|(name, _)| name == "step") {
+            Some((name, value)) => text(value).map_err(|fault| fault.in_field(name))?,
+            None => "",
+        };
+        let transaction = |kind| {
+            let step = self.transaction_step(kind, step)?;
+            Ok(Step::Transaction(Box::new(step)))
+        };
+        match kind {
+            "externalSteps" => external_steps(step),
+            "setState" => self.set_state(step).map(Step::SetState),
+            "checkState" => self.check_state(step).map(Step::CheckState),
+            "scDeploy" => transaction(TransactionKind::Deploy),
+            "scCall" => transaction(TransactionKind::Call),
+            "transfer" => transaction(TransactionKind::Transfer),
+            "validatorReward" => transaction(TransactionKind::ValidatorReward),
+            "" => Err(Problem::NoStepType.into()),
+            unknown => Err(Problem::UnknownStepType(unknown.to_owned()).into()),
+        }
+    }
+}
+
+fn external_steps(step: &Value) -> Result<Step, Fault> {
+    let mut path = String::new();
+    fields(step, |name, value| {
+        match name {
+            "step" => {}
+            "path" => path = text(value)?.to_owned(),
+            _ => return Err(Problem::UnknownField.into()),
+        }
+        Ok(())
+    })?;
+    Ok(Step::External(path))
+}
+
+#[cfg(test)]
+mod tests;

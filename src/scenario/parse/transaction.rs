@@ -1,0 +1,156 @@
+//! Transactions and what is expected of them.
+
+use super::reader::{Fault, Problem, Reader, fields, list, required, text};
+use crate::scenario::json::Value;
+use crate::scenario::model::{
+    Expected, ExpectedLog, ExpectedResult, Transaction, TransactionKind, TransactionStep,
+};
+use bytes::Bytes;
+use num_bigint::BigInt;
+
+impl Reader<'_> {
+    pub fn transaction_step(
+        &self,
+        kind: TransactionKind,
+        step: &Value,
+    ) -> Result<TransactionStep, Fault> {
+        let mut id = String::new();
+        let mut transaction = None;
+        let mut expect = None;
+        fields(step, |name, value| {
+            match name {
+                "step" => {}
+                "txId" => id = text(value)?.to_owned(),
+                "comment" => drop(text(value)?),
+                "tx" => transaction = Some(self.transaction(kind, value)?),
+                "expect" if transaction.is_none() => return Err(Problem::ExpectBeforeTx.into()),
+                "expect" if !kind.runs_contract() => {
+                    return Err(Problem::NotAllowed(kind.name()).into());
+                }
+                "expect" => expect = Some(self.expected_result(value)?),
+                _ => return Err(Problem::UnknownField.into()),
+            }
+            Ok(())
+        })?;
+        Ok(TransactionStep {
+            id,
+            transaction: required(transaction, "tx")?,
+            expect,
+        })
+    }
+
+    pub fn transaction(&self, kind: TransactionKind, value: &Value) -> Result<Transaction, Fault> {
+        let mut transaction = Transaction {
+            kind,
+            from: Bytes::new(),
+            to: Bytes::new(),
+            value: 0u8.into(),
+            function: String::new(),
+            arguments: Vec::new(),
+            code: Bytes::new(),
+            gas_price: 0,
+            gas_limit: 0,
+        };
+        let mut has_value = false;
+        fields(value, |name, value| {
+            has_value |= name == "value";
+            self.transaction_field(&mut transaction, name, value)
+        })?;
+        required(has_value.then_some(transaction), "value")
+    }
+
+    fn transaction_field(
+        &self,
+        transaction: &mut Transaction,
+        name: &str,
+        value: &Value,
+    ) -> Result<(), Fault> {
+        let kind = transaction.kind;
+        let allow = |allowed| match allowed {
+            true => Ok(()),
+            false => Err(Problem::NotAllowed(kind.name())),
+        };
+        match name {
+            // The sender has a nonce of its own.
+            "nonce" => drop(self.unsigned_64(value)?),
+            "from" => {
+                allow(kind.has_sender())?;
+                transaction.from = self.address(value)?;
+            }
+            "to" if kind == TransactionKind::Deploy => allow(text(value)?.is_empty())?,
+            "to" => transaction.to = self.address(value)?,
+            "value" => transaction.value = self.unsigned(value)?,
+            "function" => {
+                transaction.function = text(value)?.to_owned();
+                let called = !matches!(kind, TransactionKind::Deploy | TransactionKind::Transfer);
+                allow(called || transaction.function.is_empty())?;
+            }
+            "arguments" => {
+                transaction.arguments = self.bytes_list(value)?;
+                let taken = kind != TransactionKind::Transfer;
+                allow(taken || transaction.arguments.is_empty())?;
+            }
+            "contractCode" => {
+                transaction.code = self.bytes(value)?;
+                let taken = kind == TransactionKind::Deploy;
+                allow(taken || transaction.code.is_empty())?;
+            }
+            "gasPrice" => transaction.gas_price = self.unsigned_64(value)?,
+            "gasLimit" => transaction.gas_limit = self.unsigned_64(value)?,
+            _ => return Err(Problem::UnknownField.into()),
+        }
+        Ok(())
+    }
+
+    pub fn expected_result(&self, value: &Value) -> Result<ExpectedResult, Fault> {
+        let mut out = Vec::new();
+        let mut status = BigInt::ZERO;
+        let mut message = String::new();
+        let mut gas = Expected::Exactly(0);
+        let mut refund = None;
+        let mut logs = Expected::Exactly(Vec::new());
+        fields(value, |name, value| {
+            match name {
+                "out" => out = list(value, |element| self.expected(element, Self::bytes))?,
+                "status" => status = self.signed(value)?,
+                "message" => message = text(value)?.to_owned(),
+                "gas" => gas = self.expected(value, Self::unsigned_64)?,
+                "refund" => refund = Some(self.expected(value, Self::unsigned)?),
+                "logs" => logs = self.expected(value, Self::logs)?,
+                _ => return Err(Problem::UnknownField.into()),
+            }
+            Ok(())
+        })?;
+        Ok(ExpectedResult {
+            out,
+            status,
+            message,
+            gas,
+            refund: required(refund, "refund")?,
+            logs,
+        })
+    }
+
+    fn logs(&self, value: &Value) -> Result<Vec<ExpectedLog>, Fault> {
+        match value {
+            // Once the hash of the logs. Nobody checks it; it says that there are none.
+            Value::Text(_) => Ok(Vec::new()),
+            value => list(value, |entry| self.log(entry)),
+        }
+    }
+
+    fn log(&self, value: &Value) -> Result<ExpectedLog, Fault> {
+        let mut log = ExpectedLog::default();
+        fields(value, |name, value| {
+            match name {
+                "address" => log.address = self.address(value)?,
+                "identifier" => log.identifier = self.identifier(value)?,
+                "topics" => log.topics = self.bytes_list(value)?,
+                "data" => log.data = self.bytes(value)?,
+                _ => return Err(Problem::UnknownField.into()),
+            }
+            Ok(())
+        })?;
+        Ok(log)
+    }
+}

@@ -1,0 +1,198 @@
+//! What is said about a run.
+
+use super::run::Failure;
+use crate::messages::BigInt;
+use crate::messages::json::Writer;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A scenario that was run.
+#[derive(Debug)]
+pub struct ScenarioReport {
+    /// Its file.
+    pub file: PathBuf,
+    /// The transactions that were run, those of included files as well.
+    pub transactions: Vec<TransactionReport>,
+    /// Why it failed; none if it passed.
+    pub failure: Option<Failure>,
+}
+
+/// A transaction that was run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionReport {
+    /// The `txId`.
+    pub id: String,
+    /// A [`crate::messages::ReturnCode`].
+    pub return_code: i64,
+    /// Why it failed; empty on success.
+    pub message: String,
+    /// Gas left, in units.
+    pub gas_remaining: u64,
+    /// Gas given back for freed storage, in units.
+    pub refund: BigInt,
+    /// How often the VM asked the world.
+    pub hook_calls: u64,
+}
+
+/// A line, and an explanation if it failed.
+impl fmt::Display for ScenarioReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        match &self.failure {
+            None => write!(f, "ok    {file}"),
+            Some(failure) => {
+                let failure = failure.to_string().replace('\n', "\n      ");
+                write!(f, "FAIL  {file}\n      {failure}")
+            }
+        }
+    }
+}
+
+/// All that was run, in order.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The scenarios.
+    pub scenarios: Vec<ScenarioReport>,
+}
+
+impl Report {
+    /// How many scenarios failed.
+    pub fn failed(&self) -> usize {
+        let failed = |scenario: &&ScenarioReport| scenario.failure.is_some();
+        self.scenarios.iter().filter(failed).count()
+    }
+
+    /// The whole report, for programs: the counts, the scenarios, and every transaction.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = Vec::new();
+        let out = &mut Writer::new(&mut json, false);
+        out.object(|out| {
+            let failed = self.failed();
+            let passed = self.scenarios.len() - failed;
+            out.member("passed", false, |out| out.bare(passed));
+            out.member("failed", false, |out| out.bare(failed));
+            out.member("scenarios", false, |out| {
+                out.array(&self.scenarios, write_scenario);
+            });
+            let transactions: Vec<_> = self.transactions().collect();
+            out.member("transactions", false, |out| {
+                out.array(&transactions, write_transaction);
+            });
+        });
+        json
+    }
+
+    /// Every transaction with its scenario.
+    fn transactions(&self) -> impl Iterator<Item = (String, &TransactionReport)> {
+        self.scenarios.iter().flat_map(|scenario| {
+            let file = scenario.file.display().to_string();
+            let transactions = scenario.transactions.iter();
+            transactions.map(move |transaction| (file.clone(), transaction))
+        })
+    }
+}
+
+fn write_scenario(scenario: &ScenarioReport, out: &mut Writer<'_>) {
+    let file = scenario.file.display().to_string();
+    out.object(|out| {
+        out.member("scenario", false, |out| out.text(&file));
+        out.member("passed", false, |out| out.bare(scenario.failure.is_none()));
+        out.member("failure", false, |out| match &scenario.failure {
+            None => out.bare("null"),
+            Some(failure) => out.text(&failure.to_string()),
+        });
+    });
+}
+
+fn write_transaction(transaction: &(String, &TransactionReport), out: &mut Writer<'_>) {
+    let (scenario, transaction) = transaction;
+    out.object(|out| {
+        out.member("scenario", false, |out| out.text(scenario));
+        out.member("txId", false, |out| out.text(&transaction.id));
+        out.member("returnCode", false, |out| out.bare(transaction.return_code));
+        out.member("message", false, |out| out.text(&transaction.message));
+        out.member("gasRemaining", false, |out| {
+            out.bare(transaction.gas_remaining);
+        });
+        out.member("refund", false, |out| out.bare(&transaction.refund));
+        out.member("hookCalls", false, |out| out.bare(transaction.hook_calls));
+    });
+}
+
+/// The summary.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (all, failed) = (self.scenarios.len(), self.failed());
+        write!(
+            f,
+            "{all} scenarios: {} passed, {failed} failed",
+            all - failed
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::run::StepFailure;
+    use super::*;
+
+    fn report() -> Report {
+        let transaction = TransactionReport {
+            id: "pay \"me\"".to_owned(),
+            return_code: 7,
+            message: "no\nfunds".to_owned(),
+            gas_remaining: u64::MAX,
+            refund: "12345678901234567890123".parse().expect("a number"),
+            hook_calls: 3,
+        };
+        let failed = ScenarioReport {
+            file: "a/b.scen.json".into(),
+            transactions: vec![transaction.clone(), transaction],
+            failure: Some(Failure::Step {
+                file: "a/c.steps.json".into(),
+                place: "steps[1] (scCall)".to_owned(),
+                cause: Box::new(StepFailure::Panic("one\ntwo".to_owned())),
+            }),
+        };
+        let passed = ScenarioReport {
+            file: "z.scen.json".into(),
+            transactions: vec![],
+            failure: None,
+        };
+        Report {
+            scenarios: vec![failed, passed],
+        }
+    }
+
+    #[test]
+    fn is_readable() {
+        let report = report();
+        let lines = report.scenarios.iter().map(ToString::to_string);
+        let expected = [
+            "FAIL  a/b.scen.json\n      \
+             a/c.steps.json: steps[1] (scCall): the VM panicked: one\n      two",
+            "ok    z.scen.json",
+        ];
+        assert_eq!(Vec::from_iter(lines), expected);
+        assert_eq!(report.to_string(), "2 scenarios: 1 passed, 1 failed");
+    }
+
+    #[test]
+    fn is_json() {
+        let json: serde_json::Value =
+            serde_json::from_slice(&report().to_json()).expect("valid JSON");
+        let transaction = r#"{
+            "scenario": "a/b.scen.json", "txId": "pay \"me\"", "returnCode": 7, "message": "no\nfunds",
+            "gasRemaining": 18446744073709551615, "refund": 12345678901234567890123, "hookCalls": 3
+        }"#;
+        let expected = format!(
+            r#"{{"passed": 1, "failed": 1, "scenarios": [
+                {{"scenario": "a/b.scen.json", "passed": false,
+                  "failure": "a/c.steps.json: steps[1] (scCall): the VM panicked: one\ntwo"}},
+                {{"scenario": "z.scen.json", "passed": true, "failure": null}}
+            ], "transactions": [{transaction}, {transaction}]}}"#
+        );
+        let expected: serde_json::Value = serde_json::from_str(&expected).expect("valid JSON");
+        assert_eq!(json, expected);
+    }
+}

@@ -1,0 +1,313 @@
+//! Runs the steps of one scenario after the other, in one world, with one machine.
+
+use super::check::{self, Mismatch};
+use super::files::Files;
+use super::model::{CheckState, SetState, Step, TransactionStep};
+use super::parse::{self, FileError, Reader};
+use super::report::{ScenarioReport, TransactionReport};
+use super::world::{Leftovers, SharedWorld, WorldError, hex};
+use crate::hooks::BlockchainHook;
+use crate::messages::{Arguments, GasSectionEntry};
+use crate::part::{Machine, MachineError};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// How deep files may include each other.
+const INCLUDE_LIMIT: usize = 32;
+
+/// What the reference's runner builds the VM with.
+const VM_TYPE: &[u8] = &[0, 0];
+const BLOCK_GAS_LIMIT: u64 = 10_000_000;
+
+/// Makes the machines that run the contracts: in process, or in a child.
+pub type MachineFactory<'a> =
+    dyn Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, String> + Sync + 'a;
+
+/// How scenarios are run.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// Contracts can't write to storage keys that begin with it. Not empty.
+    pub protected_prefix: &'a [u8],
+    /// Names of files, exactly as scenarios write them, and the files to take instead.
+    pub replacements: &'a BTreeMap<String, PathBuf>,
+    /// What execution costs.
+    pub gas_schedule: &'a [GasSectionEntry],
+    /// Makes the machine.
+    pub machines: &'a MachineFactory<'a>,
+}
+
+impl Settings<'_> {
+    pub(super) fn arguments(&self) -> Arguments {
+        Arguments {
+            vm_type: Bytes::from_static(VM_TYPE),
+            block_gas_limit: BLOCK_GAS_LIMIT,
+            gas_schedule: self.gas_schedule.to_vec(),
+            kalyan3104_protected_key_prefix: Bytes::copy_from_slice(self.protected_prefix),
+            ..Arguments::default()
+        }
+    }
+}
+
+/// Why a scenario failed.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// A file can't be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A step failed.
+    #[error("{}: {place}: {cause}", file.display())]
+    Step {
+        /// The file that has the step; not the scenario if that includes other files.
+        file: PathBuf,
+        /// The step, such as `steps[3] (scCall transfer-1)`.
+        place: String,
+        /// What failed.
+        cause: Box<StepFailure>,
+    },
+}
+
+/// Why a step failed.
+#[derive(Debug, Error)]
+pub enum StepFailure {
+    /// Something is not as expected.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// A transaction was not even begun.
+    #[error("Could not set up tx {id}: {cause}")]
+    SetUp {
+        /// The transaction.
+        id: String,
+        /// Why not.
+        cause: WorldError,
+    },
+    /// The effects of a transaction can't be.
+    #[error(transparent)]
+    Effects(WorldError),
+    /// A call or a reward to an address without an account.
+    #[error("Tx recipient (address: {}) does not exist", hex(.0))]
+    NoRecipient(Bytes),
+    /// A call to an account without code.
+    #[error("Tx recipient (address: {}) is not a smart contract", hex(.0))]
+    NoContract(Bytes),
+    /// There is no machine to run contracts with.
+    #[error("the VM can't be built: {0}")]
+    NoMachine(String),
+    /// The machine failed, not the contract.
+    #[error("the VM failed: {0}")]
+    Machine(#[from] MachineError),
+    /// The machine panicked. The next scenario gets a new one.
+    #[error("the VM panicked: {0}")]
+    Panic(String),
+    /// Files include each other without end.
+    #[error("more than {INCLUDE_LIMIT} files include each other: {}", .0.display())]
+    IncludeLimit(PathBuf),
+}
+
+/// The world and the machine of a run.
+pub struct Runner<'a> {
+    pub(super) settings: Settings<'a>,
+    pub(super) world: SharedWorld,
+    /// Built when it is first needed.
+    pub(super) machine: Option<Box<dyn Machine>>,
+    files: Files<'a>,
+    checks_gas: bool,
+    transactions: Vec<TransactionReport>,
+}
+
+impl<'a> Runner<'a> {
+    /// A runner that has run nothing yet.
+    pub fn new(settings: Settings<'a>) -> Runner<'a> {
+        Runner {
+            settings,
+            world: SharedWorld::default(),
+            machine: None,
+            files: Files::new(settings.replacements),
+            checks_gas: true,
+            transactions: Vec::new(),
+        }
+    }
+
+    /// Runs a file in a world that knows only what earlier scenarios left. Returns what they and this one leave.
+    pub fn run(&mut self, file: &Path, leftovers: Leftovers) -> (ScenarioReport, Leftovers) {
+        self.world.lock().reset(leftovers);
+        let outcome = match is_old_test(file) {
+            true => self.run_old_tests(file),
+            false => self.run_file(file, 0),
+        };
+        let report = ScenarioReport {
+            file: file.to_owned(),
+            transactions: std::mem::take(&mut self.transactions),
+            failure: outcome.err(),
+        };
+        let leftovers = std::mem::take(&mut self.world.lock().lasting);
+        (report, leftovers)
+    }
+
+    /// Runs the steps of a file. The folder that paths are relative to and whether gas is checked stay as the file
+    /// leaves them: the steps that follow an externalSteps are run with those of the included file.
+    fn run_file(&mut self, file: &Path, depth: usize) -> Result<(), Failure> {
+        self.files.set_context(file);
+        let scenario = parse::scenario(file, self.reader())?;
+        self.checks_gas = scenario.checks_gas;
+        for (index, step) in scenario.steps.iter().enumerate() {
+            let outcome = match step {
+                Step::External(_) if depth == INCLUDE_LIMIT => {
+                    Err(StepFailure::IncludeLimit(file.to_owned()))
+                }
+                Step::External(path) => {
+                    let included = self.files.resolve(path);
+                    self.run_file(&included, depth + 1)?;
+                    Ok(())
+                }
+                Step::SetState(step) => {
+                    self.set_state(step);
+                    Ok(())
+                }
+                Step::CheckState(step) => self.check_state(step),
+                Step::Transaction(step) => self.transaction_step(step),
+            };
+            outcome.map_err(|cause| Failure::Step {
+                file: file.to_owned(),
+                place: place(index, step),
+                cause: Box::new(cause),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Runs the tests of a file in the old format, each in a new world.
+    fn run_old_tests(&mut self, file: &Path) -> Result<(), Failure> {
+        self.files.set_context(file);
+        for (name, test) in parse::old_tests(file, self.reader())? {
+            let fail = |place: String| {
+                let file = file.to_owned();
+                move |cause| Failure::Step {
+                    file,
+                    place,
+                    cause: Box::new(cause),
+                }
+            };
+            {
+                let mut world = self.world.lock();
+                let leftovers = std::mem::take(&mut world.lasting);
+                world.reset(leftovers);
+                world.block_hashes = test.block_hashes;
+                world.accounts.extend(test.accounts);
+            }
+            self.checks_gas = test.checks_gas;
+            for step in &test.transactions {
+                let place = format!("{name}: transaction {}", step.id);
+                self.transaction_step(step).map_err(fail(place))?;
+            }
+            let place = format!("{name}: postState");
+            self.check_state(&test.post_state).map_err(fail(place))?;
+        }
+        Ok(())
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader {
+            files: &self.files,
+            protected_prefix: self.settings.protected_prefix,
+        }
+    }
+
+    fn set_state(&self, step: &SetState) {
+        let mut world = self.world.lock();
+        world.accounts.extend(step.accounts.iter().cloned());
+        world.block_hashes.clone_from(&step.block_hashes);
+        step.leave_to(&mut world.lasting);
+    }
+
+    fn check_state(&self, step: &CheckState) -> Result<(), StepFailure> {
+        Ok(check::state(step, &self.world.lock())?)
+    }
+
+    fn transaction_step(&mut self, step: &TransactionStep) -> Result<(), StepFailure> {
+        self.world.lock().take_hook_calls();
+        let output = self.transact(step)?;
+        let refund = output.gas_refund.clone().unwrap_or_default();
+        self.transactions.push(TransactionReport {
+            id: step.id.clone(),
+            return_code: output.return_code,
+            message: output.return_message.clone(),
+            gas_remaining: output.gas_remaining,
+            refund,
+            hook_calls: self.world.lock().take_hook_calls(),
+        });
+        if let Some(expected) = &step.expect {
+            check::result(expected, &output, self.checks_gas)?;
+        }
+        Ok(())
+    }
+}
+
+impl SetState {
+    /// What the step does to what is left to later scenarios.
+    fn leave_to(&self, leftovers: &mut Leftovers) {
+        leftovers.previous_block = self.previous_block.clone();
+        leftovers.current_block = self.current_block.clone();
+        leftovers
+            .new_addresses
+            .extend(self.new_addresses.iter().cloned());
+    }
+}
+
+fn place(index: usize, step: &Step) -> String {
+    let kind = step.kind();
+    match step {
+        Step::Transaction(step) if !step.id.is_empty() => {
+            format!("steps[{index}] ({kind} {})", step.id)
+        }
+        _ => format!("steps[{index}] ({kind})"),
+    }
+}
+
+fn is_old_test(file: &Path) -> bool {
+    file.to_str()
+        .is_some_and(|path| path.ends_with(".test.json"))
+}
+
+/// What a file leaves to later scenarios if all its steps run, without running it: that is known from its setState steps
+/// alone. A wrong guess for one that fails costs time, no more.
+pub fn guess_leftovers(file: &Path, settings: &Settings<'_>, leftovers: &mut Leftovers) {
+    let mut files = Files::new(settings.replacements);
+    guess(file, settings, &mut files, leftovers, 0);
+}
+
+/// Whether the steps that follow would be run.
+fn guess(
+    file: &Path,
+    settings: &Settings<'_>,
+    files: &mut Files<'_>,
+    leftovers: &mut Leftovers,
+    depth: usize,
+) -> bool {
+    if is_old_test(file) || depth > INCLUDE_LIMIT {
+        return false;
+    }
+    files.set_context(file);
+    let reader = Reader {
+        files,
+        protected_prefix: settings.protected_prefix,
+    };
+    let Ok(scenario) = parse::scenario(file, reader) else {
+        return false;
+    };
+    scenario.steps.iter().all(|step| {
+        match step {
+            Step::SetState(step) => step.leave_to(leftovers),
+            Step::External(path) => {
+                let included = files.resolve(path);
+                return guess(&included, settings, files, leftovers, depth + 1);
+            }
+            Step::CheckState(_) | Step::Transaction(_) => {}
+        }
+        true
+    })
+}
+
+#[cfg(test)]
+mod tests;

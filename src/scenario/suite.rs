@@ -1,0 +1,245 @@
+//! Runs many scenarios, in the order of their names, one after the other or side by side.
+
+use super::report::{Report, ScenarioReport};
+use super::run::{Runner, Settings, guess_leftovers};
+use super::world::Leftovers;
+use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, mpsc};
+use thiserror::Error;
+
+/// Scenarios that can't be found.
+#[derive(Debug, Error)]
+pub enum SuiteError {
+    /// The path, or a folder below it, can't be read.
+    #[error("can't read {}: {source}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A folder that has no scenarios.
+    #[error("there are no files *.scen.json in {}", .0.display())]
+    NoScenarios(PathBuf),
+}
+
+/// The scenarios of a run, in order.
+#[derive(Debug)]
+pub struct Suite {
+    scenarios: Vec<Scheduled>,
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    file: PathBuf,
+    /// Whether it is the first of its path, and knows nothing of what ran before.
+    first: bool,
+}
+
+impl Suite {
+    /// Finds the scenarios. A path is a file, or a folder whose files `*.scen.json` are meant, those of folders in it as
+    /// well.
+    pub fn find(paths: &[PathBuf]) -> Result<Suite, SuiteError> {
+        let mut scenarios = Vec::new();
+        for path in paths {
+            let mut files = Vec::new();
+            match std::fs::metadata(path) {
+                Ok(found) if found.is_dir() => walk(path, &mut files)?,
+                Ok(_) => files.push(path.clone()),
+                Err(source) => return Err(unreadable(path, source)),
+            }
+            if files.is_empty() {
+                return Err(SuiteError::NoScenarios(path.clone()));
+            }
+            let files = files.into_iter().enumerate();
+            scenarios.extend(files.map(|(index, file)| Scheduled {
+                file,
+                first: index == 0,
+            }));
+        }
+        Ok(Suite { scenarios })
+    }
+
+    /// How many scenarios there are.
+    pub fn len(&self) -> usize {
+        self.scenarios.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.scenarios.is_empty()
+    }
+
+    /// Runs the scenarios with so many machines at a time. `observe` sees every report, in order.
+    ///
+    /// The result is the same for any number of machines: that of running one scenario after the other. See the module's
+    /// documentation for how.
+    pub fn run(
+        &self,
+        settings: Settings<'_>,
+        machines: NonZeroUsize,
+        mut observe: impl FnMut(&ScenarioReport),
+    ) -> Report {
+        let mut report = Report::default();
+        let observe = |scenario: ScenarioReport| {
+            observe(&scenario);
+            report.scenarios.push(scenario);
+        };
+        match machines.get().min(self.len()) {
+            0 | 1 => self.run_in_turn(settings, observe),
+            machines => self.run_side_by_side(settings, machines, observe),
+        }
+        report
+    }
+
+    fn run_in_turn(&self, settings: Settings<'_>, mut observe: impl FnMut(ScenarioReport)) {
+        let mut runner = Runner::new(settings);
+        let mut leftovers = Leftovers::default();
+        for scenario in &self.scenarios {
+            if scenario.first {
+                leftovers = Leftovers::default();
+            }
+            let (report, left) = runner.run(&scenario.file, leftovers);
+            leftovers = left;
+            observe(report);
+        }
+    }
+
+    fn run_side_by_side(
+        &self,
+        settings: Settings<'_>,
+        machines: usize,
+        observe: impl FnMut(ScenarioReport),
+    ) {
+        let (tasks, queue) = mpsc::channel();
+        let queue = Mutex::new(queue);
+        let (results, finished) = mpsc::channel();
+        std::thread::scope(|scope| {
+            for _ in 0..machines {
+                let (queue, results) = (&queue, results.clone());
+                scope.spawn(move || run_tasks(settings, queue, &results));
+            }
+            drop(results);
+            scope.spawn(move || self.schedule(settings, &tasks));
+            self.collect(settings, &finished, observe);
+        });
+    }
+
+    /// Guesses what each scenario finds, and hands it out.
+    fn schedule(&self, settings: Settings<'_>, tasks: &mpsc::Sender<Task>) {
+        let mut leftovers = Leftovers::default();
+        for (index, scenario) in self.scenarios.iter().enumerate() {
+            if scenario.first {
+                leftovers = Leftovers::default();
+            }
+            let task = Task {
+                index,
+                file: scenario.file.clone(),
+                found: leftovers.clone(),
+            };
+            if tasks.send(task).is_err() {
+                return;
+            }
+            guess_leftovers(&scenario.file, &settings, &mut leftovers);
+        }
+    }
+
+    /// Puts the results in order. A scenario that was run with a wrong guess is run again.
+    fn collect(
+        &self,
+        settings: Settings<'_>,
+        finished: &mpsc::Receiver<Finished>,
+        mut observe: impl FnMut(ScenarioReport),
+    ) {
+        let mut runner = Runner::new(settings);
+        let mut early = BTreeMap::new();
+        let mut leftovers = Leftovers::default();
+        for (index, scenario) in self.scenarios.iter().enumerate() {
+            if scenario.first {
+                leftovers = Leftovers::default();
+            }
+            while !early.contains_key(&index)
+                && let Ok(result) = finished.recv()
+            {
+                early.insert(result.index, result);
+            }
+            let (report, left) = match early.remove(&index) {
+                Some(result) if result.found == leftovers => (result.report, result.left),
+                _ => runner.run(&scenario.file, leftovers),
+            };
+            leftovers = left;
+            observe(report);
+        }
+    }
+}
+
+/// A scenario to run.
+struct Task {
+    index: usize,
+    file: PathBuf,
+    /// What earlier scenarios left, as far as one can know before they have run.
+    found: Leftovers,
+}
+
+/// A scenario that was run.
+struct Finished {
+    index: usize,
+    found: Leftovers,
+    report: ScenarioReport,
+    left: Leftovers,
+}
+
+fn run_tasks(
+    settings: Settings<'_>,
+    queue: &Mutex<mpsc::Receiver<Task>>,
+    results: &mpsc::Sender<Finished>,
+) {
+    let mut runner = Runner::new(settings);
+    // The lock is let go before the scenario is run.
+    let next = || {
+        let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.recv()
+    };
+    while let Ok(Task { index, file, found }) = next() {
+        let (report, left) = runner.run(&file, found.clone());
+        let result = Finished {
+            index,
+            found,
+            report,
+            left,
+        };
+        if results.send(result).is_err() {
+            return;
+        }
+    }
+}
+
+/// The scenarios of a folder, in the order of their names, each folder where its own name puts it.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), SuiteError> {
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries = entries.map_err(|source| unreadable(folder, source))?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let kind = entry.file_type();
+        if kind.map_err(|source| unreadable(&path, source))?.is_dir() {
+            walk(&path, files)?;
+        } else if path.to_string_lossy().ends_with(".scen.json") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, source: io::Error) -> SuiteError {
+    SuiteError::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests;

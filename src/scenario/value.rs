@@ -1,0 +1,303 @@
+//! The value language (spec scenarios.md 2): a string that stands for bytes.
+
+use super::files::{Files, Unreadable};
+use bytes::Bytes;
+use num_bigint::{BigInt, BigUint, Sign};
+use sha3::{Digest, Keccak256};
+use thiserror::Error;
+
+/// How deep `keccak256:` may nest.
+const DEPTH_LIMIT: usize = 64;
+
+/// A string that stands for no value.
+#[derive(Debug, Error)]
+pub enum ValueError {
+    /// Hexadecimal digits are taken as they are: no underscores, no commas.
+    #[error("could not parse hex value: {0}")]
+    Hexadecimal(String),
+    /// After `0b`.
+    #[error("could not parse binary value: {0}")]
+    Binary(String),
+    /// What has no prefix at all.
+    #[error("could not parse base 10 value: {0}")]
+    Decimal(String),
+    /// More than 64 bits where there is room for 64.
+    #[error("{0} is not uint64")]
+    NotU64(BigUint),
+    /// An address or an identifier of the wrong length.
+    #[error("{actual} bytes instead of {expected}")]
+    Length {
+        /// The length it has.
+        actual: usize,
+        /// The length it should have.
+        expected: usize,
+    },
+    /// Hash of hash of hash.
+    #[error("more than {DEPTH_LIMIT} times keccak256 within each other")]
+    TooDeep,
+    /// The file that the value is.
+    #[error(transparent)]
+    File(#[from] Unreadable),
+}
+
+/// The bytes that the text stands for.
+pub fn bytes(text: &str, files: &Files<'_>) -> Result<Bytes, ValueError> {
+    evaluate(text, files, 0)
+}
+
+/// The bytes, as an unsigned number.
+pub fn unsigned(text: &str, files: &Files<'_>) -> Result<BigUint, ValueError> {
+    Ok(BigUint::from_bytes_be(&bytes(text, files)?))
+}
+
+/// The bytes, as a number of two's complement.
+pub fn signed(text: &str, files: &Files<'_>) -> Result<BigInt, ValueError> {
+    Ok(BigInt::from_signed_bytes_be(&bytes(text, files)?))
+}
+
+/// The bytes, as an unsigned number of 64 bits.
+pub fn unsigned_64(text: &str, files: &Files<'_>) -> Result<u64, ValueError> {
+    let number = unsigned(text, files)?;
+    u64::try_from(&number).map_err(|_| ValueError::NotU64(number))
+}
+
+/// Bytes of a fixed length: an address or an identifier.
+pub fn fixed(text: &str, expected: usize, files: &Files<'_>) -> Result<Bytes, ValueError> {
+    let bytes = bytes(text, files)?;
+    if bytes.len() == expected {
+        Ok(bytes)
+    } else {
+        Err(ValueError::Length {
+            actual: bytes.len(),
+            expected,
+        })
+    }
+}
+
+fn evaluate(text: &str, files: &Files<'_>, depth: usize) -> Result<Bytes, ValueError> {
+    if depth > DEPTH_LIMIT {
+        return Err(ValueError::TooDeep);
+    }
+    if let Some(name) = text.strip_prefix("file:") {
+        return Ok(files.contents(name)?);
+    }
+    if let Some(hashed) = text.strip_prefix("keccak256:") {
+        let hashed = evaluate(hashed, files, depth + 1)?;
+        return Ok(Bytes::copy_from_slice(&Keccak256::digest(&hashed)));
+    }
+    if text.contains('|') {
+        let mut all = Vec::new();
+        for part in text.split('|') {
+            all.extend_from_slice(&evaluate(part, files, depth + 1)?);
+        }
+        return Ok(all.into());
+    }
+    match text {
+        "" | "false" => return Ok(Bytes::new()),
+        "true" => return Ok(Bytes::from_static(&[1])),
+        _ => {}
+    }
+    if let Some(verbatim) = text.strip_prefix("``").or(text.strip_prefix("''")) {
+        return Ok(Bytes::copy_from_slice(verbatim.as_bytes()));
+    }
+    match text.as_bytes() {
+        [b'+', ..] => signed_bytes(Sign::Plus, &text[1..]),
+        [b'-', ..] => signed_bytes(Sign::Minus, &text[1..]),
+        _ => unsigned_bytes(text),
+    }
+    .map(Bytes::from)
+}
+
+/// Two's complement, as short as it goes; nothing for zero.
+fn signed_bytes(sign: Sign, magnitude: &str) -> Result<Vec<u8>, ValueError> {
+    let number = BigInt::from_bytes_be(sign, &unsigned_bytes(magnitude)?);
+    Ok(match number.sign() {
+        Sign::NoSign => Vec::new(),
+        _ => number.to_signed_bytes_be(),
+    })
+}
+
+fn unsigned_bytes(text: &str) -> Result<Vec<u8>, ValueError> {
+    if let Some(digits) = strip_either(text, "0x", "0X") {
+        return hexadecimal(digits).ok_or_else(|| ValueError::Hexadecimal(text.to_owned()));
+    }
+    let plain = text.replace(['_', ','], "");
+    match strip_either(&plain, "0b", "0B") {
+        // Only a prefix that the text itself has: in `0_b1` there is none.
+        Some(digits) if strip_either(text, "0b", "0B").is_some() => {
+            number(digits, 2).ok_or_else(|| ValueError::Binary(text.to_owned()))
+        }
+        _ => number(&plain, 10).ok_or_else(|| ValueError::Decimal(text.to_owned())),
+    }
+}
+
+fn strip_either<'a>(text: &'a str, one: &str, other: &str) -> Option<&'a str> {
+    text.strip_prefix(one).or(text.strip_prefix(other))
+}
+
+/// Pairs of digits from the right; leading zero bytes stay.
+fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    digits
+        .as_bytes()
+        .rchunks(2)
+        .rev()
+        .map(|pair| {
+            let value = pair
+                .iter()
+                .try_fold(0, |sum, byte| Some(sum * 16 + digit(byte)?))?;
+            u8::try_from(value).ok()
+        })
+        .collect()
+}
+
+/// The absolute value of a number, without leading zero bytes. It may have a sign, which counts for nothing: `+-5` is 5,
+/// as in the reference.
+fn number(text: &str, radix: u32) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return None;
+    }
+    let number = BigUint::parse_bytes(digits.as_bytes(), radix)?;
+    Some(match number.bits() {
+        0 => Vec::new(),
+        _ => number.to_bytes_be(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn evaluated(text: &str) -> Result<String, ValueError> {
+        let replacements = BTreeMap::new();
+        let value = bytes(text, &Files::new(&replacements))?;
+        Ok(value.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    #[test]
+    fn the_table_of_the_language() {
+        for (text, expected) in [
+            ("", ""),
+            ("file:", ""),
+            ("false", ""),
+            ("true", "01"),
+            ("``abc", "616263"),
+            ("''abc", "616263"),
+            ("```", "60"),
+            ("`` é ", "20c3a920"),
+            ("''true", "74727565"),
+            ("0", ""),
+            ("00012", "0c"),
+            ("256", "0100"),
+            ("1,000_000", "0f4240"),
+            ("0x", ""),
+            ("0x00", "00"),
+            ("0X0aB", "00ab"),
+            ("0b101", "05"),
+            ("0B1_0000,0000", "0100"),
+            ("+255", "00ff"),
+            ("+127", "7f"),
+            ("-1", "ff"),
+            ("-128", "80"),
+            ("-129", "ff7f"),
+            ("-256", "ff00"),
+            ("+0", ""),
+            ("-0", ""),
+            ("+0x00ff", "00ff"),
+            ("-0b101", "fb"),
+            ("|", ""),
+            ("||0x01|5||", "0105"),
+            ("``a|0x0062|true|-1", "61006201ff"),
+            // Signs after the first are ignored, and so is one behind a separator.
+            ("+-5", "05"),
+            ("--5", "fb"),
+            ("_-5", "05"),
+        ] {
+            assert_eq!(evaluated(text).expect(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn hashes_what_follows() {
+        const OF_NOTHING: &str = "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
+        const OF_ABC: &str = "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45";
+        let evaluated = |text| evaluated(text).expect(text);
+        assert_eq!(evaluated("keccak256:"), OF_NOTHING);
+        assert_eq!(evaluated("keccak256:``abc"), OF_ABC);
+        // The whole concatenation, unless the value begins with something else.
+        assert_eq!(evaluated("keccak256:``a|``b|``c"), OF_ABC);
+        assert_eq!(evaluated("1|keccak256:``abc|2"), format!("01{OF_ABC}02"));
+        assert_eq!(
+            evaluated("keccak256:keccak256:``abc"),
+            evaluated(&format!("keccak256:0x{OF_ABC}"))
+        );
+    }
+
+    #[test]
+    fn rejects_what_is_no_value() {
+        for (text, expected) in [
+            ("0x1_0", "could not parse hex value: 0x1_0"),
+            ("0x1,0", "could not parse hex value: 0x1,0"),
+            ("0xg0", "could not parse hex value: 0xg0"),
+            ("0x+1", "could not parse hex value: 0x+1"),
+            ("0b", "could not parse binary value: 0b"),
+            ("0b2", "could not parse binary value: 0b2"),
+            ("_0b1", "could not parse base 10 value: _0b1"),
+            ("0_b1", "could not parse base 10 value: 0_b1"),
+            ("+", "could not parse base 10 value: "),
+            ("-", "could not parse base 10 value: "),
+            ("_,", "could not parse base 10 value: _,"),
+            ("*", "could not parse base 10 value: *"),
+            ("1.5", "could not parse base 10 value: 1.5"),
+            (" 1", "could not parse base 10 value:  1"),
+            ("1-1", "could not parse base 10 value: 1-1"),
+            ("`abc", "could not parse base 10 value: `abc"),
+            ("True", "could not parse base 10 value: True"),
+            ("str:abc", "could not parse base 10 value: str:abc"),
+            ("``a|b", "could not parse base 10 value: b"),
+            ("1|file:a|b", "can't read a: "),
+            ("file:a|b", "can't read a|b: "),
+        ] {
+            let error = evaluated(text).expect_err(text).to_string();
+            assert!(error.starts_with(expected), "{text}: {error}");
+        }
+        let deep = "keccak256:".repeat(1 << 16);
+        assert!(matches!(evaluated(&deep), Err(ValueError::TooDeep)));
+    }
+
+    #[test]
+    fn numbers_of_a_certain_kind() {
+        let replacements = BTreeMap::new();
+        let files = Files::new(&replacements);
+        assert_eq!(unsigned("-1", &files).expect("255"), BigUint::from(255u8));
+        assert_eq!(signed("0xff", &files).expect("-1"), BigInt::from(-1));
+        assert_eq!(signed("255", &files).expect("-1"), BigInt::from(-1));
+        assert_eq!(signed("", &files).expect("0"), BigInt::from(0));
+        assert_eq!(unsigned_64("", &files).expect("0"), 0);
+        let largest = "0x00ffffffffffffffff";
+        assert_eq!(unsigned_64(largest, &files).expect("fits"), u64::MAX);
+        let error = unsigned_64("0x010000000000000000", &files).expect_err("65 bits");
+        assert_eq!(error.to_string(), "18446744073709551616 is not uint64");
+        let error = fixed("0x0102", 32, &files).expect_err("2 bytes");
+        assert_eq!(error.to_string(), "2 bytes instead of 32");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_value_or_an_error(text in "[-+0-9a-fxXbB_,|`'k:]{0,12}|keccak256:.{0,9}") {
+            let replacements = BTreeMap::new();
+            let _ = bytes(&text, &Files::new(&replacements));
+        }
+
+        #[test]
+        fn signed_numbers_come_back(number: i128) {
+            let replacements = BTreeMap::new();
+            let text = format!("{number:+}");
+            let value = signed(&text, &Files::new(&replacements));
+            prop_assert_eq!(value.expect("a number"), BigInt::from(number));
+        }
+    }
+}

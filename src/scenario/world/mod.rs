@@ -1,0 +1,210 @@
+//! The world that scenarios run in: accounts and blocks in memory, and how transactions change them.
+//!
+//! What the VM sees of it is in `hook`.
+
+mod hook;
+
+use crate::messages::{OutputAccount, VmOutput};
+use bytes::Bytes;
+use num_bigint::{BigInt, BigUint};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use thiserror::Error;
+
+/// An account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// How many transactions it has sent.
+    pub nonce: u64,
+    /// May fall below zero: nothing but the price of gas and the value of a transaction is checked.
+    pub balance: BigInt,
+    /// An empty value is kept, but no check can tell it from an absent one.
+    pub storage: BTreeMap<Bytes, Bytes>,
+    /// The wasm code of a contract; empty for anybody else.
+    pub code: Bytes,
+    /// What the last transfer with data carried.
+    pub async_call_data: Bytes,
+    /// The sender of the transaction that the account came from; empty for one that a setState set.
+    pub owner: Bytes,
+}
+
+impl Account {
+    /// A storage value; empty when there is none.
+    pub fn storage_value(&self, key: &[u8]) -> Bytes {
+        self.storage.get(key).cloned().unwrap_or_default()
+    }
+}
+
+/// What contracts can learn of a block.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BlockInfo {
+    /// Seconds since 1970.
+    pub time_stamp: u64,
+    /// Its number.
+    pub nonce: u64,
+    /// The round of consensus that made it.
+    pub round: u64,
+    /// The epoch it belongs to.
+    pub epoch: u32,
+}
+
+/// The address that a deploy gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAddress {
+    /// Who deploys.
+    pub creator: Bytes,
+    /// The nonce of the creator before the deploy.
+    pub creator_nonce: u64,
+    /// The address of the new contract.
+    pub address: Bytes,
+}
+
+/// What a scenario leaves to the next one of a directory: a reset does not clear it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// The last committed block.
+    pub previous_block: BlockInfo,
+    /// The block in execution.
+    pub current_block: BlockInfo,
+    /// The first that matches counts.
+    pub new_addresses: Vec<NewAddress>,
+}
+
+/// The accounts by address, and the blocks.
+#[derive(Debug, Default)]
+pub struct World {
+    /// By address.
+    pub accounts: BTreeMap<Bytes, Account>,
+    /// By the number of the block.
+    pub block_hashes: Vec<Bytes>,
+    /// The blocks, and the addresses of future contracts.
+    pub lasting: Leftovers,
+    /// How many hooks were called.
+    hook_calls: u64,
+}
+
+/// A transaction that the world does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WorldError {
+    /// Not even the nonce was increased.
+    #[error("the sender {} does not exist", hex(.0))]
+    NoSender(Bytes),
+    /// The nonce was increased.
+    #[error("not enough balance to pay gas upfront: {balance} instead of {price}")]
+    GasNotPaid { balance: BigInt, price: BigUint },
+    /// The VM leaves no delta out.
+    #[error("the output account {} has no balance delta", hex(.0))]
+    NoBalanceDelta(Bytes),
+    /// The VM made coins, or lost some.
+    #[error(
+        "sum of balance deltas should equal call value. Sum of balance deltas: {sum}. Call value: {value}"
+    )]
+    DeltaSum { sum: BigInt, value: BigUint },
+}
+
+impl World {
+    /// Begins a scenario. Blocks and new addresses are as given.
+    pub fn reset(&mut self, lasting: Leftovers) {
+        *self = World {
+            lasting,
+            ..World::default()
+        };
+    }
+
+    /// How many hooks were called since the last time it was asked.
+    pub fn take_hook_calls(&mut self) -> u64 {
+        std::mem::take(&mut self.hook_calls)
+    }
+
+    /// Increases the nonce of a sender and takes the price of all its gas. Nobody gives that back, whatever the
+    /// transaction comes to.
+    pub fn pay_gas(&mut self, sender: &Bytes, limit: u64, price: u64) -> Result<(), WorldError> {
+        let account = self
+            .accounts
+            .get_mut(sender)
+            .ok_or_else(|| WorldError::NoSender(sender.clone()))?;
+        account.nonce = account.nonce.wrapping_add(1);
+        let price = BigUint::from(limit) * price;
+        if account.balance < BigInt::from(price.clone()) {
+            let balance = account.balance.clone();
+            return Err(WorldError::GasNotPaid { balance, price });
+        }
+        account.balance -= BigInt::from(price);
+        Ok(())
+    }
+
+    /// Applies what a transaction did. `sender` is none for the one that comes from nobody, whose coins come from nowhere.
+    pub fn apply(
+        &mut self,
+        sender: Option<&Bytes>,
+        value: &BigUint,
+        output: &VmOutput,
+    ) -> Result<(), WorldError> {
+        if let Some(account) = sender.and_then(|sender| self.accounts.get_mut(sender)) {
+            account.balance -= BigInt::from(value.clone());
+        }
+        let mut sum = BigInt::ZERO;
+        let accounts = output.output_accounts.iter();
+        for changed in accounts.filter_map(|entry| entry.value.as_ref()) {
+            sum += self.apply_account(changed, sender)?;
+        }
+        if sender.is_some() && sum != BigInt::from(value.clone()) {
+            let value = value.clone();
+            return Err(WorldError::DeltaSum { sum, value });
+        }
+        Ok(())
+    }
+
+    /// Returns the balance delta.
+    fn apply_account(
+        &mut self,
+        changed: &OutputAccount,
+        sender: Option<&Bytes>,
+    ) -> Result<BigInt, WorldError> {
+        let missing = || WorldError::NoBalanceDelta(changed.address.clone());
+        let delta = BigInt::from(changed.balance_delta.as_ref().ok_or_else(missing)?);
+        // An account that the contract only looked at exists from now on.
+        let account = self
+            .accounts
+            .entry(changed.address.clone())
+            .or_insert_with(|| Account {
+                owner: sender.cloned().unwrap_or_default(),
+                ..Account::default()
+            });
+        account.balance += &delta;
+        account.nonce = account.nonce.max(changed.nonce);
+        if !changed.code.is_empty() {
+            account.code = changed.code.clone();
+        }
+        if !changed.data.is_empty() {
+            account.async_call_data = changed.data.clone();
+        }
+        let updates = changed.storage_updates.iter();
+        for update in updates.filter_map(|entry| entry.value.as_ref()) {
+            let (key, value) = (update.offset.clone(), update.data.clone());
+            account.storage.insert(key, value);
+        }
+        Ok(delta)
+    }
+}
+
+/// A world that the runner and the VM's hook share.
+#[derive(Debug, Clone, Default)]
+pub struct SharedWorld(Arc<Mutex<World>>);
+
+impl SharedWorld {
+    /// The world, for this thread alone.
+    pub fn lock(&self) -> MutexGuard<'_, World> {
+        // A thread that panicked with the lock has left nothing half done that the next reset would keep.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Bytes as people write them.
+pub fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    std::iter::once("0x".to_owned()).chain(digits).collect()
+}
+
+#[cfg(test)]
+mod tests;

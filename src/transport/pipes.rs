@@ -1,0 +1,202 @@
+use super::{Direction, Transport, TransportError};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// A pipe to read from and a pipe to write to.
+///
+/// Whoever has no deadlines uses blocking pipes ([`Pipes::blocking`]): a system call less for each message.
+#[derive(Debug)]
+pub struct Pipes {
+    input: OwnedFd,
+    output: OwnedFd,
+}
+
+impl Pipes {
+    /// For calls without deadlines: with one, a write of more than the pipe holds may take longer.
+    pub fn blocking(input: OwnedFd, output: OwnedFd) -> Pipes {
+        Pipes { input, output }
+    }
+
+    /// Makes both ends non-blocking, so that every deadline holds.
+    pub fn with_deadlines(input: OwnedFd, output: OwnedFd) -> Result<Pipes, Errno> {
+        set_non_blocking(input.as_fd())?;
+        set_non_blocking(output.as_fd())?;
+        Ok(Pipes { input, output })
+    }
+
+    /// Whether bytes, or the end of the stream, can be received at once.
+    pub fn has_input(&self) -> bool {
+        let mut polled = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+        poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+}
+
+impl Transport for Pipes {
+    fn send(&mut self, bytes: &[u8], deadline: Option<Instant>) -> Result<(), TransportError> {
+        write_all(self.output.as_fd(), bytes, deadline)
+    }
+
+    fn receive(
+        &mut self,
+        into: &mut [u8],
+        deadline: Option<Instant>,
+    ) -> Result<usize, TransportError> {
+        read_some(self.input.as_fd(), into, deadline)
+    }
+}
+
+/// Writes all bytes to a pipe, like [`Transport::send`]. The deadline only holds if the pipe is non-blocking.
+pub fn write_all(
+    pipe: BorrowedFd<'_>,
+    mut bytes: &[u8],
+    deadline: Option<Instant>,
+) -> Result<(), TransportError> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(pipe, bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => wait(pipe, Direction::Sending, deadline)?,
+            Err(Errno::EPIPE) => return Err(TransportError::Closed),
+            Err(errno) => return Err(system(Direction::Sending, errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Waits for bytes of a pipe and reads some, like [`Transport::receive`].
+pub fn read_some(
+    pipe: BorrowedFd<'_>,
+    into: &mut [u8],
+    deadline: Option<Instant>,
+) -> Result<usize, TransportError> {
+    // An answer takes the other side a while: with a deadline, reading first would nearly always be in vain.
+    if deadline.is_some() {
+        wait(pipe, Direction::Receiving, deadline)?;
+    }
+    loop {
+        match nix::unistd::read(pipe, into) {
+            Ok(read) => return Ok(read),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => wait(pipe, Direction::Receiving, deadline)?,
+            Err(errno) => return Err(system(Direction::Receiving, errno)),
+        }
+    }
+}
+
+/// Makes a pipe non-blocking, so that deadlines hold.
+pub fn set_non_blocking(pipe: BorrowedFd<'_>) -> Result<(), Errno> {
+    let flags = OFlag::from_bits_retain(fcntl(pipe, FcntlArg::F_GETFL)?);
+    fcntl(pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// Waits until the pipe can be used, or has been closed, which using it will tell.
+fn wait(
+    pipe: BorrowedFd<'_>,
+    direction: Direction,
+    deadline: Option<Instant>,
+) -> Result<(), TransportError> {
+    let events = match direction {
+        Direction::Receiving => PollFlags::POLLIN,
+        Direction::Sending => PollFlags::POLLOUT,
+    };
+    loop {
+        let timeout = match deadline {
+            None => PollTimeout::NONE,
+            Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
+                Some(left) if !left.is_zero() => poll_timeout(left),
+                _ => return Err(TransportError::DeadlinePassed(direction)),
+            },
+        };
+        match poll(&mut [PollFd::new(pipe, events)], timeout) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => return Err(system(direction, errno)),
+        }
+    }
+}
+
+/// Whole milliseconds, rounded up, so that a poll does not end just before the deadline and spin.
+fn poll_timeout(left: Duration) -> PollTimeout {
+    let milliseconds = left.as_micros().div_ceil(1000);
+    i32::try_from(milliseconds)
+        .ok()
+        .and_then(|milliseconds| PollTimeout::try_from(milliseconds).ok())
+        .unwrap_or(PollTimeout::MAX)
+}
+
+fn system(direction: Direction, errno: Errno) -> TransportError {
+    TransportError::System { direction, errno }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two ends whose bytes come back to themselves.
+    fn echo() -> Pipes {
+        let (input, output) = nix::unistd::pipe().expect("a pipe");
+        Pipes::with_deadlines(input, output).expect("flags can be set")
+    }
+
+    fn soon() -> Option<Instant> {
+        Some(Instant::now() + Duration::from_millis(30))
+    }
+
+    #[test]
+    fn what_is_sent_is_received() {
+        let mut pipes = echo();
+        pipes.send(b"hello", soon()).expect("room in the pipe");
+        let mut bytes = [0; 3];
+        assert_eq!(pipes.receive(&mut bytes, soon()), Ok(3));
+        assert_eq!(&bytes, b"hel");
+        assert_eq!(pipes.receive(&mut bytes, soon()), Ok(2));
+    }
+
+    #[test]
+    fn deadlines_hold_in_both_directions() {
+        let mut pipes = echo();
+        let start = Instant::now();
+        assert_eq!(
+            pipes.receive(&mut [0; 8], soon()),
+            Err(TransportError::DeadlinePassed(Direction::Receiving))
+        );
+        let full = vec![0; 1 << 20];
+        assert_eq!(
+            pipes.send(&full, soon()),
+            Err(TransportError::DeadlinePassed(Direction::Sending))
+        );
+        assert!(start.elapsed() >= Duration::from_millis(60));
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_has_passed() {
+        let past = Some(Instant::now());
+        let direction = Direction::Receiving;
+        assert_eq!(
+            echo().receive(&mut [0; 8], past),
+            Err(TransportError::DeadlinePassed(direction))
+        );
+    }
+
+    #[test]
+    fn the_other_side_is_gone() {
+        let (input, _) = nix::unistd::pipe().expect("a pipe");
+        let (_, output) = nix::unistd::pipe().expect("a pipe");
+        let mut pipes = Pipes::blocking(input, output);
+        assert_eq!(pipes.receive(&mut [0; 8], None), Ok(0));
+        assert_eq!(pipes.send(b"x", None), Err(TransportError::Closed));
+    }
+
+    #[test]
+    fn a_deadline_is_never_rounded_down() {
+        assert_eq!(
+            poll_timeout(Duration::from_nanos(1_500_000)).as_millis(),
+            Some(2)
+        );
+        assert_eq!(poll_timeout(Duration::MAX), PollTimeout::MAX);
+    }
+}

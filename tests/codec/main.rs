@@ -1,0 +1,9 @@
+//! The codec against what the Go implementation wrote and read, and against itself.
+
+mod arbitrary;
+mod differences;
+mod equality;
+mod frames;
+mod keys;
+mod properties;
+mod recorded;
