@@ -175,7 +175,7 @@ impl World {
     }
 }
 
-/// A world that the runner and the VM's hook share.
+/// A world that the runner and the machine share. For the machine it is the hook.
 #[derive(Debug, Clone, Default)]
 pub struct SharedWorld(Arc<Mutex<World>>);
 
