@@ -3,10 +3,9 @@
 //! The only unsafe code of the driver.
 
 use crate::transport::descriptors::ChildPipe;
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 
@@ -17,9 +16,8 @@ const END: RawFd = ChildPipe::LogToNode as RawFd + 1;
 /// but standard input, output and error are closed in the child.
 pub(super) fn spawn(mut command: Command, ends: [OwnedFd; 5]) -> io::Result<Child> {
     let descriptors = ends.each_ref().map(|end| end.as_raw_fd());
-    // The command has a pipe of its own, on which the child reports that it can't execute the program. It must not get
-    // a number that is then taken for one of ours.
-    let _placeholders = occupy_numbers(&ends[0])?;
+    // Command reports a failed exec through a pipe of its own, whose number must not be taken over for one of ours: it
+    // is not, because the ten ends of our pipes are open and have the lowest numbers that were free.
     // SAFETY: between fork and exec only async-signal-safe functions are called, nothing is allocated and no lock taken.
     #[expect(
         unsafe_code,
@@ -29,24 +27,6 @@ pub(super) fn spawn(mut command: Command, ends: [OwnedFd; 5]) -> io::Result<Chil
         command.pre_exec(move || install(descriptors));
     }
     command.spawn()
-}
-
-/// Copies of a descriptor for every number below [`END`] that is free.
-fn occupy_numbers(any: &OwnedFd) -> nix::Result<Vec<OwnedFd>> {
-    let mut placeholders = Vec::new();
-    loop {
-        let number = fcntl(
-            any,
-            FcntlArg::F_DUPFD_CLOEXEC(ChildPipe::ArwenInit.descriptor()),
-        )?;
-        // SAFETY: just made, and nobody else knows of it.
-        #[expect(unsafe_code, reason = "fcntl returns a bare number")]
-        let copy = unsafe { OwnedFd::from_raw_fd(number) };
-        if number >= END {
-            return Ok(placeholders);
-        }
-        placeholders.push(copy);
-    }
 }
 
 /// In the child, between fork and exec: gives the descriptors the numbers 3 to 7, and marks all others to be closed.

@@ -40,4 +40,4 @@ pub use parse::DEFAULT_PROTECTED_PREFIX;
 pub use report::{Report, ScenarioReport, TransactionReport};
 pub use run::{Failure, Settings, StepFailure};
 pub use suite::{Suite, SuiteError};
-pub use world::SharedWorld;
+pub use world::{Account, BlockInfo, Leftovers, NewAddress, SharedWorld, World, WorldError};

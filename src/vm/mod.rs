@@ -9,8 +9,8 @@
 //!   every run like a fresh process. Compiled code is kept between runs, but cannot be told from code compiled anew.
 //! * Whoever calls has to handle three kinds of failure differently; see [`VmError`].
 //!
-//! Layers: [`host`] runs executions and knows the order of things, [`contexts`] keep the state, [`eei`] is what contracts
-//! can import, [`engine`] runs wasm.
+//! Layers: `host` runs executions and knows the order of things, `contexts` keep the state, `eei` is what contracts can
+//! import, `engine` runs wasm.
 
 pub(crate) mod contexts;
 pub(crate) mod crypto;

@@ -14,11 +14,13 @@ use thiserror::Error;
 /// An account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
+    /// How many transactions it has sent.
     pub nonce: u64,
     /// May fall below zero: nothing but the price of gas and the value of a transaction is checked.
     pub balance: BigInt,
     /// An empty value is kept, but no check can tell it from an absent one.
     pub storage: BTreeMap<Bytes, Bytes>,
+    /// The wasm code of a contract; empty for anybody else.
     pub code: Bytes,
     /// What the last transfer with data carried.
     pub async_call_data: Bytes,
@@ -36,25 +38,33 @@ impl Account {
 /// What contracts can learn of a block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlockInfo {
+    /// Seconds since 1970.
     pub time_stamp: u64,
+    /// Its number.
     pub nonce: u64,
+    /// The round of consensus that made it.
     pub round: u64,
+    /// The epoch it belongs to.
     pub epoch: u32,
 }
 
 /// The address that a deploy gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAddress {
+    /// Who deploys.
     pub creator: Bytes,
     /// The nonce of the creator before the deploy.
     pub creator_nonce: u64,
+    /// The address of the new contract.
     pub address: Bytes,
 }
 
 /// What a scenario leaves to the next one of a directory: a reset does not clear it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leftovers {
+    /// The last committed block.
     pub previous_block: BlockInfo,
+    /// The block in execution.
     pub current_block: BlockInfo,
     /// The first that matches counts.
     pub new_addresses: Vec<NewAddress>,
@@ -63,8 +73,11 @@ pub struct Leftovers {
 /// The accounts by address, and the blocks.
 #[derive(Debug, Default)]
 pub struct World {
+    /// By address.
     pub accounts: BTreeMap<Bytes, Account>,
+    /// By the number of the block.
     pub block_hashes: Vec<Bytes>,
+    /// The blocks, and the addresses of future contracts.
     pub lasting: Leftovers,
     /// How many hooks were called.
     hook_calls: u64,

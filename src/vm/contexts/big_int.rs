@@ -102,8 +102,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_64_bits_wraps() {
-        assert_eq!(low_i64(&((BigInt::from(1) << 64) + 5)), 5);
-        assert_eq!(low_i64(&-((BigInt::from(1) << 64) + 5)), -5);
+        let large: BigInt = (BigInt::from(1) << 64) + 5;
+        assert_eq!(low_i64(&large), 5);
+        assert_eq!(low_i64(&-large), -5);
         assert_eq!(low_i64(&BigInt::from(i64::MIN)), i64::MIN);
         assert_eq!(low_i64(&(BigInt::from(1) << 63)), i64::MIN);
     }

@@ -76,7 +76,7 @@ impl CallInput {
         ContractCallInput {
             input: Some(self.input.to_wire()),
             recipient_addr: self.recipient.clone(),
-            function: messages::go_text((&self.function[..]).into()),
+            function: messages::go_text(&self.function),
         }
     }
 }

@@ -203,7 +203,7 @@ impl OutputState {
         VmOutput {
             return_data: self.return_data,
             return_code: self.return_code,
-            return_message: messages::go_text((&self.return_message[..]).into()),
+            return_message: messages::go_text(&self.return_message),
             gas_remaining: self.gas_remaining,
             gas_refund: Some(messages::BigInt::from(&self.gas_refund)),
             output_accounts: accounts.collect(),

@@ -21,13 +21,21 @@ host_functions! {
     /// The number of bytes of the two's complement.
     "bigIntSignedByteLength" => big_int_signed_byte_length(reference: i32) -> i32, gas BigIntSignedByteLength;
     /// Copies the bytes of the absolute value; returns their number.
-    "bigIntGetUnsignedBytes" => big_int_get_unsigned_bytes(reference: i32, byte_offset: i32) -> i32, gas BigIntGetUnsignedBytes;
+    "bigIntGetUnsignedBytes" => big_int_get_unsigned_bytes(
+        reference: i32, byte_offset: i32,
+    ) -> i32, gas BigIntGetUnsignedBytes;
     /// Copies the two's complement; returns its length.
-    "bigIntGetSignedBytes" => big_int_get_signed_bytes(reference: i32, byte_offset: i32) -> i32, gas BigIntGetSignedBytes;
+    "bigIntGetSignedBytes" => big_int_get_signed_bytes(
+        reference: i32, byte_offset: i32,
+    ) -> i32, gas BigIntGetSignedBytes;
     /// Reads an unsigned number.
-    "bigIntSetUnsignedBytes" => big_int_set_unsigned_bytes(destination: i32, byte_offset: i32, byte_length: i32), gas BigIntSetUnsignedBytes;
+    "bigIntSetUnsignedBytes" => big_int_set_unsigned_bytes(
+        destination: i32, byte_offset: i32, byte_length: i32,
+    ), gas BigIntSetUnsignedBytes;
     /// Reads a two's complement.
-    "bigIntSetSignedBytes" => big_int_set_signed_bytes(destination: i32, byte_offset: i32, byte_length: i32), gas BigIntSetSignedBytes;
+    "bigIntSetSignedBytes" => big_int_set_signed_bytes(
+        destination: i32, byte_offset: i32, byte_length: i32,
+    ), gas BigIntSetSignedBytes;
     /// Whether the value fits 64 bits.
     "bigIntIsInt64" => big_int_is_int64(reference: i32) -> i32, gas BigIntIsInt64;
     /// The value, or what 64 bits can hold of it.
@@ -73,17 +81,25 @@ host_functions! {
     /// Adds the two's complement to the return data.
     "bigIntFinishSigned" => big_int_finish_signed(reference: i32), gas BigIntFinishSigned;
     /// Stores the absolute value; returns what that did.
-    "bigIntStorageStoreUnsigned" => big_int_storage_store_unsigned(key_offset: i32, key_length: i32, source: i32) -> i32, gas BigIntStorageStoreUnsigned;
+    "bigIntStorageStoreUnsigned" => big_int_storage_store_unsigned(
+        key_offset: i32, key_length: i32, source: i32,
+    ) -> i32, gas BigIntStorageStoreUnsigned;
     /// Reads a stored unsigned number; returns its length.
-    "bigIntStorageLoadUnsigned" => big_int_storage_load_unsigned(key_offset: i32, key_length: i32, destination: i32) -> i32, gas BigIntStorageLoadUnsigned;
+    "bigIntStorageLoadUnsigned" => big_int_storage_load_unsigned(
+        key_offset: i32, key_length: i32, destination: i32,
+    ) -> i32, gas BigIntStorageLoadUnsigned;
     /// Reads an argument as an unsigned number, if there is one.
-    "bigIntGetUnsignedArgument" => big_int_get_unsigned_argument(id: i32, destination: i32), gas BigIntGetUnsignedArgument;
+    "bigIntGetUnsignedArgument" => big_int_get_unsigned_argument(
+        id: i32, destination: i32,
+    ), gas BigIntGetUnsignedArgument;
     /// Reads an argument as a two's complement, if there is one.
     "bigIntGetSignedArgument" => big_int_get_signed_argument(id: i32, destination: i32), gas BigIntGetSignedArgument;
     /// The value of the call.
     "bigIntGetCallValue" => big_int_get_call_value(destination: i32), gas BigIntGetCallValue;
     /// A balance.
-    "bigIntGetExternalBalance" => big_int_get_external_balance(address_offset: i32, result: i32), gas BigIntGetExternalBalance;
+    "bigIntGetExternalBalance" => big_int_get_external_balance(
+        address_offset: i32, result: i32,
+    ), gas BigIntGetExternalBalance;
 }
 
 impl Call<'_> {

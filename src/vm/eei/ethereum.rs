@@ -56,7 +56,9 @@ host_functions! {
     /// The random seed of the current block, for the price of the coinbase (quirks 6, 12).
     "getBlockDifficulty" => get_block_random_seed(result_offset: i32), gas GetBlockCoinbase;
     /// Copies a part of a contract's code.
-    "externalCodeCopy" => ethereum_external_code_copy(address_offset: i32, result_offset: i32, code_offset: i32, length: i32), gas ExternalCodeCopy;
+    "externalCodeCopy" => ethereum_external_code_copy(
+        address_offset: i32, result_offset: i32, code_offset: i32, length: i32,
+    ), gas ExternalCodeCopy;
     /// The length of a contract's code.
     "getExternalCodeSize" => ethereum_get_external_code_size(address_offset: i32) -> i32, gas GetExternalCodeSize;
     /// The gas that is left after this call.
@@ -80,7 +82,9 @@ host_functions! {
     /// The length of all return data.
     "getReturnDataSize" => ethereum_get_return_data_size() -> i32, gas GetReturnDataSize;
     /// Copies a part of all return data.
-    "returnDataCopy" => ethereum_return_data_copy(result_offset: i32, data_offset: i32, length: i32), gas ReturnDataCopy;
+    "returnDataCopy" => ethereum_return_data_copy(
+        result_offset: i32, data_offset: i32, length: i32,
+    ), gas ReturnDataCopy;
     /// Does nothing (quirk 12).
     "selfDestruct" => ethereum_self_destruct(address_offset: i32), gas SelfDestruct;
     /// The time of the current block.

@@ -18,15 +18,25 @@ host_functions! {
     namespace "ethereum", costs EthAPICost;
 
     /// Calls `main` of a contract with little-endian value, which moves twice (quirk 10).
-    "call" => ethereum_call(gas_limit: i64, address_offset: i32, value_offset: i32, data_offset: i32, data_length: i32) -> i32, gas Call;
+    "call" => ethereum_call(
+        gas_limit: i64, address_offset: i32, value_offset: i32, data_offset: i32, data_length: i32,
+    ) -> i32, gas Call;
     /// Runs `main` of a contract on the storage of this one. The callee reads the value big-endian (quirk 10).
-    "callCode" => ethereum_call_code(gas_limit: i64, address_offset: i32, value_offset: i32, data_offset: i32, data_length: i32) -> i32, gas CallCode;
+    "callCode" => ethereum_call_code(
+        gas_limit: i64, address_offset: i32, value_offset: i32, data_offset: i32, data_length: i32,
+    ) -> i32, gas CallCode;
     /// Likewise for the caller of this one, with the value of its call.
-    "callDelegate" => ethereum_call_delegate(gas_limit: i64, address_offset: i32, data_offset: i32, data_length: i32) -> i32, gas CallDelegate;
+    "callDelegate" => ethereum_call_delegate(
+        gas_limit: i64, address_offset: i32, data_offset: i32, data_length: i32,
+    ) -> i32, gas CallDelegate;
     /// Likewise without writes, at an address of 20 bytes; or a predefined contract.
-    "callStatic" => ethereum_call_static(gas_limit: i64, address_offset: i32, data_offset: i32, data_length: i32) -> i32, gas CallStatic;
+    "callStatic" => ethereum_call_static(
+        gas_limit: i64, address_offset: i32, data_offset: i32, data_length: i32,
+    ) -> i32, gas CallStatic;
     /// Deploys a contract with all gas that is left.
-    "create" => ethereum_create(value_offset: i32, data_offset: i32, length: i32, result_offset: i32) -> i32, gas Create;
+    "create" => ethereum_create(
+        value_offset: i32, data_offset: i32, length: i32, result_offset: i32,
+    ) -> i32, gas Create;
 }
 
 /// What a contract sees of a call whose memory can't be read: 1, like for any other failure.

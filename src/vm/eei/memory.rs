@@ -17,6 +17,9 @@ pub const VALUE_BYTES: i32 = 32;
 /// Bytes of a hash, of a topic of an event, and of keys and values in the namespace `ethereum`.
 pub const HASH_BYTES: i32 = 32;
 
+/// What an argument takes besides its bytes, as it counts for the limit above.
+const ARGUMENT_BYTES: u64 = 32;
+
 const PAGE_BYTES: u64 = 65536;
 const MAXIMUM_PAGES: u64 = 65536;
 
@@ -191,13 +194,13 @@ pub fn read_arguments(
     if lengths.len() != count {
         return Err(MemoryError::ArgumentCount(pointers.count));
     }
-    let mut arguments = Vec::with_capacity(count);
+    let mut arguments = Vec::new();
     let mut cursor = pointers.data_offset;
     let mut total = 0;
     for length in lengths {
         let length = i32::from_le_bytes(*length);
         let argument = load(instance, cursor, length)?;
-        total += argument.len() as u64;
+        total += argument.len() as u64 + ARGUMENT_BYTES;
         if total > LARGEST_READ_BYTES {
             return Err(MemoryError::TooLong { bytes: total });
         }

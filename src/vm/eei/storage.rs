@@ -12,7 +12,9 @@ host_functions! {
     namespace "env", costs Kalyan3104APICost;
 
     /// Stores a value; returns what that did.
-    "storageStore" => storage_store(key_offset: i32, key_length: i32, data_offset: i32, data_length: i32) -> i32, gas StorageStore;
+    "storageStore" => storage_store(
+        key_offset: i32, key_length: i32, data_offset: i32, data_length: i32,
+    ) -> i32, gas StorageStore;
     /// The length of a stored value.
     "storageLoadLength" => storage_load_length(key_offset: i32, key_length: i32) -> i32, gas StorageLoad;
     /// Copies a stored value; returns its length.
@@ -26,7 +28,9 @@ host_functions! {
     /// Unlocks a key.
     "clearStorageLock" => clear_storage_lock(key_offset: i32, key_length: i32) -> i32, gas Int64StorageStore;
     /// Stores the absolute value of a number (quirk 8).
-    "int64storageStore" => int64_storage_store(key_offset: i32, key_length: i32, value: i64) -> i32, gas Int64StorageStore;
+    "int64storageStore" => int64_storage_store(
+        key_offset: i32, key_length: i32, value: i64,
+    ) -> i32, gas Int64StorageStore;
     /// A stored unsigned number, or its low 64 bits.
     "int64storageLoad" => int64_storage_load(key_offset: i32, key_length: i32) -> i64, gas Int64StorageLoad;
 }

@@ -14,9 +14,13 @@ host_functions! {
     namespace "env", costs Kalyan3104APICost;
 
     /// Sends value and data; returns 1 if there is too little.
-    "transferValue" => transfer_value(destination_offset: i32, value_offset: i32, data_offset: i32, length: i32) -> i32, gas TransferValue;
+    "transferValue" => transfer_value(
+        destination_offset: i32, value_offset: i32, data_offset: i32, length: i32,
+    ) -> i32, gas TransferValue;
     /// Makes an asynchronous call. The function ends here.
-    "asyncCall" => async_call(destination_offset: i32, value_offset: i32, data_offset: i32, length: i32), gas AsyncCallStep;
+    "asyncCall" => async_call(
+        destination_offset: i32, value_offset: i32, data_offset: i32, length: i32,
+    ), gas AsyncCallStep;
     /// Registers a call that is made when the execution has ended.
     "createAsyncCall" => create_async_call(
         identifier_offset: i32, identifier_length: i32, destination_offset: i32, value_offset: i32,

@@ -52,7 +52,7 @@ pub mod instrument;
 pub mod validation;
 pub mod wasmer;
 #[cfg(test)]
-mod wasmi_engine;
+pub(in crate::vm) mod wasmi_engine;
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Interprets with wasmi, whose own limits of the recursion are out of reach: the slots end first.
-pub(super) struct WasmiEngine;
+pub(in crate::vm) struct WasmiEngine;
 
 impl<H: HostCalls> Engine<H> for WasmiEngine {
     fn compile(&self, module: &InstrumentedModule) -> Result<Arc<dyn CompiledModule<H>>, String> {

@@ -1,0 +1,87 @@
+//! A node as small as can be: a world in memory, a child process that runs the contracts, and a contract that counts.
+
+use anyhow::{Context as _, bail};
+use arwen::driver::{Driver, DriverConfig};
+use arwen::messages::*;
+use arwen::scenario::{Account, NewAddress, SharedWorld};
+use bytes::Bytes;
+use num_bigint::BigUint;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+const COUNTER: &str = include_str!("../tests/contracts/counter.wat");
+const USER: Bytes = Bytes::from_static(b"user____________________________");
+const CONTRACT: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0counter_______________");
+const GAS_LIMIT: u64 = 100_000;
+
+fn main() -> anyhow::Result<()> {
+    // The driver, and through it the child, logs with `tracing`.
+    let shown = Targets::new()
+        .with_default(Level::INFO)
+        .with_target("logLinesSink", Level::TRACE);
+    let lines = tracing_subscriber::fmt::layer()
+        .without_time()
+        .with_filter(shown);
+    tracing_subscriber::registry().with(lines).init();
+
+    let world = SharedWorld::default();
+    world.lock().accounts.insert(USER, Account::default());
+    world.lock().lasting.new_addresses.push(NewAddress {
+        creator: USER,
+        creator_nonce: 0,
+        address: CONTRACT,
+    });
+    let mut config = DriverConfig::new(Arguments {
+        vm_type: Bytes::from_static(b"\x05\0"),
+        block_gas_limit: 1_500_000_000,
+        gas_schedule: arwen::vm::flat_gas_schedule(1, 100_000),
+        kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
+        ..Arguments::default()
+    });
+    config.log_profile.log_level_patterns = "*:INFO,arwen/host:TRACE".to_owned();
+    config.binary = Some(std::env::current_exe()?.with_file_name("../arwen"));
+    let mut driver = Driver::new(config, world.clone())?;
+
+    let vm_input = VmInput {
+        caller_addr: USER,
+        call_value: Some(BigInt::default()),
+        gas_provided: GAS_LIMIT,
+        ..VmInput::default()
+    };
+    let deploy = ContractCreateInput {
+        input: Some(vm_input.clone()),
+        contract_code: wat::parse_str(COUNTER)?.into(),
+        ..ContractCreateInput::default()
+    };
+    apply(&world, "deploy", driver.deploy(deploy)??)?;
+    for _ in 0..3 {
+        let call = ContractCallInput {
+            input: Some(vm_input.clone()),
+            recipient_addr: CONTRACT,
+            function: "increment".to_owned(),
+        };
+        apply(&world, "increment", driver.call(call)??)?;
+    }
+    Ok(())
+}
+
+/// Prints what a contract did, and changes the world accordingly.
+fn apply(world: &SharedWorld, what: &str, output: VmOutput) -> anyhow::Result<()> {
+    if output.return_code != ReturnCode::Ok as i64 {
+        bail!(
+            "{what} failed with code {}: {}",
+            output.return_code,
+            output.return_message
+        );
+    }
+    let used = GAS_LIMIT - output.gas_remaining;
+    println!(
+        "{what}: returned {:?}, used {used} units of gas",
+        output.return_data
+    );
+    world
+        .lock()
+        .apply(Some(&USER), &BigUint::ZERO, &output)
+        .context("the VM's output")
+}

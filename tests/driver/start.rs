@@ -1,0 +1,141 @@
+//! Finding and starting the child: what can be wrong with it is told apart.
+
+use crate::setup::*;
+use arwen::driver::locate::NoProgram;
+use arwen::driver::{Blame, Driver, Fault, ProcessEnd, StartError};
+use arwen::messages::Arguments;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+fn start(binary: PathBuf) -> arwen::driver::CriticalError {
+    let mut config = config("child");
+    config.binary = Some(binary);
+    config.start_time = Duration::from_millis(400);
+    let error = Driver::new(config, Hook::default()).expect_err("no child");
+    assert_eq!(error.blame(), Blame::Setup, "{error}");
+    error
+}
+
+#[test]
+fn what_can_not_be_a_child_is_told_apart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("arwen");
+    let no_program = |error| Fault::Start(StartError::NoProgram(error));
+    assert_eq!(
+        start(path.clone()).fault,
+        no_program(NoProgram::Missing(path.clone()))
+    );
+    let here = directory.path().to_owned();
+    assert_eq!(
+        start(here.clone()).fault,
+        no_program(NoProgram::Directory(here))
+    );
+    fs::write(&path, "junk").expect("written");
+    assert_eq!(
+        start(path.clone()).fault,
+        no_program(NoProgram::NotExecutable(path.clone()))
+    );
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("possible");
+    let error = start(path).to_string();
+    assert!(
+        error.contains("is no program for this machine: neither"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_does_not_behave_like_a_child_is_told_apart() {
+    let error = start(program("exit-at-start"));
+    assert_eq!(error.fault, Fault::Start(StartError::DiedAtOnce));
+    assert_eq!(
+        error.to_string(),
+        "critical error: cannot start arwen: it ended at once (arwen exited with code 7; last words: no room here)"
+    );
+    let error = start(program("exit-after-init"));
+    assert_eq!(error.exit.expect("it ran").end, ProcessEnd::Exited(5));
+
+    let error = start(program("bad-arguments"));
+    let text = "Cannot create ArwenPart: no gas schedule";
+    assert_eq!(error.fault, Fault::BadArguments(text.to_owned()));
+
+    let started = Instant::now();
+    let budget = Duration::from_millis(400);
+    let error = start(program("never-answers"));
+    assert_eq!(error.fault, Fault::Start(StartError::NoAnswer { budget }));
+    assert!(
+        started.elapsed() < budget + OVERSHOOT,
+        "{:?}",
+        started.elapsed()
+    );
+
+    let error = start(program("junk")).to_string();
+    assert!(error.contains("is it another program?"), "{error}");
+    // Ends as soon as it has read its empty standard input.
+    let error = start(PathBuf::from("/bin/cat"));
+    assert_eq!(error.exit.expect("it ran").end, ProcessEnd::Exited(0));
+}
+
+#[test]
+fn a_child_that_keeps_dying_is_not_started_without_end() {
+    let mut config = config("child");
+    config.max_loop_time = Duration::from_millis(30);
+    let mut driver = Driver::new(config, Hook::default()).expect("started");
+    let mut starts = Vec::new();
+    for _ in 0..4 {
+        driver.call(input("abort")).expect_err("it dies");
+        starts.push(driver.stats().starts_total);
+    }
+    assert_eq!(starts, [1, 2, 3, 3]);
+    let error = driver.call(input("ok")).expect_err("not yet");
+    assert!(
+        matches!(error.fault, Fault::RestartPostponed { .. }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("was ended by SIGABRT"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_binary_is_looked_for_in_the_places_of_the_spec() {
+    const TEST: &str = "start::the_binary_is_looked_for_in_the_places_of_the_spec";
+    let found = |driver: Result<Driver<Hook>, _>| driver.map(|mut driver| is_served(&mut driver));
+    let mut config = arwen::driver::DriverConfig::new(Arguments::default());
+    config.max_loop_time = Duration::from_secs(20);
+    let directory = tempfile::tempdir().expect("a directory");
+    let is_alone = alone(TEST, |command| {
+        std::os::unix::fs::symlink(program("child"), directory.path().join("child"))
+            .expect("possible");
+        command.current_dir(directory.path());
+        command.env("ARWEN_PATH", directory.path().join("child"));
+    });
+    if !is_alone {
+        return;
+    }
+    // ARWEN_PATH; then the file in the current directory, which comes first, and fails.
+    assert_eq!(found(Driver::new(config.clone(), Hook::default())), Ok(()));
+    fs::create_dir("arwen").expect("possible");
+    assert_eq!(found(Driver::new(config.clone(), Hook::default())), Ok(()));
+    fs::remove_dir("arwen").expect("possible");
+    fs::write("arwen", "").expect("possible");
+    let error = found(Driver::new(config.clone(), Hook::default())).expect_err("not executable");
+    assert!(error.to_string().contains("is not executable"), "{error}");
+    fs::remove_file("arwen").expect("possible");
+    fs::remove_file("child").expect("possible");
+    let error = found(Driver::new(config, Hook::default())).expect_err("nothing is there");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("critical error: arwen binary not found; no file at /"),
+        "{text}"
+    );
+    let here = std::env::current_dir().expect("known");
+    for place in ["arwen", "child"] {
+        assert!(
+            text.contains(&here.join(place).display().to_string()),
+            "{text}"
+        );
+    }
+}
