@@ -94,7 +94,7 @@ pub enum WorldError {
     GasNotPaid {
         /// What the sender has.
         balance: BigInt,
-        /// The price of all the gas.
+        /// What all the gas costs.
         price: BigUint,
     },
     /// The VM leaves no delta out.
@@ -105,9 +105,9 @@ pub enum WorldError {
         "sum of balance deltas should equal call value. Sum of balance deltas: {sum}. Call value: {value}"
     )]
     DeltaSum {
-        /// The sum of the balance deltas.
+        /// The sum over all output accounts.
         sum: BigInt,
-        /// What the transaction carried.
+        /// The value of the transaction.
         value: BigUint,
     },
 }
@@ -198,7 +198,7 @@ impl World {
     }
 }
 
-/// A world that the runner and the VM's hook share.
+/// A world that the runner and the machine share. For the machine it is the hook.
 #[derive(Debug, Clone, Default)]
 pub struct SharedWorld(Arc<Mutex<World>>);
 
