@@ -2,9 +2,19 @@
 
 mod async_calls;
 mod construction;
+mod creation;
+mod delegation;
 mod deploy;
+mod determinism;
 mod faults;
 mod gas;
 mod host_functions;
 mod nested;
+mod promises;
+mod quirks_async;
+mod quirks_ethereum;
+mod quirks_gas;
+mod quirks_host;
+mod quirks_memory_and_api;
 mod storage;
+mod texts;
