@@ -2,7 +2,7 @@ use super::error::Fault;
 use super::locate::Places;
 use super::process::PROFILE_FRAME_LIMIT_BYTES;
 use crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
-use crate::logs::profile::{self, LevelPatterns, PatternError};
+use crate::logs::profile::{self, LevelPatterns, Levels, PatternError};
 use crate::messages::{Arguments, Format, LogProfile};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -81,7 +81,8 @@ pub enum ProfileError {
 }
 
 pub(super) fn check_profile(profile: &LogProfile) -> Result<(), ProfileError> {
-    profile.log_level_patterns.parse::<LevelPatterns>()?;
+    let patterns: LevelPatterns = profile.log_level_patterns.parse()?;
+    Levels::default().apply(&patterns)?;
     let mut frame = Vec::new();
     let framed = profile::encode(profile, &mut frame);
     match framed.is_ok() && frame.len() <= PROFILE_FRAME_LIMIT_BYTES {

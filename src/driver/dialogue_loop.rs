@@ -6,11 +6,12 @@ use crate::dialogue::{Messenger, Received};
 use crate::hooks::{BlockchainHook, HookError};
 use crate::messages::{Payload, Request, kind_name};
 use crate::transport::Transport;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use tracing::trace;
 
 /// How long a dialogue may take when its budget has no end that a clock could show: a year.
-const ENDLESS: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(super) const ENDLESS: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The time that the child may take for a dialogue, reads and writes. What the node's hooks take does not count.
 #[derive(Debug)]
@@ -62,8 +63,8 @@ pub(super) fn run<T: Transport, R: Request>(
             budget: &mut budget,
         };
         match dispatch(replier, message) {
-            Ok(replied) => replied?,
-            Err(message) => {
+            ControlFlow::Continue(replied) => replied?,
+            ControlFlow::Break(message) => {
                 return match R::Response::from_message(message) {
                     Ok(response) => Ok((response, envelope.error_message)),
                     // The dialogue has let only hook calls and the answer through.

@@ -25,7 +25,7 @@ pub struct CriticalError {
     /// What went wrong.
     pub fault: Fault,
     /// How the child ended; `None` if there was none.
-    pub exit: Option<ChildExit>,
+    pub exit: Option<Box<ChildExit>>,
 }
 
 impl fmt::Display for CriticalError {
@@ -181,7 +181,7 @@ impl Fault {
             Fault::Closed(_)
                 | Fault::CannotSendRequest(_)
                 | Fault::CannotSendHookResponse(_)
-                | Fault::Start(_)
+                | Fault::Start(StartError::DiedAtOnce)
         )
     }
 }
@@ -335,7 +335,7 @@ mod tests {
         };
         let error = CriticalError {
             fault: Fault::Closed("EOF".to_owned()),
-            exit: Some(exit),
+            exit: Some(exit.into()),
         };
         assert_eq!(
             error.to_string(),

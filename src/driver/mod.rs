@@ -85,6 +85,8 @@ pub struct Driver<H> {
     /// Whether the child has the profile of the config.
     profile_sent: bool,
     restarts: Restarts,
+    /// Why there was no child, or why the last one is gone.
+    last_failure: String,
     exits: VecDeque<ChildExit>,
     stats: DriverStats,
     counters: Arc<logs::Counters>,
@@ -99,6 +101,7 @@ impl<H: BlockchainHook> Driver<H> {
             process: None,
             profile_sent: false,
             restarts: Restarts::default(),
+            last_failure: String::new(),
             exits: VecDeque::new(),
             stats: DriverStats::default(),
             counters: Arc::default(),
@@ -243,11 +246,7 @@ impl<H: BlockchainHook> Driver<H> {
     fn start(&mut self) -> Result<Process, CriticalError> {
         let due_in = self.restarts.delay(Instant::now());
         if due_in > self.config.max_loop_time {
-            let last = self.exits.back();
-            let last = last.map_or_else(
-                || "not started".to_owned(),
-                |exit| format!("{}; {exit}", exit.cause),
-            );
+            let last = self.last_failure.clone();
             return Err(self.critical(Fault::RestartPostponed { due_in, last }, None));
         }
         std::thread::sleep(due_in);
@@ -260,6 +259,7 @@ impl<H: BlockchainHook> Driver<H> {
             Ok(process) => process,
             Err(fault) => {
                 self.restarts.died(Instant::now());
+                self.last_failure = fault.to_string();
                 return Err(self.critical(fault, None));
             }
         };
@@ -272,7 +272,7 @@ impl<H: BlockchainHook> Driver<H> {
 
     /// Initialize, and a first dialogue, which shows that the child is one.
     fn greet(&mut self, process: &mut Process) -> Result<(), Fault> {
-        let budget = self.config.start_time;
+        let budget = self.config.start_time.min(dialogue_loop::ENDLESS);
         let start = Instant::now();
         match process.initialize(&self.config, start + budget) {
             Ok(()) => {}
@@ -297,7 +297,8 @@ impl<H: BlockchainHook> Driver<H> {
             Fault::TimeExpired { .. } => Fault::Start(StartError::NoAnswer { budget }),
             Fault::BadMessage(what) => Fault::Start(StartError::BadAnswer(what)),
             Fault::InvalidNonce(error) => Fault::Start(StartError::BadAnswer(error.to_string())),
-            _ => Fault::Start(StartError::DiedAtOnce),
+            fault if fault.is_of_a_dying_child() => Fault::Start(StartError::DiedAtOnce),
+            other => other,
         };
         let exit = self.bury(process, &fault);
         // The exit code says whether it is the arguments (spec wire.md 1).
@@ -316,6 +317,7 @@ impl<H: BlockchainHook> Driver<H> {
 
     fn critical(&mut self, fault: Fault, exit: Option<ChildExit>) -> CriticalError {
         self.stats.critical_errors_total += 1;
+        let exit = exit.map(Box::new);
         let error = CriticalError { fault, exit };
         warn!(target: LOGGER, err = %error, "request failed");
         error
@@ -326,6 +328,7 @@ impl<H: BlockchainHook> Driver<H> {
         let exit = process.end(fault);
         warn!(target: LOGGER, cause = exit.cause, %exit, "arwen is gone");
         self.restarts.died(Instant::now());
+        self.last_failure = format!("{fault} (arwen {exit})");
         if self.exits.len() == REMEMBERED_EXITS {
             self.exits.pop_front();
         }

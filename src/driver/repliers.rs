@@ -2,6 +2,7 @@
 
 use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::messages::*;
+use std::ops::ControlFlow;
 
 /// A hook call that knows how it is answered.
 pub(super) trait Answer: HookRequest {
@@ -18,14 +19,17 @@ pub(super) trait Answerer {
     fn answer<R: Answer>(self, request: R) -> Self::Output;
 }
 
-/// Has the answerer answer a hook call; gives back any other message. The arms are generated: a hook call that has no
+/// Has the answerer answer a hook call; breaks with any other message. The arms are generated: a hook call that has no
 /// [`Answer`] does not compile.
-pub(super) fn dispatch<A: Answerer>(answerer: A, message: Message) -> Result<A::Output, Message> {
+pub(super) fn dispatch<A: Answerer>(
+    answerer: A,
+    message: Message,
+) -> ControlFlow<Message, A::Output> {
     macro_rules! arms {
         ($($request:ident)*) => {
             match message {
-                $(Message::$request(request) => Ok(answerer.answer(request)),)*
-                other => Err(other),
+                $(Message::$request(request) => ControlFlow::Continue(answerer.answer(request)),)*
+                other => ControlFlow::Break(other),
             }
         };
     }

@@ -106,6 +106,17 @@ mod tests {
     }
 
     #[test]
+    fn levels_are_bytes_as_in_the_reference() {
+        for (level, read) in [("9", 9), ("-1", 255), ("258", 2)] {
+            let text = format!(r#"{{"LogLevel":{level}}}"#);
+            let line = decode(Format::Json, text.as_bytes()).expect("a line");
+            assert_eq!(line.log_level, read);
+        }
+        assert!(decode(Format::Json, br#"{"Args":[1]}"#).is_err());
+        assert!(decode(Format::Protobuf, b"\xff").is_err());
+    }
+
+    #[test]
     fn no_line_is_too_long_to_be_read() {
         let message = "\0".repeat(LINE_LIMIT_BYTES);
         let longest = line(Level::Error, "", message, Vec::new(), i64::MIN);

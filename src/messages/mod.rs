@@ -11,6 +11,7 @@ pub mod json;
 
 pub use big_int::NotABigInt;
 pub use codec::{Format, MessageError, UnsupportedMarshalizer};
+#[cfg(feature = "vm")]
 pub(crate) use json::go_text;
 
 /// The types that prost generates from the schema.

@@ -51,13 +51,13 @@ pub fn run(mode: &str) -> ! {
     if mode == "exit-after-init" {
         exit(5);
     }
-    let format = if cfg!(feature = "protobuf") {
-        Format::Protobuf
-    } else {
-        Format::Json
-    };
     let transport = Pipes::blocking(input, output);
-    let mut node = Messenger::new(Side::Arwen, transport, format, DEFAULT_PAYLOAD_LIMIT_BYTES);
+    let mut node = Messenger::new(
+        Side::Arwen,
+        transport,
+        Format::Json,
+        DEFAULT_PAYLOAD_LIMIT_BYTES,
+    );
     while let Ok(received) = node.receive(None) {
         match received.message {
             Message::DiagnoseWaitRequest(request) => {
@@ -123,8 +123,12 @@ fn behave(function: &str, node: &mut Node, profiles: &OwnedFd, logs: &OwnedFd) {
             sleep();
         }
         "twice" => {
-            respond(node, Vec::new());
-            return bytes(node, b"\x02\0\0\0\x05\0\0\0{}");
+            // In one write, so that the second is there when the first is read.
+            let mut both = Vec::new();
+            for payload in [&br#"{"DialogueNonce":2,"VMOutput":{}}"#[..], b"{}"] {
+                frame::encode(5, &mut both, |out| out.extend_from_slice(payload)).expect("fits");
+            }
+            return bytes(node, &both);
         }
         "fds" => return respond(node, vec![descriptors_of_this_process()]),
         "flood" => flood(),

@@ -43,6 +43,8 @@ pub fn program(mode: &str) -> PathBuf {
 pub fn config(mode: &str) -> DriverConfig {
     let mut config = DriverConfig::new(Arguments::default());
     config.binary = Some(program(mode));
+    // The child sends some messages byte by byte.
+    config.messages_format = Format::Json;
     config.max_loop_time = Duration::from_secs(20);
     config
 }
@@ -201,10 +203,20 @@ fn children() -> usize {
     parents.filter(|parent| *parent == own).count()
 }
 
-/// The state of a process, such as `S` or `Z`; `None` once it is reaped.
-pub fn state(id: u32) -> Option<char> {
-    let stat = fs::read_to_string(Path::new("/proc").join(id.to_string()).join("stat")).ok()?;
-    stat.rsplit_once(')')?.1.trim_start().chars().next()
+/// Whether there is such a process, perhaps as a zombie.
+pub fn exists(id: u32) -> bool {
+    Path::new("/proc").join(id.to_string()).exists()
+}
+
+/// Whether all threads of a process are stopped.
+pub fn is_stopped(id: u32) -> bool {
+    let tasks = Path::new("/proc").join(id.to_string()).join("task");
+    fs::read_dir(tasks).expect("there").all(|task| {
+        let stat = fs::read_to_string(task.expect("an entry").path().join("stat"));
+        let stat = stat.unwrap_or_default();
+        stat.rsplit_once(')')
+            .is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+    })
 }
 
 /// The memory of this process, in bytes.

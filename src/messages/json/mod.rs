@@ -11,6 +11,7 @@ mod fields;
 mod reader;
 mod writer;
 
+#[cfg(feature = "vm")]
 pub(crate) use bytes_text::go_text;
 pub use fields::*;
 pub use reader::{JsonError, JsonFault, Reader};
