@@ -11,7 +11,7 @@ use std::{env, fs};
 const CHECK: &str = r###"
 use arwen::messages::codec::{self, Format};
 use arwen::messages::{
-    BlockchainGetNoteRequest, BlockchainGetNoteResponse, BlockchainGetShardOfAddressResponse, Message,
+    GetNoteRequest, GetNoteResponse, BlockchainGetShardOfAddressResponse, Message,
     MessageKind, Request, Role,
 };
 
@@ -32,14 +32,14 @@ fn the_field_travels_in_both_formats() {
 
 #[test]
 fn the_kinds_are_a_hook_call() {
-    fn answer<R: Request<Response = BlockchainGetNoteResponse>>(_: &R) -> MessageKind {
-        MessageKind::BlockchainGetNoteResponse
+    fn answer<R: Request<Response = GetNoteResponse>>(_: &R) -> MessageKind {
+        MessageKind::GetNoteResponse
     }
-    let request = BlockchainGetNoteRequest { address: "a".into() };
+    let request = GetNoteRequest { address: "a".into() };
     assert_eq!(MessageKind::from_wire(50).unwrap().role(), Some(Role::HookRequest(answer(&request))));
     assert_eq!(MessageKind::from_wire(51).unwrap().role(), Some(Role::HookResponse));
     let (_, decoded) = codec::decode(Format::Json, 50, r#"{"Address":"YQ=="}"#.into()).unwrap();
-    assert_eq!(decoded, Message::BlockchainGetNoteRequest(request));
+    assert_eq!(decoded, Message::GetNoteRequest(request));
 }
 "###;
 
@@ -54,13 +54,13 @@ fn a_new_field_and_a_new_hook_call_are_only_written_into_the_schema() {
     insert(
         &copy.join("proto/arwen/v1/blockchain.proto"),
         "import \"arwen/v1/types.proto\";\n",
-        "message BlockchainGetNoteRequest { bytes address = 4; }\n\
-         message BlockchainGetNoteResponse { string note = 4; }\n",
+        "message GetNoteRequest { bytes address = 4; }\n\
+         message GetNoteResponse { string note = 4; }\n",
     );
     insert(
         &copy.join("proto/arwen/v1/kind.proto"),
         "    LastKind = 49;\n",
-        "    BlockchainGetNoteRequest = 50;\n    BlockchainGetNoteResponse = 51;\n",
+        "    GetNoteRequest = 50;\n    GetNoteResponse = 51;\n",
     );
     write(&copy.join("tests/addition.rs"), CHECK);
 
