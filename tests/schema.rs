@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// What the copy of the project is checked with: a field and a hook call that only its schema knows.
+/// What the copy of the project is checked with: a field and a pair of kinds that only its schema knows.
 const CHECK: &str = r###"
 use arwen::messages::codec::{self, Format};
 use arwen::messages::{
@@ -31,20 +31,20 @@ fn the_field_travels_in_both_formats() {
 }
 
 #[test]
-fn the_kinds_are_a_hook_call() {
+fn the_kinds_are_a_request_and_its_answer() {
     fn answer<R: Request<Response = GetNoteResponse>>(_: &R) -> MessageKind {
         MessageKind::GetNoteResponse
     }
     let request = GetNoteRequest { address: "a".into() };
-    assert_eq!(MessageKind::from_wire(50).unwrap().role(), Some(Role::HookRequest(answer(&request))));
-    assert_eq!(MessageKind::from_wire(51).unwrap().role(), Some(Role::HookResponse));
+    assert_eq!(MessageKind::from_wire(50).unwrap().role(), Some(Role::Request(answer(&request))));
+    assert_eq!(MessageKind::from_wire(51).unwrap().role(), Some(Role::Response));
     let (_, decoded) = codec::decode(Format::Json, 50, r#"{"Address":"YQ=="}"#.into()).unwrap();
     assert_eq!(decoded, Message::GetNoteRequest(request));
 }
 "###;
 
 #[test]
-fn a_new_field_and_a_new_hook_call_are_only_written_into_the_schema() {
+fn a_new_field_and_a_new_pair_of_kinds_are_only_written_into_the_schema() {
     let copy = copy_of_the_project();
     insert(
         &copy.join("proto/arwen/v1/blockchain.proto"),
