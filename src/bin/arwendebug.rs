@@ -1,7 +1,7 @@
 //! The tool for people. It is no part of a node.
 
 use anyhow::Context;
-use arwen::scenario::{MachineFactory, Report, ScenarioReport, Settings, Suite};
+use arwen::scenario::{self, MachineFactory, Report, ScenarioReport, Settings, Suite};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
@@ -31,13 +31,14 @@ enum Command {
 #[derive(clap::Args)]
 struct ScenarioArguments {
     /// Scenario files (*.scen.json, or *.test.json in the old format), or folders: then all *.scen.json below them are
-    /// run, in the order of their names. Each PATH begins with an empty world; within a folder, the facts of blocks and
-    /// the addresses of future contracts (newAddresses) stay from one scenario to the next.
+    /// run, in the order of their names. Each PATH begins with an empty world; below one folder, the facts of blocks and
+    /// the addresses of future contracts (newAddresses) stay from one scenario to the next, so that suites that have
+    /// nothing to do with each other should be several PATHs.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// Run contracts as a node does: in a child process `arwen`, looked for in the current folder and then where the
-    /// environment variable ARWEN_PATH says. Without it they run in this process.
+    /// Run contracts as a node does: in child processes. The program `arwen` is looked for in the current folder, then
+    /// where the environment variable ARWEN_PATH says, then beside this program. Without it they run in this process.
     #[arg(long)]
     ipc: bool,
 
@@ -91,10 +92,9 @@ fn main() -> ExitCode {
 fn run_scenarios(arguments: ScenarioArguments) -> anyhow::Result<ExitCode> {
     let suite = Suite::find(&arguments.paths)?;
     let replacements = BTreeMap::from_iter(arguments.replace);
-    let machines: &MachineFactory<'_> = if arguments.ipc {
-        &arwen::part::build_vm
-    } else {
-        &arwen::part::build_vm
+    let machines: &MachineFactory<'_> = match arguments.ipc {
+        true => &scenario::in_child,
+        false => &scenario::in_process,
     };
     let settings = Settings {
         protected_prefix: arguments.protected_prefix.as_bytes(),

@@ -8,12 +8,12 @@ use thiserror::Error;
 
 /// A file that could not be read.
 #[derive(Debug, Error)]
-#[error("can't read {}: {source}", path.display())]
+#[error("can't read {}: {reason}", path.display())]
 pub struct Unreadable {
     /// The file.
     pub path: PathBuf,
     /// Why.
-    pub source: io::Error,
+    pub reason: io::Error,
 }
 
 /// Files by the names that a scenario gives them: relative to the folder of the file that is the context.
@@ -60,7 +60,7 @@ pub fn read(path: &Path) -> Result<Bytes, Unreadable> {
     let path = path.to_owned();
     match std::fs::read(&path) {
         Ok(contents) => Ok(contents.into()),
-        Err(source) => Err(Unreadable { path, source }),
+        Err(reason) => Err(Unreadable { path, reason }),
     }
 }
 

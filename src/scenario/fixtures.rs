@@ -2,7 +2,7 @@
 
 use super::report::ScenarioReport;
 use super::run::{Runner, Settings};
-use super::world::Leftovers;
+use super::world::{Leftovers, SharedWorld};
 use crate::hooks::{BlockchainHook, HookError};
 use crate::messages::{
     Arguments, BigInt, ContractCallInput, ContractCreateInput, LogEntry, OutputAccount,
@@ -15,16 +15,13 @@ use std::path::Path;
 
 /// Stands in for the VM.
 struct Scripted {
-    hook: Box<dyn BlockchainHook>,
+    hook: SharedWorld,
     /// What it was built with; `function: arguments` returns some of it.
     arguments: Arguments,
 }
 
 /// A [`super::MachineFactory`].
-pub fn scripted(
-    arguments: &Arguments,
-    hook: Box<dyn BlockchainHook>,
-) -> Result<Box<dyn Machine>, String> {
+pub fn scripted(arguments: &Arguments, hook: SharedWorld) -> Result<Box<dyn Machine>, String> {
     if arguments.kalyan3104_protected_key_prefix.is_empty() {
         return Err("kalyan3104ProtectedKeyPrefix cannot be empty".to_owned());
     }

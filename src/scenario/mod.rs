@@ -19,6 +19,7 @@
 mod check;
 mod files;
 mod json;
+mod machine;
 mod model;
 mod parse;
 mod report;
@@ -32,8 +33,11 @@ mod world;
 #[cfg(test)]
 mod fixtures;
 
+#[cfg(feature = "vm")]
+pub use machine::in_process;
+pub use machine::{MachineFactory, in_child};
 pub use parse::DEFAULT_PROTECTED_PREFIX;
 pub use report::{Report, ScenarioReport, TransactionReport};
-pub use run::{Failure, MachineFactory, Settings, StepFailure};
+pub use run::{Failure, Settings, StepFailure};
 pub use suite::{Suite, SuiteError};
 pub use world::{Account, BlockInfo, Leftovers, NewAddress, SharedWorld, World, WorldError};

@@ -2,11 +2,11 @@
 
 use super::check::{self, Mismatch};
 use super::files::Files;
+use super::machine::MachineFactory;
 use super::model::{CheckState, SetState, Step, TransactionStep};
 use super::parse::{self, FileError, Reader};
 use super::report::{ScenarioReport, TransactionReport};
 use super::world::{Leftovers, SharedWorld, WorldError, hex};
-use crate::hooks::BlockchainHook;
 use crate::messages::{Arguments, GasSectionEntry};
 use crate::part::{Machine, MachineError};
 use bytes::Bytes;
@@ -20,10 +20,6 @@ const INCLUDE_LIMIT: usize = 32;
 /// What the reference's runner builds the VM with.
 const VM_TYPE: &[u8] = &[0, 0];
 const BLOCK_GAS_LIMIT: u64 = 10_000_000;
-
-/// Makes the machines that run the contracts: in process, or in a child.
-pub type MachineFactory<'a> =
-    dyn Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, String> + Sync + 'a;
 
 /// How scenarios are run.
 #[derive(Clone, Copy)]

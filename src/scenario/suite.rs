@@ -1,5 +1,6 @@
 //! Runs many scenarios, in the order of their names, one after the other or side by side.
 
+use super::files::Unreadable;
 use super::report::{Report, ScenarioReport};
 use super::run::{Runner, Settings, guess_leftovers};
 use super::world::Leftovers;
@@ -13,14 +14,9 @@ use thiserror::Error;
 /// Scenarios that can't be found.
 #[derive(Debug, Error)]
 pub enum SuiteError {
-    /// The path, or a folder below it, can't be read.
-    #[error("can't read {}: {source}", path.display())]
-    Unreadable {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    /// The path, or a folder below it.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// A folder that has no scenarios.
     #[error("there are no files *.scen.json in {}", .0.display())]
     NoScenarios(PathBuf),
@@ -49,7 +45,7 @@ impl Suite {
             match std::fs::metadata(path) {
                 Ok(found) if found.is_dir() => walk(path, &mut files)?,
                 Ok(_) => files.push(path.clone()),
-                Err(source) => return Err(unreadable(path, source)),
+                Err(reason) => return Err(unreadable(path, reason)),
             }
             if files.is_empty() {
                 return Err(SuiteError::NoScenarios(path.clone()));
@@ -220,12 +216,12 @@ fn run_tasks(
 /// The scenarios of a folder, in the order of their names, each folder where its own name puts it.
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), SuiteError> {
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut entries = entries.map_err(|source| unreadable(folder, source))?;
+    let mut entries = entries.map_err(|reason| unreadable(folder, reason))?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
         let kind = entry.file_type();
-        if kind.map_err(|source| unreadable(&path, source))?.is_dir() {
+        if kind.map_err(|reason| unreadable(&path, reason))?.is_dir() {
             walk(&path, files)?;
         } else if path.to_string_lossy().ends_with(".scen.json") {
             files.push(path);
@@ -234,11 +230,9 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), SuiteError> {
     Ok(())
 }
 
-fn unreadable(path: &Path, source: io::Error) -> SuiteError {
-    SuiteError::Unreadable {
-        path: path.to_owned(),
-        source,
-    }
+fn unreadable(path: &Path, reason: io::Error) -> SuiteError {
+    let path = path.to_owned();
+    Unreadable { path, reason }.into()
 }
 
 #[cfg(test)]

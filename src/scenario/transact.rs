@@ -103,8 +103,8 @@ impl Runner<'_> {
         let machine = match &mut self.machine {
             Some(machine) => machine,
             empty => {
-                let hook = Box::new(self.world.clone());
-                let built = (self.settings.machines)(&self.settings.arguments(), hook);
+                let arguments = self.settings.arguments();
+                let built = (self.settings.machines)(&arguments, self.world.clone());
                 empty.insert(built.map_err(StepFailure::NoMachine)?)
             }
         };

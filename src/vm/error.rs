@@ -1,8 +1,8 @@
 //! Why runs fail, and whose fault it is.
 //!
-//! Two kinds never mix. An [`ExecutionError`] is a result like any other: all nodes agree on it, it becomes a return code
-//! and a message, and the contract that made a nested call may go on after it. [`Broken`] means that there is no result:
-//! it passes through every nested execution as it is.
+//! Two kinds never mix. An [`ExecutionError`] is a result like any other: all nodes agree on it, it becomes a return
+//! code and a message, and the contract that made a nested call may go on after it. [`Broken`] means that there is no
+//! result: it passes through every nested execution as it is.
 
 use crate::hooks::HookError;
 use crate::messages::ReturnCode;

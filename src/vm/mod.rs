@@ -1,7 +1,7 @@
 //! The virtual machine.
 //!
-//! A [`Vm`] runs contracts for a node: it is given an input and asks the node's state through a [`BlockchainHook`]; what
-//! it gives back is an output that the node applies. Nodes have to agree on outputs to the byte, so:
+//! A [`Vm`] runs contracts for a node: it is given an input and asks the node's state through a [`BlockchainHook`];
+//! what it gives back is an output that the node applies. Nodes have to agree on outputs to the byte, so:
 //!
 //! * The output depends on the parameters, the input and the answers of the hook, and on nothing else: there is no clock,
 //!   no environment and no hash map here, and limits are numbers, not what a machine happens to have.
@@ -109,8 +109,8 @@ impl Vm {
         end("RunSmartContractCreate", result)
     }
 
-    /// Calls a contract, or upgrades it if the function is `upgradeContract` (spec host.md 4.1). A failure of the contract
-    /// is an output.
+    /// Calls a contract, or upgrades it if the function is `upgradeContract` (spec host.md 4.1). A failure of the
+    /// contract is an output.
     ///
     /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, the process must end.
     pub fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, VmError> {

@@ -1,11 +1,15 @@
-//! The driver with a real child over real pipes. The child is this test program itself, see `child.rs`.
+//! The driver with a real child over real pipes. The child is this test program itself, see `child.rs`; in `real/` it is
+//! the program `arwen`.
 
 mod child;
 mod output;
+#[cfg(feature = "vm")]
+mod real;
 mod setup;
 mod start;
 
 use arwen::driver::{Blame, ChildExit, CriticalError, Driver, DriverConfig, Fault, ProcessEnd};
+use arwen::hooks::BlockchainHook;
 use arwen::messages::*;
 use bytes::Bytes;
 use nix::sys::signal::{Signal, kill};
@@ -29,14 +33,14 @@ fn fault(driver: &mut Driver<Hook>, function: &str) -> CriticalError {
     driver.call(input(function)).expect_err(function)
 }
 
-fn signal(driver: &Driver<Hook>, signal: Signal) -> u32 {
+fn signal<H: BlockchainHook>(driver: &Driver<H>, signal: Signal) -> u32 {
     let id = driver.child_id().expect("a child");
     kill(Pid::from_raw(id.try_into().expect("a process")), signal).expect("alive");
     id
 }
 
 /// Sends a signal that ends the child, and waits until all of it has ended; the driver still has to reap it.
-fn end_child(driver: &Driver<Hook>, killer: Signal) {
+fn end_child<H: BlockchainHook>(driver: &Driver<H>, killer: Signal) {
     let id = signal(driver, killer);
     let id = Id::Pid(Pid::from_raw(id as i32));
     waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("a child");

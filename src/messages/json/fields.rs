@@ -39,14 +39,8 @@ pub mod integer {
             return Ok(());
         }
         let number = input.number()?;
-        // Rust reads -0 as an unsigned 0, Go does not read it.
-        let unsigned = T::NAME.starts_with('u');
-        *value = number
-            .text
-            .parse()
-            .ok()
-            .filter(|_| !(unsigned && number.text.starts_with('-')))
-            .ok_or(number.is_no(T::NAME))?;
+        // Unlike Go, Rust reads a plus sign, but in JSON there is none; neither reads -0 as an unsigned number.
+        *value = number.text.parse().map_err(|_| number.is_no(T::NAME))?;
         Ok(())
     }
 

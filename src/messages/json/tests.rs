@@ -160,6 +160,9 @@ fn of_two_members_the_last_one_counts_but_objects_and_maps_are_merged() {
     // A later entry of a map replaces the earlier one.
     assert_eq!((b.nonce, b.balance.clone()), (0, Some(3_u64.into())));
     assert!(a.value.is_some());
+    let unordered = r#"{"OutputAccounts":{"b":{},"a":{}},"OutputAccounts":{"b":null}}"#;
+    let keys: Vec<_> = output(unordered).output_accounts;
+    assert_eq!((keys.len(), &keys[1].key[..]), (2, &b"b"[..]));
     // A list given twice is replaced; Go would merge the elements.
     let logs = output(r#"{"Logs":[{"Data":"YQ=="},null],"Logs":[{"Address":"YQ=="}]}"#).logs;
     assert_eq!((logs.len(), logs[0].data.len()), (1, 0));

@@ -80,7 +80,7 @@ fn a_failed_transaction_costs_gas_and_nonce_only() {
     );
     let after = check(&format!("{}, {}", a(4, 980), c(0, "\"''k\": \"5\"")));
     assert_eq!(outcome(&[STATE, &fails, &after]), "passed");
-    // A failure that nobody expects to be a success or not goes by.
+    // Without `expect` a failure is fine.
     assert_eq!(
         outcome(&[STATE, &call("fail", "\"''no\"", "0", "")]),
         "passed"

@@ -91,7 +91,12 @@ pub enum WorldError {
     NoSender(Bytes),
     /// The nonce was increased.
     #[error("not enough balance to pay gas upfront: {balance} instead of {price}")]
-    GasNotPaid { balance: BigInt, price: BigUint },
+    GasNotPaid {
+        /// What the sender has.
+        balance: BigInt,
+        /// What all the gas costs.
+        price: BigUint,
+    },
     /// The VM leaves no delta out.
     #[error("the output account {} has no balance delta", hex(.0))]
     NoBalanceDelta(Bytes),
@@ -99,7 +104,12 @@ pub enum WorldError {
     #[error(
         "sum of balance deltas should equal call value. Sum of balance deltas: {sum}. Call value: {value}"
     )]
-    DeltaSum { sum: BigInt, value: BigUint },
+    DeltaSum {
+        /// The sum over all output accounts.
+        sum: BigInt,
+        /// The value of the transaction.
+        value: BigUint,
+    },
 }
 
 impl World {
@@ -188,7 +198,7 @@ impl World {
     }
 }
 
-/// A world that the runner and the VM's hook share.
+/// A world that the runner and the machine share. For the machine it is the hook.
 #[derive(Debug, Clone, Default)]
 pub struct SharedWorld(Arc<Mutex<World>>);
 

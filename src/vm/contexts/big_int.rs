@@ -57,7 +57,8 @@ pub fn from_signed_bytes(bytes: &[u8]) -> BigInt {
     BigInt::from_signed_bytes_be(bytes)
 }
 
-/// The low 64 bits of the absolute value, with the sign put back: what the reference makes of a number that does not fit.
+/// The low 64 bits of the absolute value, with the sign put back: what the reference makes of a number that does not
+/// fit.
 pub fn low_i64(value: &BigInt) -> i64 {
     let low = value.magnitude().iter_u64_digits().next().unwrap_or(0) as i64;
     match value.sign() {

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use num_bigint::BigInt;
 
 impl Contexts {
-    /// The balance with what the run has changed. Makes the account one that was looked at. An account that the hook does
-    /// not know has nothing, whatever it was given in this run (quirk 27).
+    /// The balance with what the run has changed. Makes the account one that was looked at. An account that the hook
+    /// does not know has nothing, whatever it was given in this run (quirk 27).
     pub fn balance(&mut self, address: &Bytes) -> Result<BigInt, Broken> {
         if self.output.account(address).balance.is_none() {
             let account = unless_refused(self.hook.user_account(address))?.flatten();

@@ -27,7 +27,8 @@ pub struct OutputAccount {
 }
 
 impl OutputAccount {
-    /// Takes over what a later state says; what that does not know stays. Metadata of code is never taken over (quirk 28).
+    /// Takes over what a later state says; what that does not know stays. Metadata of code is never taken over (quirk
+    /// 28).
     fn merge(&mut self, later: OutputAccount) {
         self.gas_limit = later.gas_limit;
         self.storage.extend(later.storage);

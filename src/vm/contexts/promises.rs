@@ -92,7 +92,8 @@ impl Promises {
         pending
     }
 
-    /// Where the first call to `destination` is, as group and call. A group without an identifier is never found (quirk).
+    /// Where the first call to `destination` is, as group and call. A group without an identifier is never found
+    /// (quirk).
     pub fn position_of(&self, destination: &[u8]) -> Option<(usize, usize)> {
         let named = self.groups.iter().enumerate();
         named

@@ -63,8 +63,8 @@ impl Contexts {
         Ok(self.charge_change(instance, old.len() as u64, value.len() as u64))
     }
 
-    /// Charges or refunds the bytes of a value that takes the place of a different one. A value of the same length is free
-    /// (quirk 21).
+    /// Charges or refunds the bytes of a value that takes the place of a different one. A value of the same length is
+    /// free (quirk 21).
     fn charge_change(
         &mut self,
         instance: &mut dyn InstanceAccess,

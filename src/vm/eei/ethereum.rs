@@ -1,5 +1,5 @@
-//! The namespace `ethereum`, but for what runs other contracts (spec eei.md 6, 8.4). Charges come first here, so lengths
-//! are charged before anybody looks at them (quirk 11).
+//! The namespace `ethereum`, but for what runs other contracts (spec eei.md 6, 8.4). Charges come first here, so
+//! lengths are charged before anybody looks at them (quirk 11).
 
 use super::memory::{HASH_BYTES, list_length, slice};
 use super::table::host_functions;

@@ -207,7 +207,8 @@ impl Call<'_> {
         }
     }
 
-    /// The call as the caller of the current one would make it, who has paid its value once by then; none if that failed.
+    /// The call as the caller of the current one would make it, who has paid its value once by then; none if that
+    /// failed.
     pub(super) fn for_caller(
         &mut self,
         gas_limit: i64,

@@ -4,8 +4,9 @@ use crate::vm::engine::InstanceAccess;
 use bytes::Bytes;
 use thiserror::Error;
 
-/// The most that is read at once. The rule below lets a contract read 2 GiB of zeros from a memory of one page; what the
-/// host can hold must not decide what a contract does, so there is a limit, far above any message that a node accepts.
+/// The most that is read at once. The rule below lets a contract read 2 GiB of zeros from a memory of one page; what
+/// the host can hold must not decide what a contract does, so there is a limit, far above any message that a node
+/// accepts.
 const LARGEST_READ_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Bytes of an address.

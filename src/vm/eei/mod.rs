@@ -1,5 +1,5 @@
-//! The functions that contracts can import (spec eei.md): tables of their names, signatures and costs, one topic a file,
-//! and below each table the functions themselves.
+//! The functions that contracts can import (spec eei.md): tables of their names, signatures and costs, one topic a
+//! file, and below each table the functions themselves.
 
 mod base;
 mod big_int;

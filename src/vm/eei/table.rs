@@ -9,10 +9,10 @@
 //! }
 //! ```
 //!
-//! The line makes the import with its signature, the charge of its gas, and the call of the method of [`Call`] with that
-//! name. `gas KEY` charges before the method, as the reference does or could do: what is charged later may be charged
-//! first, because nothing but the sum is ever seen. Where that is not so the line says `own gas KEY` and the method
-//! charges; `no gas` is free.
+//! The line makes the import with its signature, the charge of its gas, and the call of the method of [`Call`] with
+//! that name. `gas KEY` charges before the method, as the reference does or could do: what is charged later may be
+//! charged first, because nothing but the sum is ever seen. Where that is not so the line says `own gas KEY` and the
+//! method charges; `no gas` is free.
 
 use super::{Answer, Call};
 use crate::vm::engine::{ImportedFunction, ValueType};

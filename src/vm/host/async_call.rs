@@ -156,8 +156,8 @@ impl Host {
         }
     }
 
-    /// Runs a callback. That it fails is not an error of the caller, which loses its gas and gets two more items of return
-    /// data.
+    /// Runs a callback. That it fails is not an error of the caller, which loses its gas and gets two more items of
+    /// return data.
     pub(super) fn execute_callback(
         &mut self,
         payer: &mut dyn InstanceAccess,

@@ -8,8 +8,8 @@ use crate::vm::error::{ExecutionError, Failure};
 use bytes::Bytes;
 
 impl Host {
-    /// Deploys a contract for the one that runs as `creator`; returns the new address. Whatever happened before a failure
-    /// stays, and the new contract uses the creator's storage and big integers (quirk 25).
+    /// Deploys a contract for the one that runs as `creator`; returns the new address. Whatever happened before a
+    /// failure stays, and the new contract uses the creator's storage and big integers (quirk 25).
     pub fn create_contract(
         &mut self,
         creator: &mut dyn InstanceAccess,

@@ -1,8 +1,8 @@
 //! The host: runs contracts and gives them what they ask for (spec host.md).
 //!
 //! Whoever runs an instance owns it; the instance owns the host while it runs and calls back into it (see
-//! [`crate::vm::engine`]). A nested execution happens inside such a call: the host is lent on to the inner instance, while
-//! the outer one waits.
+//! [`crate::vm::engine`]). A nested execution happens inside such a call: the host is lent on to the inner instance,
+//! while the outer one waits.
 
 mod async_call;
 mod breakpoints;

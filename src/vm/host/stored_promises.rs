@@ -8,8 +8,8 @@ use crate::vm::error::{ExecutionError, Failure};
 use bytes::Bytes;
 
 impl Host {
-    /// Before the function: the success callback of the promise that is answered takes its place, whatever the answer is
-    /// (quirk 39).
+    /// Before the function: the success callback of the promise that is answered takes its place, whatever the answer
+    /// is (quirk 39).
     pub(super) fn choose_stored_callback(&mut self) -> Result<(), Failure> {
         let Some(promises) = self.load_promises()? else {
             return Ok(());
@@ -24,8 +24,8 @@ impl Host {
         Ok(())
     }
 
-    /// After the function: if no other answer is awaited, the promises are over, and who asked for them is told. Otherwise
-    /// what is stored stays as it is (quirk 39).
+    /// After the function: if no other answer is awaited, the promises are over, and who asked for them is told.
+    /// Otherwise what is stored stays as it is (quirk 39).
     pub(super) fn answer_stored_promise(
         &mut self,
         payer: &mut dyn InstanceAccess,

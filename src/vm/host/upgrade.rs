@@ -9,7 +9,8 @@ use crate::vm::error::{Broken, ExecutionError, Failure};
 const UPGRADE_ARGUMENTS: usize = 2;
 
 impl Host {
-    /// Deploys the code that the arguments bring in place of the recipient's. Whether that may be is the node's business.
+    /// Deploys the code that the arguments bring in place of the recipient's. Whether that may be is the node's
+    /// business.
     pub fn run_upgrade(&mut self, call: CallInput) -> Result<OutputState, Broken> {
         self.contexts.reset();
         let result = self.upgrade(&call);

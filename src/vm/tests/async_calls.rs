@@ -1,6 +1,6 @@
 //! Asynchronous calls and promises (spec host.md 5).
 
-use crate::messages::{OutputAccount, VmInput};
+use crate::messages::{OutputAccount, VmInput, VmOutput};
 use crate::vm::fixtures::*;
 use bytes::Bytes;
 
@@ -240,5 +240,37 @@ fn the_last_answer_ends_the_promises() {
         let caller = account(&output, "caller");
         assert_eq!((caller.call_type, &caller.data[..]), (2, &b""[..]));
         assert_eq!(caller.gas_limit, output.gas_remaining);
+    });
+}
+
+#[test]
+fn built_in_functions_run_here_and_for_another_shard_there_as_well() {
+    on_each_engine(|bench| {
+        let answer = VmOutput {
+            return_data: vec!["from the hook".into()],
+            gas_remaining: GAS / 2,
+            ..VmOutput::default()
+        };
+        bench.world().builtin_answer = Some(Some(answer));
+        let data = format!("{BUILTIN}@00");
+        let output = bench.run(&caller_of("someone", &data), "f", &[]);
+        assert_eq!(end(&output), (0, ""));
+        // The function's result, then the callback's arguments.
+        assert_eq!(output.return_data, ["from the hook", "", "from the hook"]);
+        let someone = account(&output, "someone");
+        assert_eq!((someone.call_type, &someone.data[..]), (0, &b""[..]));
+        assert_eq!(someone.balance_delta, Some(5u64.into()));
+
+        bench.world().other_shard.push(address("someone"));
+        let output = bench.call("self", "f", &[]);
+        assert_eq!(output.return_data, ["from the hook"]);
+        let someone = account(&output, "someone");
+        assert_eq!((someone.call_type, &someone.data[..]), (1, data.as_bytes()));
+        // The value moves twice (quirk 37).
+        assert_eq!(someone.balance_delta, Some(10u64.into()));
+
+        bench.world().builtin_answer = None;
+        let output = bench.call("self", "f", &[]);
+        assert_eq!(end(&output), (10, "the built-in function failed"));
     });
 }

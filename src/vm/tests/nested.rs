@@ -253,3 +253,57 @@ fn built_in_functions_run_in_the_hook() {
         assert_eq!(error.expect_err("no output").to_string(), message);
     });
 }
+
+#[test]
+fn a_second_deploy_of_a_run_gets_the_address_of_the_first() {
+    on_each_engine(|bench| {
+        let create = r#"(drop (call $createContract (i32.const 0)
+                (i32.const 1000) (local.get $length) (i32.const 500)
+                (i32.const 0) (i32.const 0) (i32.const 0)))
+            (call $finish (i32.const 500) (i32.const 32))"#;
+        let creator = format!(
+            r#"(func (export "f") (local $length i32)
+                (local.set $length (call $getArgument (i32.const 0) (i32.const 1000)))
+                {create} {create})"#
+        );
+        let output = bench.run(&creator, "f", &[&contract("")]);
+        assert_eq!(output.return_data, [address("new0"), address("new0")]);
+        assert_eq!(account(&output, "self").nonce, 2);
+    });
+}
+
+#[test]
+fn read_only_mode_forbids_deploys_and_ends_with_an_inner_one() {
+    on_each_engine(|bench| {
+        let status = |call: &str| format!("(call $int64finish (i64.extend_i32_s {call}))");
+        let store = "(call $storageStore (i32.const 0) (i32.const 3) (i32.const 0) (i32.const 3))";
+        let create =
+            "(call $createContract (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 0)
+            (i32.const 0) (i32.const 0) (i32.const 0))";
+        let inner =
+            "(call $executeReadOnly (i64.const 1000) (i32.const 0) (i32.const 300) (i32.const 0)
+            (i32.const 0) (i32.const 0) (i32.const 0))";
+        let writer = format!(
+            r#"(func (export "good") {} (drop {inner}) {})
+            (func (export "deploy") (drop {create}))"#,
+            status(store),
+            status(store)
+        );
+        bench
+            .world()
+            .put_contract("self", contract(&caller_of("callee", READ_ONLY)));
+        bench.world().put_contract("callee", contract(&writer));
+        let output = bench.call("self", "f", &[b"good"]);
+        // Unchanged at first, added when the inner call, which fails, has ended the mode (quirk 30).
+        assert_eq!(output.return_data[1..3], [&[][..], &[2]]);
+        let output = bench.call("self", "f", &[b"deploy"]);
+        assert_eq!(output.return_data, [&[1][..], &[], &[30]]);
+        assert!(
+            !bench
+                .world()
+                .calls
+                .iter()
+                .any(|call| call.starts_with("new_address"))
+        );
+    });
+}

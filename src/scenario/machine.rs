@@ -1,0 +1,53 @@
+//! The machines that run the contracts of scenarios.
+
+use super::world::SharedWorld;
+use crate::driver::{CriticalError, Driver, DriverConfig, Outcome};
+use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, VmOutput};
+use crate::part::{Machine, MachineError};
+use std::time::Duration;
+
+/// Makes a machine for a world: [`in_process`], [`in_child`], or a stand-in for tests. The error says what is wrong with
+/// the arguments, or with the machine.
+pub type MachineFactory<'a> =
+    dyn Fn(&Arguments, SharedWorld) -> Result<Box<dyn Machine>, String> + Sync + 'a;
+
+/// How long a child may take for a transaction. Scenarios stop by gas; this is for a child that hangs.
+const MAX_LOOP_TIME: Duration = Duration::from_secs(60);
+
+/// The VM in this process.
+#[cfg(feature = "vm")]
+pub fn in_process(arguments: &Arguments, world: SharedWorld) -> Result<Box<dyn Machine>, String> {
+    crate::part::build_vm(arguments, Box::new(world))
+}
+
+/// The VM in a child process, with the pipes and messages between that a node has. For where the binary is looked for, see
+/// [`DriverConfig::binary`].
+pub fn in_child(arguments: &Arguments, world: SharedWorld) -> Result<Box<dyn Machine>, String> {
+    let config = DriverConfig {
+        max_loop_time: MAX_LOOP_TIME,
+        ..DriverConfig::new(arguments.clone())
+    };
+    match Driver::new(config, world) {
+        Ok(driver) => Ok(Box::new(driver)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl Machine for Driver<SharedWorld> {
+    fn create(&mut self, input: ContractCreateInput) -> Result<VmOutput, MachineError> {
+        output(self.deploy(input))
+    }
+
+    fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, MachineError> {
+        output(Driver::call(self, input))
+    }
+}
+
+/// For a scenario there is one kind of failure: no output.
+fn output(answer: Result<Outcome, CriticalError>) -> Result<VmOutput, MachineError> {
+    match answer {
+        Ok(Ok(output)) => Ok(output),
+        Ok(Err(failure)) => Err(MachineError(failure.to_string())),
+        Err(error) => Err(MachineError(error.to_string())),
+    }
+}

@@ -1,0 +1,6 @@
+//! The real binary over real pipes: contracts through the driver, and bad nodes with frames made by hand.
+
+mod contracts;
+mod node;
+mod raw;
+mod survival;

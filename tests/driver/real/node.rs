@@ -1,0 +1,112 @@
+//! A node for the tests: a world in memory, the driver, and the real child.
+
+use arwen::driver::{Driver, DriverConfig};
+use arwen::messages::*;
+use arwen::scenario::{Account, NewAddress, SharedWorld};
+use bytes::Bytes;
+use num_bigint::BigUint;
+use std::time::Duration;
+
+pub const USER: Bytes = Bytes::from_static(b"user____________________________");
+pub const CONTRACT: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0contract______________");
+pub const GAS: u64 = 1_000_000;
+
+/// What every child of these tests is built with: each operation costs 1.
+pub fn arguments() -> Arguments {
+    Arguments {
+        vm_type: Bytes::from_static(b"\x05\0"),
+        block_gas_limit: 10_000_000,
+        gas_schedule: arwen::vm::flat_gas_schedule(1, 100_000),
+        kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
+        ..Arguments::default()
+    }
+}
+
+pub fn config() -> DriverConfig {
+    let mut config = DriverConfig::new(arguments());
+    config.binary = Some(env!("CARGO_BIN_EXE_arwen").into());
+    config.max_loop_time = Duration::from_secs(20);
+    config
+}
+
+/// A world with a user who may deploy at [`CONTRACT`].
+pub fn world() -> SharedWorld {
+    let world = SharedWorld::default();
+    world.lock().accounts.insert(USER, Account::default());
+    world.lock().lasting.new_addresses.push(NewAddress {
+        creator: USER,
+        creator_nonce: 0,
+        address: CONTRACT,
+    });
+    world
+}
+
+/// A contract of tests/contracts.
+pub fn wasm(source: &str) -> Bytes {
+    wat::parse_str(source).expect("valid wat").into()
+}
+
+fn vm_input(gas_provided: u64) -> VmInput {
+    VmInput {
+        caller_addr: USER,
+        call_value: Some(BigInt::default()),
+        gas_provided,
+        ..VmInput::default()
+    }
+}
+
+pub fn deploy_input(contract_code: Bytes) -> ContractCreateInput {
+    ContractCreateInput {
+        input: Some(vm_input(GAS)),
+        contract_code,
+        ..ContractCreateInput::default()
+    }
+}
+
+pub fn call_input(function: &str, gas: u64) -> ContractCallInput {
+    ContractCallInput {
+        input: Some(vm_input(gas)),
+        recipient_addr: CONTRACT,
+        function: function.to_owned(),
+    }
+}
+
+/// A node whose contract is deployed already.
+pub struct Node {
+    pub world: SharedWorld,
+    pub driver: Driver<SharedWorld>,
+}
+
+impl Node {
+    pub fn with_contract(config: DriverConfig, source: &str) -> Node {
+        let world = world();
+        let account = Account {
+            code: wasm(source),
+            ..Account::default()
+        };
+        world.lock().accounts.insert(CONTRACT, account);
+        let driver = Driver::new(config, world.clone()).expect("the child starts");
+        Node { world, driver }
+    }
+
+    /// A successful call, which changes the world.
+    pub fn call(&mut self, function: &str) -> VmOutput {
+        let outcome = self
+            .driver
+            .call(call_input(function, GAS))
+            .expect("no critical error");
+        let output = outcome.expect("the VM does not fail");
+        assert_eq!(
+            (output.return_code, output.return_message.as_str()),
+            (0, ""),
+            "{function}"
+        );
+        self.apply(&output);
+        output
+    }
+
+    pub fn apply(&self, output: &VmOutput) {
+        let applied = self.world.lock().apply(Some(&USER), &BigUint::ZERO, output);
+        applied.expect("a consistent output");
+    }
+}

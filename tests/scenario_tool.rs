@@ -1,0 +1,124 @@
+//! Runs the scenarios of tests/scenarios with the real binaries.
+#![cfg(feature = "vm")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The compiled contracts, by the names that the scenarios use.
+struct Contracts(tempfile::TempDir);
+
+impl Contracts {
+    fn compile() -> Contracts {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["counter", "store"] {
+            let source = root().join(format!("tests/contracts/{name}.wat"));
+            let code = wat::parse_file(source).expect("valid text");
+            std::fs::write(folder.path().join(name), code).expect("writable");
+        }
+        Contracts(folder)
+    }
+
+    /// `arwendebug scenario`, with what the scenarios need and more arguments.
+    fn run(&self, arguments: &[&str]) -> Output {
+        let code = |name| self.0.path().join(name).display().to_string();
+        Command::new(env!("CARGO_BIN_EXE_arwendebug"))
+            .arg("scenario")
+            .args([
+                "--replace",
+                &format!("../../contracts/counter.wasm={}", code("counter")),
+            ])
+            .args([
+                "--replace",
+                &format!("../contracts/store.wasm={}", code("store")),
+            ])
+            .args(arguments)
+            .current_dir(root())
+            .env_remove("ARWEN_PATH")
+            .output()
+            .expect("it runs")
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).into_owned()
+}
+
+#[test]
+fn our_scenarios_pass() {
+    let output = Contracts::compile().run(&["tests/scenarios"]);
+    let expected = "ok    tests/scenarios/counter.scen.json\n\
+                    ok    tests/scenarios/protected.scen.json\n\
+                    2 scenarios: 2 passed, 0 failed\n";
+    assert_eq!(text(&output.stdout), expected, "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0));
+    // Nobody watches: no progress.
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn a_child_and_more_machines_give_the_same_report() {
+    let contracts = Contracts::compile();
+    let report = |arguments: &[&str]| {
+        let all = [&["tests/scenarios", "--report", "json"], arguments].concat();
+        let output = contracts.run(&all);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let expected = report(&[]);
+    let json: serde_json::Value = serde_json::from_str(&expected).expect("valid JSON");
+    let ids = json["transactions"].as_array().expect("a list").iter();
+    let ids: Vec<_> = ids
+        .map(|transaction| transaction["txId"].as_str())
+        .collect();
+    let all = [
+        "deploy",
+        "increment",
+        "no such function",
+        "get",
+        "reward",
+        "write",
+        "read",
+    ];
+    assert_eq!(ids, all.map(Some));
+    // `increment` asks for the code and for the value.
+    assert_eq!(json["transactions"][1]["hookCalls"], 2);
+    for arguments in [&["--ipc"][..], &["--jobs", "2"], &["--ipc", "--jobs", "4"]] {
+        assert_eq!(report(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_failed_scenario_is_explained() {
+    let contracts = Contracts::compile();
+    // The prefix is another one, also in the keys of the scenario; but not in the argument of its call.
+    let arguments = ["tests/scenarios", "--protected-prefix", "OTHER"];
+    let output = contracts.run(&arguments);
+    let expected = "ok    tests/scenarios/counter.scen.json\n\
+        FAIL  tests/scenarios/protected.scen.json\n      \
+        tests/scenarios/protected.scen.json: steps[2] (scCall write): status\n        \
+        expected: 10\n             got: 0\n\
+        2 scenarios: 1 passed, 1 failed\n";
+    assert_eq!(text(&output.stdout), expected);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_can_not_be_run_has_an_exit_code_of_its_own() {
+    let contracts = Contracts::compile();
+    let no_path = PathBuf::from("tests/none");
+    let arguments: [&[&str]; 4] = [
+        &[no_path.to_str().expect("a path")],
+        &["tests/contracts"],
+        &["tests/scenarios", "--replace", "no equals sign"],
+        &["tests/scenarios", "--jobs", "0"],
+    ];
+    for arguments in arguments {
+        let output = contracts.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
