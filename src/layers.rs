@@ -35,6 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "vm",
         ],
     ),
+    ("fuzzing", &["frame", "messages"]),
     ("scenario", &["driver", "hooks", "messages", "part", "vm"]),
 ];
 

@@ -33,6 +33,8 @@
 pub mod dialogue;
 pub mod driver;
 pub mod frame;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 pub mod hooks;
 pub mod logs;
 pub mod messages;
