@@ -10,4 +10,6 @@ mod gas_vectors;
 mod gas_vectors_async;
 mod host_functions;
 mod nested;
+mod random_calls;
+mod random_memory;
 mod storage;
