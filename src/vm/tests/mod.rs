@@ -1,10 +1,15 @@
 //! The VM as a node sees it, on both engines.
 
 mod async_calls;
+mod base_rows;
+mod big_int_rows;
 mod construction;
 mod deploy;
+mod ethereum_rows;
+mod execution_rows;
 mod faults;
 mod gas;
 mod host_functions;
 mod nested;
+mod rows;
 mod storage;
