@@ -5,6 +5,7 @@ mod base_rows;
 mod big_int_rows;
 mod construction;
 mod deploy;
+mod ethereum_calls;
 mod ethereum_rows;
 mod execution_rows;
 mod faults;
