@@ -11,6 +11,7 @@ mod execution_rows;
 mod faults;
 mod gas;
 mod host_functions;
+mod memory_edges;
 mod nested;
 mod rows;
 mod storage;
