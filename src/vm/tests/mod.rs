@@ -8,6 +8,7 @@ mod deploy;
 mod ethereum_calls;
 mod ethereum_rows;
 mod execution_rows;
+mod fault_texts;
 mod faults;
 mod gas;
 mod host_functions;
