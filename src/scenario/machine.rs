@@ -6,7 +6,7 @@ use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, VmOutpu
 use crate::part::{Machine, MachineError};
 use std::time::Duration;
 
-/// Makes a machine for a world: [`in_process`], [`in_child`], or a stand-in for tests. The error says what is wrong with
+/// Makes a machine for a world: `in_process`, `in_child`, or a stand-in for tests. The error says what is wrong with
 /// the arguments, or with the machine.
 pub type MachineFactory<'a> =
     dyn Fn(&Arguments, SharedWorld) -> Result<Box<dyn Machine>, String> + Sync + 'a;

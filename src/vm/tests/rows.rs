@@ -298,18 +298,6 @@ impl Row {
     }
 }
 
-/// A signed number of the return data.
-pub fn number(bytes: &[u8]) -> i64 {
-    let sign = if bytes.first().is_some_and(|byte| *byte >= 0x80) {
-        -1
-    } else {
-        0
-    };
-    bytes
-        .iter()
-        .fold(sign, |number, byte| number << 8 | i64::from(*byte))
-}
-
 /// The call of a row: by `caller`, with a value of 258.
 pub fn row_input() -> VmInput {
     VmInput {
