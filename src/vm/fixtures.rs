@@ -62,6 +62,11 @@ pub fn schedule_with(costs: &[(&str, u64)]) -> Vec<GasSectionEntry> {
 
 /// Compiles a contract: adds a memory, and an import for each host function that is called as `$name`, or `$eth.name`.
 pub fn contract(functions: &str) -> Bytes {
+    contract_with_memory("1", functions)
+}
+
+/// Likewise, with a memory of these pages: how many, and how many at most.
+pub fn contract_with_memory(pages: &str, functions: &str) -> Bytes {
     let mut module = String::from("(module ");
     for function in eei::import_table() {
         let prefix = if function.namespace == "env" {
@@ -77,7 +82,7 @@ pub fn contract(functions: &str) -> Bytes {
             module += &import(&identifier, function);
         }
     }
-    module += &format!("(memory (export \"memory\") 1) {functions})");
+    module += &format!("(memory (export \"memory\") {pages}) {functions})");
     wat::parse_str(module).expect("valid text").into()
 }
 
@@ -103,6 +108,8 @@ pub struct World {
     pub builtin_answer: Option<Option<VmOutput>>,
     /// Addresses of another shard than that of the rest.
     pub other_shard: Vec<Bytes>,
+    /// An account that the node refuses to tell of, and what it says instead.
+    pub refuses: Option<(Bytes, &'static str)>,
     /// The name of the hook call at which the node breaks.
     pub breaks_at: Option<&'static str>,
     /// The hook calls of the last run.
@@ -236,6 +243,11 @@ impl BlockchainHook for Node {
 
     fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>> {
         let world = self.ask("account", address)?;
+        if let Some((refused, text)) = &world.refuses
+            && refused == address
+        {
+            return Err(HookError::refused(*text));
+        }
         Ok(world.accounts.get(address).cloned())
     }
 
