@@ -6,6 +6,7 @@ use crate::messages::codec::encode_json_object;
 use crate::messages::{BigInt, VmInput, VmOutput};
 use crate::vm::VmError;
 use crate::vm::fixtures::*;
+use bytes::Bytes;
 use std::cell::RefCell;
 
 /// Runs something that uses what a VM remembers: big integers, calldata, return data, locked gas, instances, promises.
@@ -25,14 +26,16 @@ const fn run(contract: &'static str, function: &'static str, call_type: i64) -> 
     }
 }
 
-const RUNS: [Run; 11] = [
+const RUNS: [Run; 13] = [
     run("self", "numbers", 0),
     run("self", "calldata", 0),
+    run("self", "more calldata", 0),
     run("self", "storage", 0),
     run("self", "nested", 0),
     run("self", "nested", 1),
     run("self", "signal", 1),
     run("self", "trap", 1),
+    run("self", "trap with locked gas", 1),
     run("self", "fault", 0),
     run("self", "panic", 0),
     run("promises", "f", 0),
@@ -42,12 +45,15 @@ const RUNS: [Run; 11] = [
 fn set_up(bench: &mut Bench) {
     let callee = r#"(func (export "panic") (drop (call $getReturnDataSize (i32.const -1))))
         (func (export "g") (call $bigIntFinishUnsigned (i32.const 4)) (call $bigIntSetInt64 (i32.const 4) (i64.const 8)))"#;
+    let selector = "(call $eth.callDataCopy (i32.const 0) (i32.const 0) (i32.const 4)) (call $finish (i32.const 0) (i32.const 4))";
     let functions = format!(
         r#"{} (data (i32.const 100) "gpanickey")
         (func (export "numbers")
             (call $bigIntFinishUnsigned (i32.const 4)) (call $bigIntSetInt64 (i32.const 4) (i64.const 9))
             {} (call $getCaller (i32.const 70000)) {})
-        (func (export "calldata") {})
+        (func (export "calldata") {selector})
+        (func (export "more calldata") {selector} {selector})
+        (func (export "trap with locked gas") unreachable)
         (func (export "storage")
             (drop (call $storageStore (i32.const 106) (i32.const 3) (i32.const 106) (i32.const 2)))
             (call $writeLog (i32.const 106) (i32.const 3) (i32.const 0) (i32.const 2))
@@ -60,7 +66,6 @@ fn set_up(bench: &mut Bench) {
         callee_data("callee", ""),
         status("(call $bigIntNew (i64.const 1))"),
         status("(memory.size)"),
-        status("(call $eth.getCallDataSize)"),
         execute("Dest", "g").replace("i32.const 64", "i32.const 100"),
         execute("Same", "g").replace("i32.const 64", "i32.const 100"),
         execute("Same", "g").replace("i32.const 64", "i32.const 100"),
@@ -76,31 +81,31 @@ fn set_up(bench: &mut Bench) {
 }
 
 /// What the node is sent; the text of a fault, if there is no output.
-fn bytes(result: Result<VmOutput, VmError>) -> Vec<u8> {
+fn sent(result: Result<VmOutput, VmError>) -> String {
     match result {
         Ok(output) => {
             let mut bytes = Vec::new();
             encode_json_object(&output, false, &mut bytes);
-            bytes
+            String::from_utf8(bytes).expect("JSON is text")
         }
-        Err(VmError::HostFault(text)) => text.into(),
+        Err(VmError::HostFault(text)) => text,
         Err(other) => panic!("{other}"),
     }
 }
 
 impl Run {
-    fn on(&self, bench: &mut Bench) -> Vec<u8> {
+    fn on(&self, bench: &mut Bench) -> String {
         let input = VmInput {
             call_type: self.call_type,
             call_value: Some(BigInt::from(1u64)),
             ..input(&[b"argument"])
         };
-        bytes(bench.call_with(self.contract, self.function, input))
+        sent(bench.call_with(self.contract, self.function, input))
     }
 }
 
 /// The bytes of a run by a VM that has done nothing before.
-fn first_bytes(run: &Run) -> [Vec<u8>; 2] {
+fn first_bytes(run: &Run) -> [String; 2] {
     let found = RefCell::new(Vec::new());
     on_each_engine(|bench| {
         set_up(bench);
@@ -114,12 +119,7 @@ fn first_bytes(run: &Run) -> [Vec<u8>; 2] {
 fn a_run_gives_the_same_bytes_on_both_engines_and_after_any_other() {
     let expected = RUNS.each_ref().map(|run| {
         let [wasmer, wasmi] = first_bytes(run);
-        assert_eq!(
-            String::from_utf8_lossy(&wasmer),
-            String::from_utf8_lossy(&wasmi),
-            "{}",
-            run.name
-        );
+        assert_eq!(wasmer, wasmi, "{}", run.name);
         wasmer
     });
     // Each is something else, so that one can't pass for another.
@@ -133,11 +133,7 @@ fn a_run_gives_the_same_bytes_on_both_engines_and_after_any_other() {
                 before.on(bench);
                 let (found, again) = (run.on(bench), run.on(bench));
                 let names = (before.name, run.name);
-                assert_eq!(
-                    String::from_utf8_lossy(&found),
-                    String::from_utf8_lossy(expected),
-                    "{names:?}"
-                );
+                assert_eq!(&found, expected, "{names:?}");
                 assert_eq!(found, again, "{names:?}");
             }
         }
@@ -146,21 +142,30 @@ fn a_run_gives_the_same_bytes_on_both_engines_and_after_any_other() {
 
 #[test]
 fn deploys_give_the_same_bytes_after_any_run() {
-    on_each_engine(|bench| {
-        set_up(bench);
-        // In init, whose handles and calldata begin anew as well.
-        let init = format!(
-            r#"(func (export "init") (call $bigIntFinishUnsigned (i32.const 4)) {} {})"#,
-            status("(call $bigIntNew (i64.const 1))"),
-            status("(call $eth.getCallDataSize)")
-        );
-        let mut deploy = |before: Option<&Run>| {
+    // In init, where handles and calldata begin anew as well.
+    let init = format!(
+        r#"(func (export "init") (call $bigIntFinishUnsigned (i32.const 4)) {} {})"#,
+        status("(call $bigIntNew (i64.const 1))"),
+        status("(call $eth.getCallDataSize)")
+    );
+    let good = contract(&init);
+    // A failure that reports gas, were any still locked.
+    let bad = Bytes::from("no wasm");
+    let deploys = |before: Option<&Run>, code: &Bytes| {
+        let found = RefCell::new(Vec::new());
+        on_each_engine(|bench| {
+            set_up(bench);
             before.map(|run| run.on(bench));
-            bytes(Ok(bench.create(contract(&init), input(&[b"argument"]))))
-        };
-        let expected = deploy(None);
+            let output = bench.create(code.clone(), input(&[b"argument"]));
+            found.borrow_mut().push(sent(Ok(output)));
+        });
+        found.into_inner()
+    };
+    for code in [&good, &bad] {
+        let expected = deploys(None, code);
+        assert_eq!(expected[0], expected[1]);
         for run in &RUNS {
-            assert_eq!(deploy(Some(run)), expected, "{}", run.name);
+            assert_eq!(deploys(Some(run), code), expected, "{}", run.name);
         }
-    });
+    }
 }
