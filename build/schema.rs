@@ -7,6 +7,9 @@ use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, Fi
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+/// Fields from this number on are extensions of ours, which old peers do not know.
+const FIRST_EXTENSION: i32 = 100;
+
 const INFALLIBLE: &str = "writing to a String can't fail";
 
 /// The generated Rust source for all descriptors.
@@ -144,9 +147,13 @@ impl<'a> Schema<'a> {
                 "{index} => {{ json::{module}::read(&mut self.{name}, input)?; true }}"
             )
             .expect(INFALLIBLE);
+            let method = match field.number() >= FIRST_EXTENSION {
+                true => "extension",
+                false => "member",
+            };
             writeln!(
                 write,
-                "out.member({:?}, json::{module}::is_zero(&self.{name}), |out| json::{module}::write(&self.{name}, out));",
+                "out.{method}({:?}, json::{module}::is_zero(&self.{name}), |out| json::{module}::write(&self.{name}, out));",
                 names[index]
             )
             .expect(INFALLIBLE);

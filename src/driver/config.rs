@@ -58,7 +58,7 @@ impl DriverConfig {
     }
 
     /// The path of the binary.
-    pub(super) fn binary(&self) -> Result<PathBuf, Fault> {
+    pub(super) fn binary_path(&self) -> Result<PathBuf, Fault> {
         match &self.binary {
             Some(path) => Ok(path.clone()),
             None => Ok(Places::of_this_process().find()?),

@@ -251,7 +251,7 @@ impl<H: BlockchainHook> Driver<H> {
         }
         std::thread::sleep(due_in);
         self.stats.starts_total += 1;
-        let spawned = self.config.binary().and_then(|path| {
+        let spawned = self.config.binary_path().and_then(|path| {
             info!(target: LOGGER, path = %path.display(), "start arwen");
             Ok(Process::spawn(&path, &self.config, self.counters.clone())?)
         });

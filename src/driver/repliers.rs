@@ -42,7 +42,8 @@ macro_rules! answers {
         impl Answer for $request {
             fn answer(self, $hook: &mut dyn BlockchainHook) -> HookResult<$response> {
                 let $this = self;
-                Ok($response { $field: $value })
+                #[allow(clippy::needless_update, reason = "a new field of the schema needs no edit here")]
+                Ok($response { $field: $value, ..Default::default() })
             }
         }
     )*};

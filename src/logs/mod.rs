@@ -1,6 +1,6 @@
 //! Log lines and log profiles, for both sides (spec wire.md 7).
 //!
-//! The child turns its `tracing` events into [lines](line) with a [`LogLayer`], which keeps to the levels that the node's
+//! The child turns its `tracing` events into [lines](mod@line) with a [`LogLayer`], which keeps to the levels that the node's
 //! [profile] asks for, and puts them into a [`LineQueue`]. The queue never blocks: what does not fit is dropped and
 //! counted. A thread of the child (`part::logs`) writes them to fd 7; on the node's side the driver reads them.
 

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `mod.rs` | the life of the child: start, loop, end, and what is said about it |
-//! | [`message_loop`] | request in, response out |
+//! | `message_loop` | request in, response out |
 //! | [`logs`] | log lines to the node, log profiles from it |
 //! | `gateway` | the hooks as the VM sees them: messages to the node |
 //! | `process` | what concerns the process as such |

@@ -6,7 +6,7 @@ use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, VmOutpu
 use crate::part::{Machine, MachineError};
 use std::time::Duration;
 
-/// Makes a machine for a world: [`in_process`], [`in_child`], or a stand-in for tests. The error says what is wrong with
+/// Makes a machine for a world: `in_process`, `in_child`, or a stand-in for tests. The error says what is wrong with
 /// the arguments, or with the machine.
 pub type MachineFactory<'a> =
     dyn Fn(&Arguments, SharedWorld) -> Result<Box<dyn Machine>, String> + Sync + 'a;
@@ -20,8 +20,8 @@ pub fn in_process(arguments: &Arguments, world: SharedWorld) -> Result<Box<dyn M
     crate::part::build_vm(arguments, Box::new(world))
 }
 
-/// The VM in a child process, with the pipes and messages between that a node has. For where the binary is looked for, see
-/// [`DriverConfig::binary`].
+/// The VM in a child process, with the pipes and messages between that a node has. [`DriverConfig`] says at its field
+/// `binary` where the program is looked for.
 pub fn in_child(arguments: &Arguments, world: SharedWorld) -> Result<Box<dyn Machine>, String> {
     let config = DriverConfig {
         max_loop_time: MAX_LOOP_TIME,

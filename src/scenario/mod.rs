@@ -32,6 +32,8 @@ mod world;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod quirk_tests;
 
 #[cfg(feature = "vm")]
 pub use machine::in_process;

@@ -50,6 +50,16 @@ fn cost(key: &'static str) -> GasCostEntry {
     }
 }
 
+/// A schedule where only these keys cost something else, in whatever sections they are.
+pub fn schedule_with(costs: &[(&str, u64)]) -> Vec<GasSectionEntry> {
+    let mut schedule = schedule_entries();
+    for entry in schedule.iter_mut().flat_map(|section| &mut section.value) {
+        let cost = costs.iter().find(|(key, _)| entry.key == *key);
+        entry.value = cost.map_or(entry.value, |(_, cost)| *cost);
+    }
+    schedule
+}
+
 /// Compiles a contract: adds a memory, and an import for each host function that is called as `$name`, or `$eth.name`.
 pub fn contract(functions: &str) -> Bytes {
     let mut module = String::from("(module ");
@@ -324,6 +334,21 @@ impl Bench {
         self.call("self", function, arguments)
     }
 
+    /// Likewise, successfully; returns the gas that it used besides that for the code.
+    pub fn executed(&mut self, functions: &str, function: &str, arguments: &[&[u8]]) -> u64 {
+        let output = self.run(functions, function, arguments);
+        assert_eq!(end(&output), (0, ""), "{function}");
+        GAS - contract(functions).len() as u64 - output.gas_remaining
+    }
+
+    /// The text of the fault in which a call ends.
+    pub fn fault(&mut self, name: &str, function: &str, input: VmInput) -> String {
+        match self.call_with(name, function, input) {
+            Err(VmError::HostFault(text)) => text,
+            other => panic!("{function}: {other:?}"),
+        }
+    }
+
     /// Calls a function of a contract of the world.
     pub fn call(&mut self, name: &str, function: &str, arguments: &[&[u8]]) -> VmOutput {
         self.call_with(name, function, input(arguments))
@@ -383,6 +408,17 @@ pub fn updates(account: &OutputAccount) -> Vec<(Bytes, Bytes)> {
             (value.offset, value.data)
         })
         .collect()
+}
+
+/// A number that a contract has returned.
+pub fn number(item: &[u8]) -> i64 {
+    let sign = if item.first().is_some_and(|byte| *byte > 127) {
+        -1
+    } else {
+        0
+    };
+    item.iter()
+        .fold(sign, |number, byte| number << 8 | i64::from(*byte))
 }
 
 /// Code and message, for comparison.

@@ -60,6 +60,13 @@ const DIFFERENCES: &[(&str, &[u32], Here)] = &[
         &[1],
         Here::Writes(r##"{"DialogueNonce":0,"Kind":#,"ErrorMessage":"","Arguments":null}"##),
     ),
+    (
+        "initialize: old name ElrondProtectedKeyPrefix is unknown",
+        &[1],
+        Here::Writes(
+            r##"{"DialogueNonce":0,"Kind":#,"ErrorMessage":"","Arguments":{"VMType":null,"BlockGasLimit":0,"GasSchedule":null,"ProtocolBuiltinFunctions":null,"Kalyan3104ProtectedKeyPrefix":null,"LogsMarshalizer":0,"MessagesMarshalizer":0,"ElrondProtectedKeyPrefix":"RUxST05E"}}"##,
+        ),
+    ),
 ];
 
 /// The recorded payloads, without the torn frames.

@@ -130,6 +130,11 @@ fn behave(function: &str, node: &mut Node, profiles: &OwnedFd, logs: &OwnedFd) {
             }
             return bytes(node, &both);
         }
+        "once-more" => {
+            respond(node, Vec::new());
+            bytes(node, b"\x02\0\0\0\x05\0\0\0{}");
+            return log(logs, br#"{"Message":"said it again"}"#);
+        }
         "fds" => return respond(node, vec![descriptors_of_this_process()]),
         "flood" => flood(),
         "log-flood" => {

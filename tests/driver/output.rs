@@ -44,7 +44,7 @@ fn profile(patterns: &str) -> LogProfile {
 }
 
 /// The log line counter soon has this value.
-fn lines_become(driver: &Driver<Hook>, lines: u64) {
+pub fn lines_become(driver: &Driver<Hook>, lines: u64) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while driver.stats().log_lines_total != lines {
         let stats = driver.stats();

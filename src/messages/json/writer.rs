@@ -56,6 +56,13 @@ impl<'a> Writer<'a> {
         self.comma = true;
     }
 
+    /// Likewise for a member that is left out when it is zero: an old peer need not see it.
+    pub fn extension(&mut self, name: &str, is_zero: bool, value: impl FnOnce(&mut Self)) {
+        if !is_zero {
+            self.member(name, is_zero, value);
+        }
+    }
+
     /// Writes a member with any name.
     pub fn named_member(&mut self, name: &str, value: impl FnOnce(&mut Self)) {
         self.separate();

@@ -112,7 +112,7 @@ fn read_promises(
         return Ok(());
     }
     const FIELDS: [&str; 3] = ["CallerAddr", "ReturnData", "AsyncContextMap"];
-    input.object(|name, input| match position(&FIELDS, &name) {
+    input.object(|name, input| match position(&FIELDS, name) {
         0 => byte_string::read(&mut promises.caller, input),
         1 => byte_string::read(&mut promises.return_data, input),
         2 => {
@@ -121,8 +121,8 @@ fn read_promises(
                 return Ok(());
             }
             input.object(|identifier, input| {
-                let group = read_group(&identifier, input, null)?;
-                match promises.group(&identifier) {
+                let group = read_group(identifier, input, null)?;
+                match promises.group(identifier) {
                     Some(earlier) => *earlier = group,
                     None => promises.groups.push(group),
                 }
@@ -147,7 +147,7 @@ fn read_group(
         return Ok(group);
     }
     const FIELDS: [&str; 2] = ["Callback", "AsyncCalls"];
-    input.object(|name, input| match position(&FIELDS, &name) {
+    input.object(|name, input| match position(&FIELDS, name) {
         0 => read_name(&mut group.callback, input),
         1 => {
             group.calls.clear();
@@ -180,7 +180,7 @@ fn read_call(input: &mut Reader<'_>, null: &mut bool) -> Result<Promise, JsonErr
         "ErrorCallback",
         "ProvidedGas",
     ];
-    input.object(|name, input| match position(&FIELDS, &name) {
+    input.object(|name, input| match position(&FIELDS, name) {
         0 => {
             let mut status: u8 = 0;
             integer::read(&mut status, input)?;

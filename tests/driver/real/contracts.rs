@@ -236,3 +236,42 @@ fn a_contract_reaches_every_hook_that_needs_no_other_contract() {
         ]
     );
 }
+
+/// The two families of nodes spell the protected prefix and a section of the gas schedule differently.
+#[test]
+fn one_binary_serves_both_families_of_nodes() {
+    const PROTECTED: &str = r#"(module
+        (import "env" "int64storageStore" (func $store (param i32 i32 i64) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "ELRONDkey KALYAN3104key")
+        (func (export "elrond") (drop (call $store (i32.const 0) (i32.const 9) (i64.const 1))))
+        (func (export "kalyan3104") (drop (call $store (i32.const 10) (i32.const 13) (i64.const 1)))))"#;
+
+    let mut elrond = config();
+    let arguments = &mut elrond.arguments;
+    arguments.kalyan3104_protected_key_prefix = Bytes::new();
+    arguments.elrond_protected_key_prefix = "ELROND".into();
+    for section in &mut arguments.gas_schedule {
+        if section.key == "Kalyan3104APICost" {
+            section.key = "ElrondAPICost".into();
+        }
+    }
+    for (config, protected) in [(elrond, "elrond"), (config(), "kalyan3104")] {
+        let mut node = Node::with_contract(config, PROTECTED);
+        for function in ["elrond", "kalyan3104"] {
+            let outcome = node
+                .driver
+                .call(call_input(function, GAS))
+                .expect("no critical error");
+            let output = outcome.expect("the VM does not fail");
+            let expected = match function == protected {
+                true => ReturnCode::ExecutionFailed,
+                false => ReturnCode::Ok,
+            };
+            assert_eq!(
+                output.return_code, expected as i64,
+                "{function} for {protected}"
+            );
+        }
+    }
+}
