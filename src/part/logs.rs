@@ -32,16 +32,22 @@ pub struct LogsHandle {
 /// Both pipes may be missing. Lines wait until [`LogsHandle::set_format`] says how they are written. Two threads are
 /// started: whatever must happen before the process has a second thread comes first.
 pub fn start(profile_pipe: Option<OwnedFd>, log_pipe: Option<OwnedFd>) -> LogsHandle {
-    let (layer, handle) = attach(profile_pipe, log_pipe);
-    // It fails when there is one already; then that one gets the events, and ours none.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
-    handle
+    attach(profile_pipe, log_pipe, |layer| {
+        // It fails when there is one already; then that one gets the events, and ours none.
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
+    })
 }
 
-/// Starts the threads; nothing is written unless `layer` gets events.
-fn attach(profile_pipe: Option<OwnedFd>, log_pipe: Option<OwnedFd>) -> (LogLayer, LogsHandle) {
+/// Starts the threads; nothing is written unless the layer gets events. It is installed first: the node may have sent a
+/// profile already, whose thread says so at once.
+fn attach(
+    profile_pipe: Option<OwnedFd>,
+    log_pipe: Option<OwnedFd>,
+    install: impl FnOnce(LogLayer),
+) -> LogsHandle {
     let logs = Arc::new(Logs::default());
     let format = Arc::new(OnceLock::new());
+    install(LogLayer::new(logs.clone()));
     let writer = log_pipe.and_then(|pipe| {
         let (logs, format) = (logs.clone(), format.clone());
         spawn("log-writer", move || write_lines(&pipe, &logs, &format))
@@ -53,13 +59,11 @@ fn attach(profile_pipe: Option<OwnedFd>, log_pipe: Option<OwnedFd>) -> (LogLayer
         let logs = logs.clone();
         spawn("log-profiles", move || read_profiles(&pipe, &logs));
     }
-    let layer = LogLayer::new(logs.clone());
-    let handle = LogsHandle {
+    LogsHandle {
         logs,
         format,
         writer,
-    };
-    (layer, handle)
+    }
 }
 
 impl LogsHandle {
@@ -177,7 +181,9 @@ mod tests {
     fn child() -> (LogLayer, LogsHandle, Node) {
         let (profile_pipe, profiles) = nix::unistd::pipe().expect("a pipe");
         let (lines, log_pipe) = nix::unistd::pipe().expect("a pipe");
-        let (layer, handle) = attach(Some(profile_pipe), Some(log_pipe));
+        let mut layer = None;
+        let handle = attach(Some(profile_pipe), Some(log_pipe), |it| layer = Some(it));
+        let layer = layer.expect("installed");
         let decoder = Decoder::new(Header::Log, line::PAYLOAD_LIMIT_BYTES);
         let node = Node {
             profiles,
@@ -274,7 +280,8 @@ mod tests {
 
     #[test]
     fn a_child_without_log_pipes_is_silent() {
-        let (layer, handle) = attach(None, None);
+        let mut layer = None;
+        let handle = attach(None, None, |it| layer = Some(it));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             info!(target: "arwen/host", "nobody reads");
         });

@@ -84,6 +84,23 @@ impl Raw {
         (kind, String::from_utf8(payload).expect("UTF-8"))
     }
 
+    fn send_profile(&mut self, patterns: &str) {
+        let profile = format!(
+            r#"{{"LogLevelPatterns":"{patterns}","WithCorrelation":false,"WithLoggerName":true}}"#
+        );
+        let length = (profile.len() as u32).to_le_bytes();
+        let frame = [&length, profile.as_bytes()].concat();
+        self.profiles.write_all(&frame).expect("read by the child");
+    }
+
+    fn log_line(&mut self) -> String {
+        let mut header = [0; 4];
+        self.logs.read_exact(&mut header).expect("a line");
+        let mut line = vec![0; u32::from_le_bytes(header) as usize];
+        self.logs.read_exact(&mut line).expect("a line");
+        String::from_utf8(line).expect("UTF-8")
+    }
+
     /// How it ended: the exit code and stderr.
     fn end(mut self) -> (i32, String) {
         drop(self.requests.take());
@@ -197,13 +214,47 @@ fn a_bad_initialize_ends_the_child() {
 }
 
 #[test]
+fn a_log_profile_changes_what_the_next_request_logs() {
+    let mut raw = Raw::start();
+    let wait = frame(46, WAIT);
+    raw.send_profile("*:INFO");
+    assert!(raw.log_line().contains("Profile change applied."));
+    raw.send(&wait);
+    raw.receive();
+    // Nothing of the request was logged: the next line is again about the profile.
+    raw.send_profile("*:TRACE");
+    let line = raw.log_line();
+    assert!(
+        line.contains(r#""Message":"Profile change applied.","LogLevel":2"#),
+        "{line}"
+    );
+    assert!(
+        line.contains(r#""LoggerName":"pipes/childPart","Correlation":{}"#),
+        "{line}"
+    );
+    raw.send(&wait);
+    raw.receive();
+    // The child may still have been busy with the first request when the profile came.
+    let mut line = raw.log_line();
+    while !line.contains("RECEIVED") {
+        line = raw.log_line();
+    }
+    // TRACE is 0 and therefore left out.
+    let size = WAIT.len();
+    let expected =
+        format!(r#"{{"Message":"[ARWEN][#1]: RECEIVED message","Args":["size","{size}","msg""#);
+    assert!(line.starts_with(&expected), "{line}");
+    assert!(
+        line.contains(r#""LoggerName":"arwen/baseMessenger""#),
+        "{line}"
+    );
+    assert_eq!(raw.end().0, 3);
+}
+
+#[test]
 fn nobody_reading_the_logs_does_not_slow_the_child_down() {
     let mut raw = Raw::start();
-    let profile = r#"{"LogLevelPatterns":"*:TRACE","WithCorrelation":true,"WithLoggerName":true}"#;
-    let length = (profile.len() as u32).to_le_bytes();
-    raw.profiles
-        .write_all(&[&length, profile.as_bytes()].concat())
-        .expect("read by the child");
+    raw.send_profile("*:TRACE");
     let wait = frame(46, WAIT);
     let start = Instant::now();
     for _ in 0..3000 {
@@ -217,15 +268,8 @@ fn nobody_reading_the_logs_does_not_slow_the_child_down() {
     );
 
     // The pipe is full of lines by now, and each is one that a reader takes.
-    let mut header = [0; 4];
-    raw.logs.read_exact(&mut header).expect("a line");
-    let mut line = vec![0; u32::from_le_bytes(header) as usize];
-    raw.logs.read_exact(&mut line).expect("a line");
-    assert!(
-        line.starts_with(br#"{"Message":"#),
-        "{}",
-        line.escape_ascii()
-    );
+    let line = raw.log_line();
+    assert!(line.starts_with(r#"{"Message":"#), "{line}");
     assert_eq!(raw.end().0, 3);
 }
 
