@@ -293,8 +293,22 @@ mod tests {
 
     #[test]
     fn return_codes_have_the_names_of_the_reference() {
-        assert_eq!(return_code_text(0), "ok");
-        assert_eq!(return_code_text(8), "call stack overflow");
+        let names = [
+            "ok",
+            "function not found",
+            "wrong signature for function",
+            "contract not found",
+            "user error",
+            "out of gas",
+            "account collision",
+            "out of funds",
+            "call stack overflow",
+            "contract invalid",
+            "execution failed",
+        ];
+        for (code, name) in (0..).zip(names) {
+            assert_eq!(return_code_text(code), name);
+        }
         assert_eq!(return_code_text(11), "unknown error, code: 11");
         assert_eq!(return_code_text(-1), "unknown error, code: -1");
         assert_eq!(

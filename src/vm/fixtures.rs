@@ -112,6 +112,8 @@ pub struct World {
     pub refuses: Option<(Bytes, &'static str)>,
     /// The name of the hook call at which the node breaks.
     pub breaks_at: Option<&'static str>,
+    /// The name of the hook call at which our own code panics.
+    pub panics_at: Option<&'static str>,
     /// The hook calls of the last run.
     pub calls: Vec<String>,
 }
@@ -151,6 +153,11 @@ impl Node {
         world.calls.push(format!("{call}({subject})"));
         if world.breaks_at == Some(call) {
             return Err(HookError::Fatal("the pipe is broken".into()));
+        }
+        if world.panics_at == Some(call) {
+            // Nobody else may see the world as broken.
+            drop(world);
+            panic!("{call} panics");
         }
         Ok(world)
     }

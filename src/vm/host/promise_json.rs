@@ -258,8 +258,42 @@ mod tests {
     }
 
     #[test]
+    fn what_others_wrote_is_read_as_go_reads_it() {
+        // Later groups replace earlier ones, unknown fields are left out, and a null list is empty.
+        let text = r#"{"x":[1],"AsyncContextMap":{
+            "a":{"Callback":"first"},
+            "b":{"x":{},"AsyncCalls":[{"Status":1,"x":null},{"Status":2},{"Status":0}]},
+            "c":{"AsyncCalls":null},
+            "a":{"Callback":"second"}}}"#;
+        let promises = read(text.as_bytes()).expect("well-formed");
+        let names = promises.groups.iter().map(|group| &group.identifier[..]);
+        assert_eq!(names.collect::<Vec<_>>(), [b"a", b"b", b"c"]);
+        assert_eq!(promises.groups[0].callback, "second");
+        let calls = promises.groups[1].calls.iter().map(|call| call.status);
+        let expected = [
+            PromiseStatus::Resolved,
+            PromiseStatus::Rejected,
+            PromiseStatus::Pending,
+        ];
+        assert_eq!(calls.collect::<Vec<_>>(), expected);
+        assert!(promises.groups[2].calls.is_empty());
+    }
+
+    #[test]
+    fn the_escapes_of_control_characters() {
+        let mut promises = Promises::default();
+        promises.add("\t\r\n\u{7f}".into(), Promise::default());
+        let text = write(&promises);
+        assert!(text.contains("{\"\\t\\r\\n\u{7f}\":"), "{text}");
+    }
+
+    #[test]
     fn nulls_break_the_run_and_bad_text_fails_it() {
-        for null in ["null", r#"{"AsyncContextMap":{"a":null}}"#] {
+        for null in [
+            "null",
+            r#"{"AsyncContextMap":{"a":null}}"#,
+            r#"{"AsyncContextMap":{"a":{"AsyncCalls":[null]}}}"#,
+        ] {
             assert!(
                 matches!(read(null.as_bytes()), Err(Failure::Broken(_))),
                 "{null}"

@@ -1,6 +1,7 @@
 //! What a VM needs, and what it tells the log.
 
 use crate::vm::fixtures::*;
+use crate::vm::flat_gas_schedule;
 use crate::vm::{Vm, VmError, VmParameters};
 use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
@@ -66,4 +67,9 @@ fn runs_are_told_to_the_log() {
         ];
         assert_eq!(*events.lock().expect("no panics"), expected);
     });
+}
+
+#[test]
+fn a_flat_schedule_has_every_cost() {
+    assert_eq!(flat_gas_schedule(1, 100_000), schedule_entries());
 }

@@ -31,3 +31,4 @@ mod random_memory;
 mod rows;
 mod storage;
 mod texts;
+mod unusual;
