@@ -144,7 +144,8 @@ fn gas_left_is_what_was_provided_less_what_was_used_and_never_less_than_nothing(
             let functions = format!(r#"(func (export "f") (call $int64finish (call {name})))"#);
             let output = run_with_limit(bench, &functions, 1000);
             assert_eq!(number(&output.return_data[0]), 1000 - 2);
-            // 1 and 1 for the first, 2 and 1 for the charge, which takes all that is left and leaves nothing to ask for.
+            // 1 and 1 for the first, 2 and 1 for the charge, which takes all that is left and leaves nothing to ask
+            // for.
             let functions = format!(
                 r#"(func (export "f") (local $left i64)
                     (local.set $left (call {name}))

@@ -1,10 +1,11 @@
 //! The numbers that the tests of the reference assert (spec gas.md 9), a test for each row.
 //!
 //! The reference's contracts are not here; ours are made to the same figures. They have the same number of bytes
-//! ([`padded`]), forward the same gas, hand over as many bytes of arguments, and use as many points before, in and after
-//! the nested call: what their calls cost is counted at each function, the rest is `nop`. So the rules that make up a
-//! sum are the same. In the comments `c + b` stands for constants and calls (with what is done to the result), and for
-//! what the host functions charge. In this schedule everything costs 1, so a function that handles n bytes charges 1 + n.
+//! ([`padded`]), forward the same gas, hand over as many bytes of arguments, and use as many points before, in and
+//! after the nested call: what their calls cost is counted at each function, the rest is `nop`. So the rules that
+//! make up a sum are the same. In the comments `c + b` stands for constants and calls (with what is done to the
+//! result), and for what the host functions charge. In this schedule everything costs 1, so a function that handles n
+//! bytes charges 1 + n.
 
 use crate::messages::{VmInput, VmOutput};
 use crate::vm::fixtures::*;
@@ -365,8 +366,8 @@ fn leave(bench: &mut Bench, gas: u64) {
     bench.world().builtin_answer = Some(Some(answer));
 }
 
-// The three functions of the reference are not equally long: 92, 96 and 96 points. Each makes the execution (11 + 1), tells
-// how it went (8), and ends (1); the rest is nothing.
+// The three functions of the reference are not equally long: 92, 96 and 96 points. Each makes the execution (11 + 1),
+// tells how it went (8), and ends (1); the rest is nothing.
 
 #[test]
 fn builtin_that_leaves_400_of_500() {
@@ -396,8 +397,8 @@ fn builtin_that_leaves_everything() {
 #[test]
 fn builtin_that_fails() {
     on_each_engine(|bench| {
-        // The reference's test names a function that is no built-in one, so its contract is to run, and can't pay for its
-        // code of 1404 bytes: that costs the same as a hook that fails.
+        // The reference's test names a function that is no built-in one, so its contract is to run, and can't pay for
+        // its code of 1404 bytes: that costs the same as a hook that fails.
         for function in [BUILTIN, "noBuiltin"] {
             let (left, returned) = left_after_builtin(bench, function, 75);
             assert_eq!(left, 100_000 - 1404 - 96 - 500);

@@ -19,8 +19,8 @@ const CALLBACK: u64 = 225;
 /// The call: two writes (12 + 24), two items of return data (6 + 28), a transfer (6 + 6), the argument becomes a digit
 /// of the data (7 + 1), 51 times nothing, the asynchronous call with 39 bytes (5 + 40), which never returns: 186.
 ///
-/// The callback, for four arguments: their number (4 + 1), one of them (5 + 1), a comparison (5), a byte returned (3 + 2),
-/// the end of the `if`, a read (5 + 12), 4 bytes returned (3 + 5), 177 times nothing, the end: 225.
+/// The callback, for four arguments: their number (4 + 1), one of them (5 + 1), a comparison (5), a byte returned (3
+/// + 2), the end of the `if`, a read (5 + 12), 4 bytes returned (3 + 5), 177 times nothing, the end: 225.
 fn parent() -> Bytes {
     let functions = format!(
         r#"(data (i32.const 0) "{:_<32}") (data (i32.const 63) "\07")
@@ -55,8 +55,9 @@ fn parent() -> Bytes {
     padded(&functions, PARENT_BYTES)
 }
 
-/// An argument (5 + 1), a comparison (5), a byte returned (3 + 2), two arguments more (8 + 2), a transfer (6 + 7), 10 bytes
-/// returned (3 + 11), a transfer (6 + 1), 5 bytes returned (3 + 6), a write (6 + 10), 84 times nothing, the end: 170.
+/// An argument (5 + 1), a comparison (5), a byte returned (3 + 2), two arguments more (8 + 2), a transfer (6 + 7), 10
+/// bytes returned (3 + 11), a transfer (6 + 1), 5 bytes returned (3 + 6), a write (6 + 10), 84 times nothing, the
+/// end: 170.
 fn child() -> Bytes {
     let functions = format!(
         r#"(data (i32.const 0) "{:_<32}") (data (i32.const 64) "{:_<32}") (data (i32.const 127) "\04")
@@ -146,9 +147,9 @@ fn async_call_with_00() {
 #[test]
 fn async_call_with_01_and_a_lock_of_3000() {
     on_each_engine_with(schedule_with_lock(3000), |bench| {
-        // The child fails and takes all that it was given: the caller keeps the step by which that was less. The callback
-        // is paid out of the lock: 3001 less a step and 22 bytes, of which the code takes 1878. That has been used up
-        // by then, so what is left of it does not count.
+        // The child fails and takes all that it was given: the caller keeps the step by which that was less. The
+        // callback is paid out of the lock: 3001 less a step and 22 bytes, of which the code takes 1878. That has
+        // been used up by then, so what is left of it does not count.
         let output = call(bench, &[1]);
         assert_eq!(output.return_data[2..], ["succ"]);
         assert_eq!(output.gas_remaining, 0);

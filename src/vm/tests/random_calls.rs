@@ -22,9 +22,9 @@ const MAXIMUM_PARAMETERS: usize = 11;
 /// Shifts by more would make numbers of up to 256 MiB, which takes long and tells nothing new.
 const LARGEST_SHIFT: i64 = 4096;
 
-/// What contracts have in memory at first: addresses at 0, 32, 64 and 96 (of nobody), the values 5 and 0 at 128 and 160,
-/// names of functions, two lengths (1 and 2) before their arguments, data for asynchronous calls, a protected key, a
-/// contract that can be deployed, and predefined addresses of 20 bytes.
+/// What contracts have in memory at first: addresses at 0, 32, 64 and 96 (of nobody), the values 5 and 0 at 128 and
+/// 160, names of functions, two lengths (1 and 2) before their arguments, data for asynchronous calls, a protected
+/// key, a contract that can be deployed, and predefined addresses of 20 bytes.
 pub(super) fn data() -> String {
     let deployable = contract(r#"(func (export "init") (drop (call $getNumArguments)))"#);
     let code: String = deployable
