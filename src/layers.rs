@@ -35,8 +35,21 @@ const LAYERS: &[(&str, &[&str])] = &[
             "vm",
         ],
     ),
-    ("fuzzing", &["frame", "messages"]),
     ("scenario", &["driver", "hooks", "messages", "part", "vm"]),
+    (
+        "fuzzing",
+        &[
+            "dialogue",
+            "driver",
+            "frame",
+            "hooks",
+            "logs",
+            "messages",
+            "part",
+            "scenario",
+            "transport",
+        ],
+    ),
 ];
 
 #[test]

@@ -40,7 +40,7 @@ impl Budget {
 
 /// Sends a request, answers hook calls until its answer comes. Gives the answer and its error message, and adds to
 /// `hook_calls` what was answered. After a fault the child is in the middle of something and must be ended.
-pub(super) fn run<T: Transport, R: Request>(
+pub(crate) fn run<T: Transport, R: Request>(
     messenger: &mut Messenger<T>,
     hook: &mut dyn BlockchainHook,
     request: &R,

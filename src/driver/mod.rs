@@ -23,7 +23,7 @@
 
 mod config;
 mod descriptors;
-mod dialogue_loop;
+pub(crate) mod dialogue_loop;
 mod error;
 pub mod locate;
 mod logs;

@@ -17,17 +17,17 @@
 //! the guess was wrong, and the scenario is run again. Reports come in order.
 
 mod check;
-mod files;
-mod json;
+pub(crate) mod files;
+pub(crate) mod json;
 mod machine;
-mod model;
-mod parse;
+pub(crate) mod model;
+pub(crate) mod parse;
 mod report;
 mod run;
 mod show;
 mod suite;
 mod transact;
-mod value;
+pub(crate) mod value;
 mod world;
 
 #[cfg(test)]

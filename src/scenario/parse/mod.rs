@@ -38,7 +38,7 @@ fn read_file<T>(
 }
 
 impl Reader<'_> {
-    fn scenario(&self, file: &Value) -> Result<Scenario, Fault> {
+    pub fn scenario(&self, file: &Value) -> Result<Scenario, Fault> {
         let mut scenario = Scenario {
             checks_gas: true,
             steps: Vec::new(),

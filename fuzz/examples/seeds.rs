@@ -1,0 +1,269 @@
+//! Writes the first inputs of every corpus: the recorded messages and log lines of tests/data, the scenarios of
+//! tests/scenarios, and some scripts. The same every time.
+//!
+//! ```sh
+//! cargo run --release --manifest-path fuzz/Cargo.toml --example seeds
+//! ```
+
+use arwen::frame;
+use arwen::logs::line;
+use arwen::messages::{Format, codec};
+use bytes::Bytes;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longer recordings teach a fuzzer little and slow it down.
+const LONGEST: usize = 1500;
+
+/// Recordings of one kind: more of them differ only in numbers.
+const PER_KIND: usize = 6;
+
+fn main() {
+    json_and_protobuf();
+    odd_json();
+    streams();
+    scripts();
+    log_lines();
+    scenarios();
+}
+
+fn project() -> &'static Path {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fuzz.parent().expect("fuzz/ is in the project")
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(project().join("tests").join(name)).expect("in the project")
+}
+
+fn json_lines(name: &str) -> Vec<Value> {
+    let text = read(name);
+    let rows = text.lines();
+    rows.map(|row| serde_json::from_str(row).expect("a JSON object per line"))
+        .collect()
+}
+
+fn seed(target: &str, name: &str, parts: &[&[u8]]) {
+    let folder = project().join("fuzz/corpus").join(target);
+    fs::create_dir_all(&folder).expect("writable");
+    fs::write(folder.join(format!("seed-{name}")), parts.concat()).expect("writable");
+}
+
+/// Kind, case and payload of recorded messages, a few of each kind.
+fn recorded() -> Vec<(u8, String, String)> {
+    let text = read("data/messages.tsv");
+    let mut counts = BTreeMap::new();
+    let rows = text.lines().filter_map(|line| {
+        let mut columns = line.splitn(3, '\t').map(str::to_owned);
+        let kind = columns.next()?.parse().ok()?;
+        let (case, payload) = (columns.next()?, columns.next()?);
+        let count = counts.entry(kind).or_insert(0);
+        *count += usize::from(payload.len() <= LONGEST);
+        (payload.len() <= LONGEST && *count <= PER_KIND).then_some((kind, case, payload))
+    });
+    rows.collect()
+}
+
+fn json_and_protobuf() {
+    for (kind, case, json) in recorded() {
+        let name = format!("{kind:02}-{case}");
+        let payload = Bytes::from(json.clone());
+        let (envelope, message) =
+            codec::decode(Format::Json, kind.into(), payload).expect("recorded");
+        let mut protobuf = Vec::new();
+        codec::encode_message(Format::Protobuf, &envelope, &message, &mut protobuf)
+            .expect("a short message");
+        let protobuf = &protobuf[8..];
+        seed("json_messages", &name, &[&[kind], json.as_bytes()]);
+        seed("protobuf_messages", &name, &[&[kind], protobuf]);
+        seed(
+            "codec_agreement",
+            &format!("{name}-json"),
+            &[&[kind, 0], json.as_bytes()],
+        );
+        seed(
+            "codec_agreement",
+            &format!("{name}-protobuf"),
+            &[&[kind, 1], protobuf],
+        );
+    }
+}
+
+/// What Go was asked to read, valid or not.
+fn odd_json() {
+    for (number, row) in json_lines("data/decode.jsonl").iter().enumerate() {
+        let kind = row["kind"]
+            .as_u64()
+            .and_then(|kind| u8::try_from(kind).ok());
+        if let (Some(kind), Some(payload)) = (kind, row["payload"].as_str())
+            && payload.len() <= LONGEST
+        {
+            let name = format!("odd-{number:03}");
+            seed("json_messages", &name, &[&[kind], payload.as_bytes()]);
+        }
+    }
+}
+
+/// Streams of a few frames: whole, in pieces, torn, with a length over the limit.
+fn streams() {
+    let short: Vec<_> = recorded()
+        .into_iter()
+        .filter(|row| row.2.len() < 100)
+        .collect();
+    for (number, rows) in short.chunks(4).step_by(6).enumerate() {
+        let mut stream = Vec::new();
+        for (kind, _, payload) in rows {
+            let fill = |out: &mut Vec<u8>| out.extend_from_slice(payload.as_bytes());
+            match number % 2 {
+                0 => frame::encode((*kind).into(), &mut stream, fill),
+                _ => frame::encode_log(&mut stream, fill),
+            }
+            .expect("a short frame");
+        }
+        let pieces = [0, 3, 40, 8];
+        let pieces = &pieces[..number % 5];
+        let choice = [(number % 2 + 2 * pieces.len()) as u8];
+        seed(
+            "frame_decoder",
+            &format!("{number:02}"),
+            &[&choice, pieces, &stream],
+        );
+        let torn = &stream[..stream.len() - 1 - number];
+        seed(
+            "frame_decoder",
+            &format!("{number:02}-torn"),
+            &[&choice, pieces, torn],
+        );
+    }
+    seed(
+        "frame_decoder",
+        "too-long",
+        &[&[2, 0], &[1, 4, 0, 0, 5, 0, 0, 0, 7]],
+    );
+    seed(
+        "frame_decoder",
+        "too-long-log",
+        &[&[3, 0], &[1, 4, 0, 0, 7]],
+    );
+    for number in 0..8 {
+        let pieces = &[0, 200, 5, 11, 1, 2, 255][..usize::from(number)];
+        let frames = b"\x04\x03abc\x07\x00\x01\xff\x2e\x10{\"Kind\":5,\"A\":1}";
+        seed(
+            "frame_round_trip",
+            &number.to_string(),
+            &[&[2 * number], pieces, frames],
+        );
+        seed(
+            "frame_round_trip",
+            &format!("{number}-log"),
+            &[&[2 * number + 1], pieces, frames],
+        );
+    }
+}
+
+/// Any bytes are a script. Small numbers are the ones that mean something.
+fn scripts() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    for target in ["dialogue", "part_loop", "driver_loop"] {
+        for number in 0..40 {
+            let script: Vec<u8> = (0..20 + 12 * number)
+                .map(|_| match random() % 4 {
+                    0 => random(),
+                    1 => 1,
+                    2 => 0,
+                    _ => random() % 32,
+                })
+                .collect();
+            seed(target, &format!("{number:02}"), &[&script]);
+        }
+    }
+}
+
+fn log_lines() {
+    for (number, row) in json_lines("data/logs.jsonl").iter().enumerate() {
+        let payload = row["payload"].as_str().expect("a payload").as_bytes();
+        let name = format!("{number:02}");
+        let profile = row["dir"] == "parent->child";
+        seed(
+            "log_lines",
+            &name,
+            &[&[if profile { 2 } else { 0 }], payload],
+        );
+        if !profile && let Ok(read) = line::decode(Format::Json, payload) {
+            let mut frame = Vec::new();
+            line::encode(Format::Protobuf, &read, &mut frame).expect("a short line");
+            seed(
+                "log_lines",
+                &format!("{name}-protobuf"),
+                &[&[1], &frame[4..]],
+            );
+        }
+    }
+    let patterns = [
+        "*:INFO\n",
+        "arwen:TRACE,arwen/host:debug",
+        "*:ERROR\narwen:NONE\nhost:WARN,:INFO",
+        "a:b:INFO\n,",
+    ];
+    for (number, text) in patterns.iter().enumerate() {
+        seed(
+            "log_lines",
+            &format!("patterns-{number}"),
+            &[&[3], text.as_bytes()],
+        );
+    }
+}
+
+fn scenarios() {
+    let folders = ["scenarios", "scenarios/steps"];
+    let mut files: Vec<PathBuf> = Vec::new();
+    for folder in folders {
+        let entries = fs::read_dir(project().join("tests").join(folder)).expect("a folder");
+        files.extend(entries.map(|entry| entry.expect("readable").path()));
+    }
+    for path in files.iter().filter(|path| path.is_file()) {
+        let name = path.file_name().expect("a file").to_string_lossy();
+        // Files that are named are not there, and the target does not go to other folders.
+        let text = fs::read_to_string(path).expect("text").replace("../", "");
+        seed(
+            "scenario_parser",
+            &name,
+            &[text.replace("file:", "``file:").as_bytes()],
+        );
+    }
+    let values = [
+        "",
+        "true",
+        "0x0102",
+        "0b1",
+        "-1_000",
+        "+255",
+        "``abc|5|''x",
+        "keccak256:keccak256:1|2",
+        "file:x.wasm",
+        "0xg",
+        "+-5",
+    ];
+    for (number, value) in values.iter().enumerate() {
+        seed(
+            "scenario_parser",
+            &format!("value-{number:02}"),
+            &[value.as_bytes()],
+        );
+    }
+    seed("scenario_parser", "old", &[OLD_TEST.as_bytes()]);
+}
+
+/// A file of the old format.
+const OLD_TEST: &str = r#"{"t": {"checkGas": false, "pre": {}, "blocks": [{"results": [{"out": ["5"], "status": "",
+"logs": "*", "gas": "*", "refund": "*"}], "transactions": [{"nonce": "0", "function": "f", "from": "''user____________________________",
+"to": "''contract________________________", "value": "0", "arguments": ["0x05"], "gasLimit": "100", "gasPrice": "0", "contractCode": ""}],
+"blockHeader": {}}], "network": "x", "blockHashes": ["1"], "postState": {}}}"#;

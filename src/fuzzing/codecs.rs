@@ -1,0 +1,165 @@
+//! Payloads in both formats. The first byte of an input is the kind.
+
+use crate::frame::Header;
+use crate::messages::{
+    Account, BigInt, Envelope, Format, Message, NameEntry, StorageDataEntry, VmInput, VmOutput,
+    codec,
+};
+use bytes::Bytes;
+
+type Decoded = (Envelope, Message);
+
+fn decode(format: Format, data: &[u8]) -> Option<Decoded> {
+    let (&kind, payload) = data.split_first()?;
+    codec::decode(format, kind.into(), Bytes::copy_from_slice(payload)).ok()
+}
+
+/// What is read from the writing of a message; and the writing.
+fn rewritten(format: Format, (envelope, message): &Decoded) -> (Decoded, Bytes) {
+    let mut frame = Vec::new();
+    codec::encode_message(format, envelope, message, &mut frame).expect("a short payload");
+    let payload = Bytes::from(frame.split_off(Header::Preamble.size()));
+    let again = codec::decode(format, envelope.kind, payload.clone()).expect("our own writing");
+    (again, payload)
+}
+
+/// What can be read from JSON can be written, and reads the same again. Only a VMInput that is missing reads as zeros:
+/// its members stand beside others.
+pub fn json_messages(data: &[u8]) {
+    stable(Format::Json, data);
+}
+
+/// Likewise for protobuf.
+pub fn protobuf_messages(data: &[u8]) {
+    stable(Format::Protobuf, data);
+}
+
+fn stable(format: Format, data: &[u8]) {
+    let Some(message) = decode(format, data) else {
+        return;
+    };
+    let (again, payload) = rewritten(format, &message);
+    match format {
+        Format::Json => assert_eq!(again, with_inputs(message)),
+        Format::Protobuf => assert_eq!(again, message),
+    }
+    assert_eq!(rewritten(format, &again).1, payload);
+}
+
+/// What one format reads, the other writes and reads back (spec wire.md 4). The second byte chooses the first format.
+///
+/// From JSON to protobuf nothing changes. From protobuf to JSON: keys that are no text, which become text; the sign and
+/// the leading zeros of big integers, which have one form in JSON; and a VMInput that is missing, which is one of zeros.
+pub fn codec_agreement(data: &[u8]) {
+    let [kind, choice, payload @ ..] = data else {
+        return;
+    };
+    let data = [&[*kind], payload].concat();
+    if choice % 2 == 0 {
+        let Some(message) = decode(Format::Json, &data) else {
+            return;
+        };
+        assert_eq!(rewritten(Format::Protobuf, &message).0, message);
+    } else {
+        let Some(message) = decode(Format::Protobuf, &data) else {
+            return;
+        };
+        let (again, json) = rewritten(Format::Json, &message);
+        assert_eq!(comparable(again.clone()), comparable(message));
+        assert_eq!(rewritten(Format::Json, &again).1, json);
+    }
+}
+
+/// The message with a VMInput wherever there can be one.
+fn with_inputs((envelope, mut message): Decoded) -> Decoded {
+    if let Some(input) = input(&mut message) {
+        input.get_or_insert_default();
+    }
+    (envelope, message)
+}
+
+/// The input of a message that has one.
+fn input(message: &mut Message) -> Option<&mut Option<VmInput>> {
+    let call = match message {
+        Message::ContractDeployRequest(request) => {
+            return Some(&mut request.create_input.as_mut()?.input);
+        }
+        Message::ContractCallRequest(request) => &mut request.call_input,
+        Message::BlockchainProcessBuiltinFunctionRequest(request) => &mut request.call_input,
+        _ => return None,
+    };
+    Some(&mut call.as_mut()?.input)
+}
+
+/// The message without what JSON may change.
+fn comparable(message: Decoded) -> Decoded {
+    let (envelope, mut message) = with_inputs(message);
+    if let Some(Some(input)) = input(&mut message) {
+        big_int(&mut input.call_value);
+    }
+    match &mut message {
+        Message::Initialize(initialize) => {
+            if let Some(arguments) = &mut initialize.arguments {
+                names(&mut arguments.protocol_builtin_functions);
+                for section in &mut arguments.gas_schedule {
+                    section.key.clear();
+                    section.value.iter_mut().for_each(|cost| cost.key.clear());
+                }
+            }
+        }
+        Message::ContractResponse(response) => output(&mut response.vm_output),
+        Message::BlockchainProcessBuiltinFunctionResponse(response) => {
+            output(&mut response.vm_output);
+        }
+        Message::BlockchainGetBuiltinFunctionNamesResponse(response) => {
+            names(&mut response.function_names);
+        }
+        Message::BlockchainGetAllStateResponse(response) => keyless(&mut response.all_state),
+        Message::BlockchainGetUserAccountResponse(response) => account(&mut response.account),
+        _ => {}
+    }
+    (envelope, message)
+}
+
+fn names(entries: &mut [NameEntry]) {
+    entries.iter_mut().for_each(|entry| entry.key.clear());
+}
+
+fn keyless(entries: &mut [StorageDataEntry]) {
+    entries.iter_mut().for_each(|entry| entry.key.clear());
+}
+
+fn account(account: &mut Option<Account>) {
+    if let Some(account) = account {
+        big_int(&mut account.balance);
+        big_int(&mut account.developer_reward);
+    }
+}
+
+fn output(output: &mut Option<VmOutput>) {
+    let Some(output) = output else { return };
+    big_int(&mut output.gas_refund);
+    for entry in &mut output.output_accounts {
+        entry.key.clear();
+        let Some(account) = &mut entry.value else {
+            continue;
+        };
+        big_int(&mut account.balance);
+        big_int(&mut account.balance_delta);
+        for update in &mut account.storage_updates {
+            update.key.clear();
+        }
+    }
+}
+
+/// Without leading zeros, and without a sign if it is zero.
+fn big_int(number: &mut Option<BigInt>) {
+    let Some(number) = number else { return };
+    let zeros = number
+        .magnitude
+        .iter()
+        .take_while(|byte| **byte == 0)
+        .count();
+    number.magnitude = number.magnitude.slice(zeros..);
+    number.negative &= !number.magnitude.is_empty();
+}

@@ -1,0 +1,453 @@
+//! The child's loop, with a scripted node and a scripted machine.
+
+use super::faults::{DueMessage, Fault, LIMIT_BYTES, Wire, read_one, unsendable};
+use super::hook_calls;
+use crate::dialogue::{DialogueError, Messenger, MessengerError, Side};
+use crate::frame::FrameError;
+use crate::hooks::{BlockchainHook, HookError};
+use crate::messages::*;
+use crate::part::{Link, LoopEnd, Machine, MachineError, MessageLoop};
+use crate::transport::{Transport, TransportError};
+use arbitrary::{Arbitrary, Unstructured};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+#[derive(Arbitrary, Debug)]
+struct Script {
+    protobuf: bool,
+    /// How many bytes a read gives.
+    piece: u8,
+    dialogues: Vec<Dialogue>,
+}
+
+impl Script {
+    fn format(&self) -> Format {
+        match self.protobuf {
+            true => Format::Protobuf,
+            false => Format::Json,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Dialogue {
+    /// In place of the request.
+    fault: Option<Fault>,
+    request: Request,
+    /// Why the answer can't be sent.
+    unsendable: Option<TransportError>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Request {
+    Run {
+        deploy: bool,
+        hook_calls: Vec<HookCall>,
+        outcome: Outcome,
+    },
+    NoInput {
+        deploy: bool,
+    },
+    Wait,
+    NoRequest(u8),
+    Stop,
+}
+
+#[derive(Debug)]
+struct HookCall {
+    number: u8,
+    asked: u8,
+    answer: u8,
+    /// The length of the error message.
+    error: u8,
+    /// In place of the answer.
+    fault: Option<Fault>,
+    /// Why it can't be sent.
+    unsendable: Option<TransportError>,
+}
+
+/// What the machine makes of a run. The name is how it learns of it.
+#[derive(Arbitrary, Debug, Clone, Copy, PartialEq)]
+enum Outcome {
+    Output,
+    Failure,
+    PanicWithText,
+    PanicWithFormattedText,
+    PanicWithNumber,
+}
+
+impl<'a> Arbitrary<'a> for Dialogue {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Dialogue> {
+        Ok(Dialogue {
+            fault: Fault::choose(input)?,
+            request: Request::arbitrary(input)?,
+            unsendable: unsendable(input)?,
+        })
+    }
+}
+
+impl<'a> Arbitrary<'a> for HookCall {
+    fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<HookCall> {
+        Ok(HookCall {
+            number: hook_calls::number(u8::arbitrary(input)?),
+            asked: u8::arbitrary(input)?,
+            answer: u8::arbitrary(input)?,
+            error: u8::arbitrary(input)?.saturating_sub(200),
+            fault: Fault::choose(input)?,
+            unsendable: unsendable(input)?,
+        })
+    }
+}
+
+impl HookCall {
+    fn error_message(&self) -> String {
+        "é".repeat(self.error.into())
+    }
+
+    /// What the machine reports of it.
+    fn report(&self) -> Bytes {
+        let refused = self.error > 0 && !hook_calls::ignores_errors(self.number);
+        let (status, byte) = match refused {
+            true => (REFUSED, self.error),
+            false => (ANSWERED, hook_calls::answered(self.number, self.answer)),
+        };
+        Bytes::copy_from_slice(&[self.number, status, byte])
+    }
+}
+
+const ANSWERED: u8 = 0;
+const REFUSED: u8 = 1;
+const FATAL: u8 = 2;
+
+impl Outcome {
+    const ALL: [Outcome; 5] = [
+        Outcome::Output,
+        Outcome::Failure,
+        Outcome::PanicWithText,
+        Outcome::PanicWithFormattedText,
+        Outcome::PanicWithNumber,
+    ];
+
+    /// The error message of the response.
+    fn error_message(self) -> &'static str {
+        match self {
+            Outcome::Output => "",
+            Outcome::Failure => "no output",
+            Outcome::PanicWithText => "host panic: text",
+            Outcome::PanicWithFormattedText => "host panic: formatted text",
+            Outcome::PanicWithNumber => "host panic: of unknown cause",
+        }
+    }
+}
+
+/// Makes the hook calls that the arguments are, whatever comes of them, and reports them.
+struct ScriptedMachine {
+    hook: Box<dyn BlockchainHook>,
+}
+
+impl ScriptedMachine {
+    fn run(&mut self, input: Option<VmInput>, outcome: u8) -> Result<VmOutput, MachineError> {
+        let calls = input.expect("sent with an input").arguments;
+        let reports = calls.iter().map(|call| {
+            let (status, byte) = match hook_calls::ask(&mut *self.hook, call[0], call[1]) {
+                Ok(byte) => (ANSWERED, byte),
+                Err(HookError::Refused(text)) => (REFUSED, text.chars().count() as u8),
+                Err(HookError::Fatal(_)) => (FATAL, 0),
+            };
+            Bytes::copy_from_slice(&[call[0], status, byte])
+        });
+        let return_data = reports.collect();
+        // A panic that no panic hook hears of: a fuzzer's ends the process.
+        match Outcome::ALL[usize::from(outcome)] {
+            Outcome::Output => Ok(VmOutput {
+                return_data,
+                ..VmOutput::default()
+            }),
+            Outcome::Failure => Err(MachineError("no output".to_owned())),
+            Outcome::PanicWithText => resume_unwind(Box::new("text")),
+            Outcome::PanicWithFormattedText => {
+                resume_unwind(Box::new(format!("{} text", "formatted")))
+            }
+            Outcome::PanicWithNumber => resume_unwind(Box::new(7)),
+        }
+    }
+}
+
+impl Machine for ScriptedMachine {
+    fn create(&mut self, input: ContractCreateInput) -> Result<VmOutput, MachineError> {
+        self.run(input.input, input.contract_code[0])
+    }
+
+    fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, MachineError> {
+        self.run(input.input, input.recipient_addr[0])
+    }
+}
+
+fn build(_: &Arguments, hook: Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, String> {
+    Ok(Box::new(ScriptedMachine { hook }))
+}
+
+/// What the child has to send next.
+#[derive(Debug)]
+enum Due {
+    HookCall(HookCall),
+    Answer {
+        message: Message,
+        error_message: &'static str,
+        unsendable: Option<TransportError>,
+    },
+}
+
+/// The node, and what has to come of its script.
+struct Node {
+    format: Format,
+    wire: Wire,
+    script: VecDeque<Dialogue>,
+    /// What was said since the dialogue began.
+    nonce: u32,
+    due: VecDeque<Due>,
+    /// The hook call that waits for its answer.
+    asked: Option<HookCall>,
+    /// How the loop has to end. From then on it may only read what is on the wire.
+    end: Option<LoopEnd>,
+}
+
+impl Node {
+    fn receive(&mut self, into: &mut [u8]) -> Result<usize, TransportError> {
+        if self.wire.is_empty() {
+            assert_eq!(self.end, None, "read after its end");
+            match self.asked.take() {
+                Some(call) => self.answer(call),
+                None => {
+                    assert!(self.due.is_empty(), "reads where {:?} is due", self.due);
+                    self.next_request();
+                }
+            }
+        }
+        self.wire.receive(into)
+    }
+
+    fn answer(&mut self, call: HookCall) {
+        let message = hook_calls::response(call.number, call.answer);
+        let due = DueMessage {
+            format: self.format,
+            nonce: self.nonce + 1,
+            error_message: &call.error_message(),
+            message: &message,
+        };
+        let Some(fault) = call.fault else {
+            due.send(&mut self.wire);
+            self.nonce += 1;
+            return;
+        };
+        let other = hook_calls::response(hook_calls::number(call.number + 1), call.answer);
+        let refusal = DialogueError::UnexpectedKind {
+            found: other.kind(),
+            expected: "the answer to the hook request",
+        };
+        let error = due.send_broken(fault, (other, refusal), &mut self.wire);
+        self.due.clear();
+        self.end = Some(match error {
+            MessengerError::Dialogue(error @ DialogueError::InvalidNonce { .. }) => {
+                LoopEnd::Dialogue(error)
+            }
+            MessengerError::Dialogue(_) | MessengerError::Message(_) => {
+                LoopEnd::BadHookResponse(error.to_string())
+            }
+            error => LoopEnd::CannotReceiveHookResponse(error),
+        });
+    }
+
+    fn next_request(&mut self) {
+        let Some(Dialogue {
+            fault,
+            request,
+            unsendable,
+        }) = self.script.pop_front()
+        else {
+            self.wire.end_stream();
+            self.end = Some(LoopEnd::Stream(MessengerError::EndOfStream));
+            return;
+        };
+        let stop = matches!(request, Request::Stop);
+        let message = request.message();
+        let due = DueMessage {
+            format: self.format,
+            nonce: 1,
+            error_message: "",
+            message: &message,
+        };
+        match fault {
+            // Any message is a request, though perhaps an undefined one.
+            None | Some(Fault::OtherMessage) => {
+                due.send(&mut self.wire);
+                self.nonce = 1;
+                self.end = stop.then_some(LoopEnd::Stopped);
+                request.add_due(unsendable, &mut self.due);
+            }
+            Some(fault) => {
+                let never = (Message::Unknown(0), DialogueError::OutOfTurn { found: 0 });
+                let error = due.send_broken(fault, never, &mut self.wire);
+                self.end = Some(match error {
+                    MessengerError::Dialogue(error) => LoopEnd::Dialogue(error),
+                    MessengerError::Message(MessageError::KindMismatch { .. })
+                    | MessengerError::Frame(FrameError::TooLong { .. }) => {
+                        LoopEnd::BadMessage(error)
+                    }
+                    error => LoopEnd::Stream(error),
+                });
+            }
+        }
+    }
+
+    /// The child sends: only what is due, and only once.
+    fn hear(&mut self, frame: &[u8]) -> Result<(), TransportError> {
+        assert_eq!(self.end, None, "sent after its end");
+        self.nonce += 1;
+        let (envelope, message) = read_one(self.format, frame, self.nonce);
+        match self.due.pop_front().expect("something is due") {
+            Due::HookCall(call) => {
+                assert_eq!(message, hook_calls::request(call.number, call.asked));
+                if let Some(error) = call.unsendable {
+                    self.due.clear();
+                    self.end = Some(LoopEnd::CannotSendHookRequest(error.clone().into()));
+                    return Err(error);
+                }
+                self.asked = Some(call);
+            }
+            Due::Answer {
+                message: expected,
+                error_message,
+                unsendable,
+            } => {
+                assert_eq!(
+                    (message, &envelope.error_message[..]),
+                    (expected, error_message)
+                );
+                if let Some(error) = unsendable {
+                    self.end = Some(LoopEnd::Stream(error.clone().into()));
+                    return Err(error);
+                }
+                self.nonce = 0;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Request {
+    fn message(&self) -> Message {
+        match self {
+            Request::Run {
+                deploy,
+                hook_calls,
+                outcome,
+            } => {
+                let calls = hook_calls.iter();
+                let input = Some(VmInput {
+                    arguments: calls
+                        .map(|call| Bytes::copy_from_slice(&[call.number, call.asked]))
+                        .collect(),
+                    ..VmInput::default()
+                });
+                let outcome = Bytes::copy_from_slice(&[*outcome as u8]);
+                if *deploy {
+                    let create_input = Some(ContractCreateInput {
+                        input,
+                        contract_code: outcome,
+                        ..ContractCreateInput::default()
+                    });
+                    ContractDeployRequest { create_input }.into()
+                } else {
+                    let call_input = Some(ContractCallInput {
+                        input,
+                        recipient_addr: outcome,
+                        ..ContractCallInput::default()
+                    });
+                    ContractCallRequest { call_input }.into()
+                }
+            }
+            Request::NoInput { deploy: true } => ContractDeployRequest::default().into(),
+            Request::NoInput { deploy: false } => ContractCallRequest::default().into(),
+            Request::Wait => DiagnoseWaitRequest { milliseconds: 0 }.into(),
+            Request::NoRequest(2..=4 | 46) => UndefinedRequestOrResponse {}.into(),
+            Request::NoRequest(kind) => {
+                let payload = Bytes::new();
+                let decoded = codec::decode(Format::Protobuf, (*kind).into(), payload);
+                decoded.expect("a message of zeros").1
+            }
+            Request::Stop => Stop {}.into(),
+        }
+    }
+
+    /// What the child has to do about it.
+    fn add_due(self, unsendable: Option<TransportError>, due: &mut VecDeque<Due>) {
+        let (message, error_message) = match self {
+            Request::Stop => return,
+            Request::Run {
+                hook_calls,
+                outcome,
+                ..
+            } => {
+                let vm_output = (outcome == Outcome::Output).then(|| VmOutput {
+                    return_data: hook_calls.iter().map(HookCall::report).collect(),
+                    ..VmOutput::default()
+                });
+                due.extend(hook_calls.into_iter().map(Due::HookCall));
+                (
+                    ContractResponse { vm_output }.into(),
+                    outcome.error_message(),
+                )
+            }
+            Request::NoInput { .. } => {
+                (ContractResponse::default().into(), "missing contract input")
+            }
+            Request::Wait => (DiagnoseWaitResponse {}.into(), ""),
+            Request::NoRequest(_) => (UndefinedRequestOrResponse {}.into(), ""),
+        };
+        due.push_back(Due::Answer {
+            message,
+            error_message,
+            unsendable,
+        });
+    }
+}
+
+/// The child's end of the connection.
+struct Connection(Arc<Mutex<Node>>);
+
+impl Transport for Connection {
+    fn send(&mut self, bytes: &[u8], _: Option<Instant>) -> Result<(), TransportError> {
+        self.0.lock().expect("no check failed").hear(bytes)
+    }
+
+    fn receive(&mut self, into: &mut [u8], _: Option<Instant>) -> Result<usize, TransportError> {
+        self.0.lock().expect("no check failed").receive(into)
+    }
+}
+
+/// The loop does what is due, in the right order and with the right nonces, and ends as it must, whatever the node does.
+pub fn part_loop(data: &[u8]) {
+    let Ok(script) = Script::arbitrary_take_rest(Unstructured::new(data)) else {
+        return;
+    };
+    let format = script.format();
+    let node = Arc::new(Mutex::new(Node {
+        format,
+        wire: Wire::new(script.piece),
+        script: script.dialogues.into(),
+        nonce: 0,
+        due: VecDeque::new(),
+        asked: None,
+        end: None,
+    }));
+    let connection = Connection(Arc::clone(&node));
+    let messenger = Messenger::new(Side::Arwen, connection, format, LIMIT_BYTES);
+    let message_loop = MessageLoop::new(Link::new(messenger), Arguments::default(), build);
+    let end = message_loop.expect("builds").run();
+    let node = node.lock().expect("no check failed");
+    assert_eq!(Some(end), node.end);
+}
