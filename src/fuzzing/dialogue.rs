@@ -58,7 +58,7 @@ impl Model {
             return Err(DialogueError::InvalidNonce { found, expected });
         }
         // They take turns, and the node begins: its messages have the odd nonces.
-        if from_arwen != (nonce % 2 == 0) {
+        if from_arwen != nonce.is_multiple_of(2) {
             return Err(DialogueError::OutOfTurn { found: kind });
         }
         let unexpected = |expected| {
@@ -70,7 +70,7 @@ impl Model {
         match self.kinds.last() {
             None => self.kinds.push(kind),
             Some(_) if from_arwen && kind == self.last_kind() => self.kinds.clear(),
-            Some(_) if from_arwen && matches!(kind, 6..=44) && kind % 2 == 0 => {
+            Some(_) if from_arwen && matches!(kind, 6..=44) && kind.is_multiple_of(2) => {
                 self.kinds.push(kind)
             }
             Some(_) if from_arwen => return unexpected("a hook request or the answer"),

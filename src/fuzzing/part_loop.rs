@@ -52,7 +52,7 @@ enum Request {
         deploy: bool,
     },
     Wait,
-    NoRequest(u8),
+    Undefined(u8),
     Stop,
 }
 
@@ -195,7 +195,7 @@ fn build(_: &Arguments, hook: Box<dyn BlockchainHook>) -> Result<Box<dyn Machine
 enum Due {
     HookCall(HookCall),
     Answer {
-        message: Message,
+        message: Box<Message>,
         error_message: &'static str,
         unsendable: Option<TransportError>,
     },
@@ -325,7 +325,7 @@ impl Node {
             } => {
                 assert_eq!(
                     (message, &envelope.error_message[..]),
-                    (expected, error_message)
+                    (*expected, error_message)
                 );
                 if let Some(error) = unsendable {
                     self.end = Some(LoopEnd::Stream(error.clone().into()));
@@ -373,8 +373,8 @@ impl Request {
             Request::NoInput { deploy: true } => ContractDeployRequest::default().into(),
             Request::NoInput { deploy: false } => ContractCallRequest::default().into(),
             Request::Wait => DiagnoseWaitRequest { milliseconds: 0 }.into(),
-            Request::NoRequest(2..=4 | 46) => UndefinedRequestOrResponse {}.into(),
-            Request::NoRequest(kind) => {
+            Request::Undefined(2..=4 | 46) => UndefinedRequestOrResponse {}.into(),
+            Request::Undefined(kind) => {
                 let payload = Bytes::new();
                 let decoded = codec::decode(Format::Protobuf, (*kind).into(), payload);
                 decoded.expect("a message of zeros").1
@@ -406,10 +406,10 @@ impl Request {
                 (ContractResponse::default().into(), "missing contract input")
             }
             Request::Wait => (DiagnoseWaitResponse {}.into(), ""),
-            Request::NoRequest(_) => (UndefinedRequestOrResponse {}.into(), ""),
+            Request::Undefined(_) => (UndefinedRequestOrResponse {}.into(), ""),
         };
         due.push_back(Due::Answer {
-            message,
+            message: Box::new(message),
             error_message,
             unsendable,
         });
