@@ -18,6 +18,7 @@ pub fn generate(descriptors: &FileDescriptorSet) -> String {
     schema.check_payloads();
     let mut out = String::new();
     for message in schema.messages.values() {
+        schema.elements(&mut out, message);
         match schema.shape(message) {
             Shape::Object => schema.object(&mut out, message),
             Shape::Entry => schema.entry(&mut out, message),
@@ -175,6 +176,40 @@ impl<'a> Schema<'a> {
                 }}
                 fn write_fields(&self, {unused}out: &mut json::Writer<'_>) {{ {write} }}
             }}"
+        )
+        .expect(INFALLIBLE);
+    }
+
+    /// `impl Elements`: the fields that are lists, or messages that may have lists in them.
+    fn elements(&self, out: &mut String, message: &DescriptorProto) {
+        let mut fields = String::new();
+        for field in &message.field {
+            let element = match field.r#type() {
+                Type::Message => rust_type(self.message_of(field).name()),
+                Type::String => "String".to_owned(),
+                _ => "bytes::Bytes".to_owned(),
+            };
+            let below = match field.r#type() {
+                Type::Message => format!("<{element} as elements::Elements>::FIELDS"),
+                _ => "&[]".to_owned(),
+            };
+            let size = match field.label() {
+                Label::Repeated => format!("size_of::<{element}>()"),
+                _ => "0".to_owned(),
+            };
+            if field.r#type() == Type::Message || field.label() == Label::Repeated {
+                let number = field.number();
+                write!(
+                    fields,
+                    "elements::Field {{ number: {number}, size: {size}, below: {below} }},"
+                )
+                .expect(INFALLIBLE);
+            }
+        }
+        let type_name = rust_type(message.name());
+        writeln!(
+            out,
+            "impl elements::Elements for {type_name} {{ const FIELDS: &'static [elements::Field] = &[{fields}]; }}"
         )
         .expect(INFALLIBLE);
     }

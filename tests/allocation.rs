@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "an allocator can not be written without")]
 
 use arwen::frame::{Decoder, Header};
-use arwen::messages::codec::{self, Format};
+use arwen::messages::codec::{self, Format, MessageError};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -132,6 +132,59 @@ proptest! {
             let (peak, _) = peak_bytes(|| codec::decode(format, kind, bytes));
             prop_assert!(peak <= 2 * payload.len() + CONSTANT_BYTES, "{peak} of {}", payload.len());
         }
+    }
+}
+
+/// A field of protobuf: its number and bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
+    out.extend(bytes);
+    out
+}
+
+#[test]
+fn tiny_elements_of_protobuf_are_refused_before_they_take_memory() {
+    // A ContractResponse: its output's return data, accounts, and log entries with a topic.
+    for element in [field(1, b""), field(6, b""), field(9, &field(3, b""))] {
+        let payload = field(4, &element.repeat(16 * MEBIBYTE / element.len()));
+        let length = payload.len();
+        let (peak, outcome) = peak_bytes(|| codec::decode(Format::Protobuf, 5, payload.into()));
+        let error = outcome.expect_err("over the budget");
+        let MessageError::TooManyElements { error, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(error.limit, 64 * MEBIBYTE + length);
+        assert!(error.needed > error.limit && error.needed < error.limit + 2000);
+        assert!(peak <= CONSTANT_BYTES, "{peak}");
+    }
+}
+
+#[test]
+fn elements_of_protobuf_take_a_bounded_amount() {
+    // Just below the budget, behind something that has to be skipped: an unknown group, an unknown field.
+    let unknown = [&[0x7b][..], &field(12, b"x"), &[0x7c], &field(13, b"xyz")].concat();
+    for element in [field(1, b""), field(6, b""), field(9, &field(3, b""))] {
+        let list = |count: usize| field(4, &[&unknown[..], &element.repeat(count)].concat());
+        let decoded = |payload: Vec<u8>| codec::decode(Format::Protobuf, 5, payload.into());
+        let (mut fits, mut fails) = (1, 16 * MEBIBYTE / element.len());
+        while fails - fits > 1 {
+            let middle = (fits + fails) / 2;
+            match decoded(list(middle)) {
+                Ok(_) => fits = middle,
+                Err(_) => fails = middle,
+            }
+        }
+        let payload = list(fits);
+        let limit = 2 * (64 * MEBIBYTE + payload.len()) + payload.len();
+        let (peak, outcome) = peak_bytes(|| decoded(payload));
+        assert!(outcome.is_ok());
+        assert!(peak > 32 * MEBIBYTE && peak <= limit, "{peak}");
+        let error = decoded(list(fails)).expect_err("one more");
+        assert!(
+            matches!(error, MessageError::TooManyElements { .. }),
+            "{error}"
+        );
     }
 }
 

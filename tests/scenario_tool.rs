@@ -89,9 +89,28 @@ fn a_child_and_more_machines_give_the_same_report() {
     assert_eq!(ids[4..8], counter.map(Some));
     // `increment` asks for the code and for the value.
     assert_eq!(json["transactions"][5]["hookCalls"], 2);
-    for arguments in [&["--ipc"][..], &["--jobs", "2"], &["--ipc", "--jobs", "4"]] {
+    for arguments in [
+        &["--jobs", "2"][..],
+        &["--ipc", "--format", "json"],
+        &["--ipc", "--jobs", "4"],
+    ] {
         assert_eq!(report(arguments), expected, "{arguments:?}");
     }
+    #[cfg(feature = "protobuf")]
+    assert_eq!(report(&["--ipc", "--format", "protobuf"]), expected);
+}
+
+#[cfg(not(feature = "protobuf"))]
+#[test]
+fn a_format_that_is_not_in_this_build_is_refused() {
+    let output = Contracts::compile().run(&["tests/scenarios", "--ipc", "--format", "protobuf"]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "arwendebug: marshalizer 2 (protobuf) is not in this build; \
+        build with --features protobuf or use 0 (JSON)\n";
+    assert_eq!(
+        (text(&output.stdout).as_str(), text(&output.stderr).as_str()),
+        ("", expected)
+    );
 }
 
 #[test]
@@ -117,11 +136,12 @@ fn a_failed_scenario_is_explained() {
 fn what_can_not_be_run_has_an_exit_code_of_its_own() {
     let contracts = Contracts::compile();
     let no_path = PathBuf::from("tests/none");
-    let arguments: [&[&str]; 4] = [
+    let arguments: [&[&str]; 5] = [
         &[no_path.to_str().expect("a path")],
         &["tests/contracts"],
         &["tests/scenarios", "--replace", "no equals sign"],
         &["tests/scenarios", "--jobs", "0"],
+        &["tests/scenarios", "--format", "json"],
     ];
     for arguments in arguments {
         let output = contracts.run(arguments);

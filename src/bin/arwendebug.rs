@@ -1,6 +1,7 @@
 //! The tool for people. It is no part of a node.
 
 use anyhow::Context;
+use arwen::messages::Format;
 use arwen::scenario::{self, MachineFactory, Report, ScenarioReport, Settings, Suite};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::collections::BTreeMap;
@@ -42,6 +43,11 @@ struct ScenarioArguments {
     #[arg(long)]
     ipc: bool,
 
+    /// How the messages to and from the children are encoded; protobuf needs a build with the feature `protobuf`, and is
+    /// the default of such a build.
+    #[arg(long, value_enum, requires = "ipc", value_name = "FORMAT")]
+    format: Option<PayloadFormat>,
+
     /// What storage keys begin with that contracts can't write. Storage keys that begin with KALYAN3104 in the scenarios
     /// are read as if they began with PREFIX.
     #[arg(long, value_name = "PREFIX", default_value = "KALYAN3104")]
@@ -57,12 +63,27 @@ struct ScenarioArguments {
     jobs: NonZeroUsize,
 
     /// What to print.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    report: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    report: ReportFormat,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PayloadFormat {
+    Json,
+    Protobuf,
+}
+
+impl From<PayloadFormat> for Format {
+    fn from(format: PayloadFormat) -> Format {
+        match format {
+            PayloadFormat::Json => Format::Json,
+            PayloadFormat::Protobuf => Format::Protobuf,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ReportFormat {
     /// A line for each scenario, and a summary.
     Text,
     /// One JSON object: counts, scenarios, and for every transaction its return code, message, gas remaining, refund and
@@ -92,8 +113,11 @@ fn main() -> ExitCode {
 fn run_scenarios(arguments: ScenarioArguments) -> anyhow::Result<ExitCode> {
     let suite = Suite::find(&arguments.paths)?;
     let replacements = BTreeMap::from_iter(arguments.replace);
+    let format = arguments.format.map_or(Format::PREFERRED, Format::from);
+    format.check()?;
+    let in_child = |arguments: &_, world| scenario::in_child(arguments, world, format);
     let machines: &MachineFactory<'_> = match arguments.ipc {
-        true => &scenario::in_child,
+        true => &in_child,
         false => &scenario::in_process,
     };
     let settings = Settings {
@@ -121,7 +145,7 @@ fn run_scenarios(arguments: ScenarioArguments) -> anyhow::Result<ExitCode> {
 
 /// Prints reports as they come.
 struct Printer {
-    format: Format,
+    format: ReportFormat,
     /// Whether somebody watches.
     progress: bool,
     finished: usize,
@@ -133,7 +157,7 @@ impl Printer {
     fn scenario(&mut self, scenario: &ScenarioReport) {
         self.finished += 1;
         self.status("");
-        if self.format == Format::Text && self.outcome.is_ok() {
+        if self.format == ReportFormat::Text && self.outcome.is_ok() {
             self.outcome = writeln!(stdout(), "{scenario}");
         }
         if self.finished < self.all {
@@ -152,8 +176,8 @@ impl Printer {
     fn end(self, report: &Report) -> std::io::Result<()> {
         self.outcome?;
         match self.format {
-            Format::Text => writeln!(stdout(), "{report}"),
-            Format::Json => {
+            ReportFormat::Text => writeln!(stdout(), "{report}"),
+            ReportFormat::Json => {
                 let mut stdout = stdout().lock();
                 stdout.write_all(&report.to_json())?;
                 writeln!(stdout)

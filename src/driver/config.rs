@@ -26,10 +26,9 @@ pub struct DriverConfig {
     pub binary: Option<PathBuf>,
     /// Which lines the child logs. Default `*:INFO`.
     pub log_profile: LogProfile,
-    /// The format of the messages. Default JSON, or protobuf with the feature `protobuf`.
-    pub messages_format: Format,
-    /// The format of the log lines. Default JSON.
-    pub logs_format: Format,
+    /// The format of messages and log lines. Default JSON, or protobuf with the feature `protobuf`; without the feature,
+    /// protobuf is refused at the start.
+    pub format: Format,
     /// Longest payload that is accepted from the child, in bytes. Default
     /// [`DEFAULT_PAYLOAD_LIMIT_BYTES`](crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES).
     pub payload_limit_bytes: u32,
@@ -38,10 +37,6 @@ pub struct DriverConfig {
 impl DriverConfig {
     /// The defaults, for a VM with these arguments.
     pub fn new(arguments: Arguments) -> DriverConfig {
-        let messages_format = match cfg!(feature = "protobuf") {
-            true => Format::Protobuf,
-            false => Format::Json,
-        };
         DriverConfig {
             arguments,
             max_loop_time: Duration::from_secs(1),
@@ -51,10 +46,16 @@ impl DriverConfig {
                 log_level_patterns: "*:INFO".to_owned(),
                 ..LogProfile::default()
             },
-            messages_format,
-            logs_format: Format::Json,
+            format: Format::PREFERRED,
             payload_limit_bytes: DEFAULT_PAYLOAD_LIMIT_BYTES,
         }
+    }
+
+    /// What would make every start fail.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        check_profile(&self.log_profile)?;
+        self.format.check()?;
+        Ok(())
     }
 
     /// The path of the binary.

@@ -4,6 +4,7 @@ use super::config::ProfileError;
 use super::locate::{NoProgram, NotFound};
 use crate::dialogue::{DialogueError, MessengerError};
 use crate::frame::FrameError;
+use crate::messages::UnsupportedMarshalizer;
 use crate::transport::TransportError;
 use std::fmt;
 use std::time::Duration;
@@ -50,6 +51,7 @@ impl CriticalError {
         match &self.fault {
             Fault::BadArguments(_)
             | Fault::BadProfile(_)
+            | Fault::UnsupportedFormat(_)
             | Fault::NotFound(_)
             | Fault::Start(_) => Blame::Setup,
             Fault::Closed(_)
@@ -87,6 +89,9 @@ pub enum Fault {
     /// The log profile of the configuration is no good.
     #[error(transparent)]
     BadProfile(#[from] ProfileError),
+    /// This build of the driver does not have the format of the configuration.
+    #[error("bad arguments passed to arwen: {0}")]
+    UnsupportedFormat(#[from] UnsupportedMarshalizer),
     /// There is no binary.
     #[error(transparent)]
     NotFound(#[from] NotFound),

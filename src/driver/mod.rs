@@ -106,8 +106,10 @@ impl<H: BlockchainHook> Driver<H> {
             stats: DriverStats::default(),
             counters: Arc::default(),
         };
-        config::check_profile(&driver.config.log_profile)
-            .map_err(|error| driver.critical(error.into(), None))?;
+        driver
+            .config
+            .check()
+            .map_err(|fault| driver.critical(fault, None))?;
         let process = driver.start()?;
         driver.process = Some(process);
         Ok(driver)

@@ -97,7 +97,7 @@ impl Process {
             log_lines,
         };
         let transport = Pipes::with_deadlines(arwen_to_node, node_to_arwen);
-        let output = OutputReader::start(streams, config.logs_format, counters);
+        let output = OutputReader::start(streams, config.format, counters);
         let (transport, output) = match (transport, output) {
             (Ok(transport), Ok(output)) => (transport, output),
             (transport, output) => {
@@ -113,7 +113,7 @@ impl Process {
             messenger: Messenger::new(
                 Side::Node,
                 transport,
-                config.messages_format,
+                config.format,
                 config.payload_limit_bytes,
             ),
             init: Some(init),
@@ -130,8 +130,8 @@ impl Process {
         deadline: Instant,
     ) -> Result<(), TransportError> {
         let mut arguments = config.arguments.clone();
-        arguments.messages_marshalizer = config.messages_format.marshalizer();
-        arguments.logs_marshalizer = config.logs_format.marshalizer();
+        arguments.messages_marshalizer = config.format.marshalizer();
+        arguments.logs_marshalizer = config.format.marshalizer();
         let initialize = Initialize {
             arguments: Some(arguments),
         };

@@ -3,6 +3,7 @@
 use super::level::Level;
 use crate::frame::{self, FrameError};
 use crate::messages::codec::encode_json_object;
+use crate::messages::elements::{self, TooManyElements};
 use crate::messages::json::{self, JsonError};
 use crate::messages::{Format, LogCorrelation, LogLine};
 use prost::Message as _;
@@ -23,6 +24,9 @@ pub enum LineError {
     /// It is no protobuf of a line.
     #[error("unreadable log line: {0}")]
     Protobuf(#[from] prost::DecodeError),
+    /// Its arguments would take far more memory than their bytes.
+    #[error("unreadable log line: {0}")]
+    TooManyElements(#[from] TooManyElements),
 }
 
 /// A line of `logger`. `args` are keys and values in turn.
@@ -63,7 +67,10 @@ pub fn decode(format: Format, payload: &[u8]) -> Result<LogLine, LineError> {
     let mut line = LogLine::default();
     match format {
         Format::Json => json::read_object(payload, &mut line)?,
-        Format::Protobuf => line.merge(payload)?,
+        Format::Protobuf => {
+            elements::check::<LogLine>(payload)?;
+            line.merge(payload)?;
+        }
     }
     line.log_level &= 0xff;
     Ok(line)

@@ -4,6 +4,7 @@
 //! object; in protobuf the encoding of the envelope is followed by that of the message, whose field numbers start
 //! behind the envelope's.
 
+use super::elements::TooManyElements;
 use super::json::{self, JsonError, JsonObject};
 use super::{Envelope, Marshalizer, Message, Payload, kind_name};
 use crate::frame;
@@ -58,6 +59,17 @@ impl Format {
         }
     }
 
+    /// The best format that this build has: protobuf with the feature `protobuf`.
+    pub const PREFERRED: Format = match cfg!(feature = "protobuf") {
+        true => Format::Protobuf,
+        false => Format::Json,
+    };
+
+    /// Whether this build has the format.
+    pub fn check(self) -> Result<(), UnsupportedMarshalizer> {
+        Format::from_marshalizer(self.marshalizer()).map(drop)
+    }
+
     /// The number of the format in the Initialize arguments.
     pub fn marshalizer(self) -> u32 {
         let marshalizer = match self {
@@ -86,6 +98,14 @@ pub enum MessageError {
         kind: u32,
         /// What is wrong.
         error: prost::DecodeError,
+    },
+    /// The protobuf has so many elements in lists and maps that they would take far more memory than their bytes.
+    #[error("{kind}: {error}", kind = kind_name(*.kind))]
+    TooManyElements {
+        /// The kind in the preamble.
+        kind: u32,
+        /// How much memory, and how much there may be.
+        error: TooManyElements,
     },
     /// The payload says that it is of another kind than the preamble (spec wire.md 4).
     #[error("a payload of {} ({payload}) in a frame of {} ({preamble})", kind_name(*.payload), kind_name(*.preamble))]
@@ -151,6 +171,9 @@ pub fn decode(
             .map_err(|error| MessageError::Json { kind, error })?,
         Format::Protobuf => {
             let fault = |error| MessageError::Protobuf { kind, error };
+            message
+                .check_elements(&payload)
+                .map_err(|error| MessageError::TooManyElements { kind, error })?;
             envelope.kind = 0;
             envelope.merge(payload.clone()).map_err(fault)?;
             if envelope.kind == 0 {

@@ -7,6 +7,7 @@
 
 mod big_int;
 pub mod codec;
+pub mod elements;
 pub mod json;
 
 pub use big_int::NotABigInt;
@@ -41,7 +42,9 @@ pub enum Role {
 }
 
 /// A message of a known kind, with its fields.
-pub trait Payload: prost::Message + json::JsonObject + Default + Into<Message> {
+pub trait Payload:
+    prost::Message + elements::Elements + json::JsonObject + Default + Into<Message>
+{
     /// The kind.
     const KIND: MessageKind;
 
@@ -110,6 +113,14 @@ macro_rules! messages {
                 match self {
                     $(Message::$name(payload) => prost::Message::encode_raw(payload, out),)*
                     Message::Unknown(_) => {}
+                }
+            }
+
+            /// Fails when a protobuf of the fields would take too much memory.
+            fn check_elements(&self, payload: &[u8]) -> Result<(), elements::TooManyElements> {
+                match self {
+                    $(Message::$name(_) => elements::check::<$payload>(payload),)*
+                    Message::Unknown(_) => Ok(()),
                 }
             }
 

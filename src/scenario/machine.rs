@@ -2,11 +2,11 @@
 
 use super::world::SharedWorld;
 use crate::driver::{CriticalError, Driver, DriverConfig, Outcome};
-use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, VmOutput};
+use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, Format, VmOutput};
 use crate::part::{Machine, MachineError};
 use std::time::Duration;
 
-/// Makes a machine for a world: `in_process`, `in_child`, or a stand-in for tests. The error says what is wrong with
+/// Makes a machine for a world: `in_process`, `in_child` with a format, or a stand-in for tests. The error says what is wrong with
 /// the arguments, or with the machine.
 pub type MachineFactory<'a> =
     dyn Fn(&Arguments, SharedWorld) -> Result<Box<dyn Machine>, String> + Sync + 'a;
@@ -22,9 +22,14 @@ pub fn in_process(arguments: &Arguments, world: SharedWorld) -> Result<Box<dyn M
 
 /// The VM in a child process, with the pipes and messages between that a node has. [`DriverConfig`] says at its field
 /// `binary` where the program is looked for.
-pub fn in_child(arguments: &Arguments, world: SharedWorld) -> Result<Box<dyn Machine>, String> {
+pub fn in_child(
+    arguments: &Arguments,
+    world: SharedWorld,
+    format: Format,
+) -> Result<Box<dyn Machine>, String> {
     let config = DriverConfig {
         max_loop_time: MAX_LOOP_TIME,
+        format,
         ..DriverConfig::new(arguments.clone())
     };
     match Driver::new(config, world) {

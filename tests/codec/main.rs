@@ -4,6 +4,7 @@ mod arbitrary;
 mod differences;
 mod equality;
 mod frames;
+mod golden;
 mod keys;
 mod properties;
 mod recorded;

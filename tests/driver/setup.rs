@@ -44,7 +44,7 @@ pub fn config(mode: &str) -> DriverConfig {
     let mut config = DriverConfig::new(Arguments::default());
     config.binary = Some(program(mode));
     // The child sends some messages byte by byte.
-    config.messages_format = Format::Json;
+    config.format = Format::Json;
     config.max_loop_time = Duration::from_secs(20);
     config
 }

@@ -105,7 +105,7 @@ fn the_binary_is_looked_for_in_the_places_of_the_spec() {
     let found = |driver: Result<Driver<Hook>, _>| driver.map(|mut driver| is_served(&mut driver));
     let mut config = arwen::driver::DriverConfig::new(Arguments::default());
     config.max_loop_time = Duration::from_secs(20);
-    config.messages_format = Format::Json;
+    config.format = Format::Json;
     let directory = tempfile::tempdir().expect("a directory");
     let is_alone = alone(TEST, |command| {
         std::os::unix::fs::symlink(program("child"), directory.path().join("child"))

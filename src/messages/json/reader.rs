@@ -1,14 +1,10 @@
 use super::bytes_text;
+use crate::messages::elements;
 use std::borrow::Cow;
 use thiserror::Error;
 
 /// How deep arrays and objects may nest, as in Go's reader. What our messages mean nests 6 deep.
 const DEPTH_LIMIT: usize = 10_000;
-
-/// How much memory the elements of lists and maps may take beyond the length of the text, themselves, without what they
-/// point to. An element takes up to 100 times as much as its text (`null`): a hostile payload of 64 MiB must not take the
-/// reader 6 GiB. The largest real messages stay far below.
-const ELEMENTS_LIMIT_BYTES: usize = 64 << 20;
 
 /// What is wrong with a JSON text, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -91,7 +87,7 @@ impl<'a> Reader<'a> {
             text,
             at: 0,
             depth: 0,
-            elements_left_bytes: ELEMENTS_LIMIT_BYTES + text.len(),
+            elements_left_bytes: elements::limit_bytes(text.len()),
         }
     }
 
@@ -232,8 +228,7 @@ impl<'a> Reader<'a> {
 
     /// Accounts for the memory of an element that is added to a list or map which has `before` of its kind.
     pub(super) fn element<T>(&mut self, before: usize) -> Result<(), JsonError> {
-        // A list takes memory for four with the first one.
-        let count = if before == 0 { 4 } else { 1 };
+        let count = if before == 0 { elements::FIRST } else { 1 };
         self.elements_left_bytes = self
             .elements_left_bytes
             .checked_sub(count * size_of::<T>())

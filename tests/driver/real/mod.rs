@@ -1,6 +1,7 @@
 //! The real binary over real pipes: contracts through the driver, and bad nodes with frames made by hand.
 
 mod contracts;
+mod formats;
 mod node;
 mod raw;
 mod survival;

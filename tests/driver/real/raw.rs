@@ -204,13 +204,27 @@ fn a_bad_initialize_ends_the_child() {
             "Cannot create ArwenPart: marshalizer 1 (Gob)",
         ),
     ];
-    for (bytes, reason) in cases {
+    for (bytes, reason) in cases.into_iter().chain(protobuf_refusals()) {
         let mut raw = Raw::spawn();
         raw.init.write_all(&bytes).expect("read by the child");
         let (code, text) = raw.end();
         assert_eq!(code, 2, "{text}");
         assert!(text.starts_with(reason), "{text}");
     }
+}
+
+/// Without the feature both marshalizers are refused.
+fn protobuf_refusals() -> Vec<(Vec<u8>, &'static str)> {
+    let fields = match cfg!(feature = "protobuf") {
+        true => &[][..],
+        false => &["MessagesMarshalizer", "LogsMarshalizer"],
+    };
+    let reason = "Cannot create ArwenPart: marshalizer 2 (protobuf) is not in this build";
+    let case = |field| {
+        let initialize = format!(r#"{{"Arguments":{{"{field}":2}}}}"#);
+        (frame(1, &initialize), reason)
+    };
+    fields.iter().map(case).collect()
 }
 
 #[test]
