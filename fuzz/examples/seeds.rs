@@ -1,5 +1,5 @@
-//! Writes the first inputs of every corpus: the recorded messages and log lines of tests/data, the scenarios of
-//! tests/scenarios, and some scripts. The same every time.
+//! Writes the first inputs of every corpus and the dictionaries, from the recorded messages and log lines of tests/data and
+//! the scenarios of tests/scenarios. The same every time.
 //!
 //! ```sh
 //! cargo run --release --manifest-path fuzz/Cargo.toml --example seeds
@@ -10,7 +10,7 @@ use arwen::logs::line;
 use arwen::messages::{Format, codec};
 use bytes::Bytes;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,7 @@ fn main() {
     scripts();
     log_lines();
     scenarios();
+    dictionaries();
 }
 
 fn project() -> &'static Path {
@@ -222,17 +223,22 @@ fn log_lines() {
     }
 }
 
-fn scenarios() {
+fn scenario_files() -> Vec<PathBuf> {
     let folders = ["scenarios", "scenarios/steps"];
     let mut files: Vec<PathBuf> = Vec::new();
     for folder in folders {
         let entries = fs::read_dir(project().join("tests").join(folder)).expect("a folder");
         files.extend(entries.map(|entry| entry.expect("readable").path()));
     }
-    for path in files.iter().filter(|path| path.is_file()) {
+    files.retain(|path| path.is_file());
+    files
+}
+
+fn scenarios() {
+    for path in scenario_files() {
         let name = path.file_name().expect("a file").to_string_lossy();
         // Files that are named are not there, and the target does not go to other folders.
-        let text = fs::read_to_string(path).expect("text").replace("../", "");
+        let text = fs::read_to_string(&path).expect("text").replace("../", "");
         seed(
             "scenario_parser",
             &name,
@@ -260,6 +266,102 @@ fn scenarios() {
         );
     }
     seed("scenario_parser", "old", &[OLD_TEST.as_bytes()]);
+}
+
+/// The names of members, and what else stands between them.
+fn dictionaries() {
+    let rows = recorded();
+    let logs = json_lines("data/logs.jsonl");
+    let payloads = logs.iter().filter_map(|row| row["payload"].as_str());
+    let texts = rows.iter().map(|row| row.2.as_str()).chain(payloads);
+    let mut names = BTreeSet::new();
+    for value in texts.filter_map(|text| serde_json::from_str(text).ok()) {
+        member_names(&value, &mut names);
+    }
+    names.retain(|name| name.starts_with(|first: char| first.is_ascii_uppercase()));
+    let json = [
+        "null",
+        "true",
+        "{}",
+        "[]",
+        "\"\"",
+        "\\ufffd",
+        "\\ud800",
+        "-1",
+        "18446744073709551615",
+        "1e5",
+        "==",
+    ];
+    dictionary("json", names, &json);
+
+    let mut names = BTreeSet::new();
+    for path in scenario_files() {
+        let text = fs::read_to_string(path).expect("text");
+        member_names(
+            &serde_json::from_str(&text).expect("also plain JSON"),
+            &mut names,
+        );
+    }
+    names.retain(|name| name.chars().all(|letter| letter.is_ascii_alphabetic()));
+    let values = [
+        "``",
+        "''",
+        "0x",
+        "0b",
+        "keccak256:",
+        "file:",
+        "true",
+        "false",
+        "|",
+        "_",
+        "*",
+        "+",
+        "-",
+        "{}",
+        "[]",
+    ];
+    let steps = [
+        "setState",
+        "checkState",
+        "scDeploy",
+        "scCall",
+        "transfer",
+        "validatorReward",
+        "externalSteps",
+    ];
+    dictionary("scenario", names, &[&values[..], &steps].concat());
+}
+
+fn member_names(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(elements) => elements
+            .iter()
+            .for_each(|element| member_names(element, names)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                names.insert(name.clone());
+                // A gas schedule has hundreds.
+                if name != "GasSchedule" {
+                    member_names(value, names);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn dictionary(name: &str, names: BTreeSet<String>, others: &[&str]) {
+    let names = names.iter().map(|name| format!("\"{name}\":"));
+    let mut text = String::new();
+    for word in names.chain(others.iter().map(|word| (*word).to_owned())) {
+        let escaped = word.replace('\\', "\\\\").replace('"', "\\\"");
+        text.push_str(&format!("\"{escaped}\"\n"));
+    }
+    let file = project()
+        .join("fuzz/options")
+        .join(name)
+        .with_extension("dict");
+    fs::write(file, text).expect("writable");
 }
 
 /// A file of the old format.

@@ -1,0 +1,179 @@
+//! Runs the fuzz targets, each for a given time; prints what they did and adds it to the totals. Fails when a target was
+//! not built, executed nothing, read no seeds or found something.
+//!
+//! | file | what |
+//! |---|---|
+//! | `main` | the command line, and the campaign from beginning to end |
+//! | `target` | which targets there are; building and running one |
+//! | `libfuzzer` | what a run printed |
+//! | `totals` | the file of all runs, and sums over it |
+
+mod libfuzzer;
+mod target;
+mod totals;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use libfuzzer::Outcome;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+use std::time::SystemTime;
+use target::{Build, FuzzCrate, Run, Sanitizer, Target};
+use totals::Row;
+
+/// Runs the fuzz targets, each for a given time.
+#[derive(Parser, Debug)]
+struct Arguments {
+    /// How long each target runs.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Only these, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    targets: Vec<String>,
+    /// Also the targets with the VM, whose first build takes long.
+    #[arg(long)]
+    vm: bool,
+    /// How many targets run side by side.
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// Without one it is five times as fast; the code has no `unsafe` to speak of.
+    #[arg(long, value_enum, default_value_t = Sanitizer::None)]
+    sanitizer: Sanitizer,
+    /// Afterwards, adds the inputs that reached something new to the corpora in git.
+    #[arg(long)]
+    save_corpus: bool,
+    /// Afterwards, removes the inputs from the corpora in git that reach nothing which others don't.
+    #[arg(long)]
+    minimise: bool,
+    /// Leaves the file of totals as it is.
+    #[arg(long)]
+    no_totals: bool,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let project = project()?;
+    let targets = chosen_targets(&arguments, &project)?;
+    let build = Build::new(arguments.sanitizer)?;
+
+    let mut faults = Vec::new();
+    let mut built = Vec::new();
+    for target in targets {
+        match build.build(&target) {
+            Ok(program) => built.push((target, program)),
+            Err(error) => faults.push(format!("{}: {error:#}", target.name)),
+        }
+    }
+
+    let run = Run {
+        seconds: arguments.seconds,
+        save_corpus: arguments.save_corpus,
+        minimise: arguments.minimise,
+    };
+    let outcomes = run_all(&run, &built, arguments.jobs.max(1));
+    let mut rows = Vec::new();
+    println!("\n{}", Outcome::HEADING);
+    for ((target, _), outcome) in built.iter().zip(outcomes) {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                faults.push(format!("{}: {error:#}", target.name));
+                continue;
+            }
+        };
+        println!("{}", outcome.line(&target.name));
+        for artifact in &outcome.artifacts {
+            let command = build.reproduce(target, artifact);
+            faults.push(format!("{}: found {artifact}\n    {command}", target.name));
+        }
+        faults.extend(
+            outcome
+                .fault()
+                .map(|fault| format!("{}: {fault}", target.name)),
+        );
+        rows.push(Row::new(target, &arguments, &outcome));
+    }
+    if !arguments.no_totals {
+        totals::append(&project, &rows)?;
+    }
+    println!("\n{}", totals::sums(&project)?);
+    for fault in &faults {
+        eprintln!("FAILED {fault}");
+    }
+    Ok(match faults.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// The folder of the project.
+fn project() -> Result<PathBuf> {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    project.canonicalize().context("the folder of the project")
+}
+
+fn chosen_targets(arguments: &Arguments, project: &Path) -> Result<Vec<Target>> {
+    let mut targets = Vec::new();
+    for fuzz_crate in FuzzCrate::all(project)? {
+        if arguments.vm || !fuzz_crate.has_vm() {
+            targets.extend(fuzz_crate.targets()?);
+        }
+    }
+    for name in &arguments.targets {
+        if !targets.iter().any(|target| target.name == *name) {
+            bail!("there is no target {name:?} (those with the VM need --vm)");
+        }
+    }
+    if !arguments.targets.is_empty() {
+        targets.retain(|target| arguments.targets.contains(&target.name));
+    }
+    ensure!(!targets.is_empty(), "there are no fuzz targets");
+    Ok(targets)
+}
+
+/// Runs the targets, `jobs` at a time. The outcomes in the order of the targets.
+fn run_all(run: &Run, built: &[(Target, PathBuf)], jobs: usize) -> Vec<Result<Outcome>> {
+    let outcomes: Vec<_> = built.iter().map(|_| Mutex::new(None)).collect();
+    let next = Mutex::new(built.iter().zip(&outcomes));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let Some(((target, program), outcome)) = next.lock().expect("no panic").next()
+                    else {
+                        return;
+                    };
+                    println!("{}: {} s", target.name, run.seconds);
+                    *outcome.lock().expect("no panic") = Some(run.run(target, program));
+                }
+            });
+        }
+    });
+    let outcomes = outcomes.into_iter();
+    outcomes
+        .map(|outcome| {
+            outcome
+                .into_inner()
+                .expect("no panic")
+                .expect("all were run")
+        })
+        .collect()
+}
+
+/// The date, in UTC.
+fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
+/// What a program prints, if it succeeds.
+fn output_of(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}\n{text}",
+        output.status
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}

@@ -1,0 +1,255 @@
+//! Which targets there are; building and running one.
+
+use crate::libfuzzer::Outcome;
+use crate::output_of;
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// An input that takes longer is a finding.
+const TIMEOUT_SECONDS: u64 = 10;
+
+/// A target that takes more memory is a finding.
+const MEMORY_MIB: u64 = 2048;
+
+/// More than this of one target in git is worth a warning.
+const CORPUS_LIMIT_BYTES: u64 = 300 << 10;
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+pub enum Sanitizer {
+    None,
+    Address,
+}
+
+impl Sanitizer {
+    pub fn name(self) -> &'static str {
+        match self {
+            Sanitizer::None => "none",
+            Sanitizer::Address => "address",
+        }
+    }
+}
+
+/// A crate of fuzz targets: fuzz/ or a folder in it.
+pub struct FuzzCrate {
+    folder: PathBuf,
+    nested: bool,
+}
+
+impl FuzzCrate {
+    /// All of them.
+    pub fn all(project: &Path) -> Result<Vec<FuzzCrate>> {
+        let fuzz = project.join("fuzz");
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(&fuzz).context("fuzz/")? {
+            folders.push(entry?.path());
+        }
+        folders.sort();
+        let nested = folders.into_iter().map(|folder| FuzzCrate {
+            folder,
+            nested: true,
+        });
+        let outer = FuzzCrate {
+            folder: fuzz,
+            nested: false,
+        };
+        let all = std::iter::once(outer).chain(nested);
+        Ok(all.filter(FuzzCrate::has_targets).collect())
+    }
+
+    fn has_targets(&self) -> bool {
+        let manifest = fs::read_to_string(self.folder.join("Cargo.toml"));
+        manifest.is_ok_and(|manifest| manifest.lines().any(|line| line == "cargo-fuzz = true"))
+    }
+
+    /// Those without the VM stand in fuzz/ itself.
+    pub fn has_vm(&self) -> bool {
+        self.nested
+    }
+
+    pub fn targets(&self) -> Result<Vec<Target>> {
+        let mut list = cargo_fuzz("list", &self.folder);
+        let names = output_of(&mut list)?;
+        let target = |name: &str| Target {
+            name: name.to_owned(),
+            folder: self.folder.clone(),
+        };
+        Ok(names.lines().map(target).collect())
+    }
+}
+
+fn cargo_fuzz(command: &str, folder: &Path) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["+nightly", "fuzz", command, "--fuzz-dir"]);
+    cargo.arg(folder);
+    // Cargo sets these for this program, and they are of another toolchain.
+    for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN"] {
+        cargo.env_remove(name);
+    }
+    cargo
+}
+
+/// A fuzz target.
+pub struct Target {
+    pub name: String,
+    /// Of its crate.
+    folder: PathBuf,
+}
+
+impl Target {
+    fn corpus(&self) -> PathBuf {
+        self.folder.join("corpus").join(&self.name)
+    }
+
+    fn artifacts(&self) -> PathBuf {
+        self.folder.join("artifacts").join(&self.name)
+    }
+
+    /// Its own options of libFuzzer, from the file that ClusterFuzz reads as well.
+    fn options(&self) -> Result<Vec<String>> {
+        let folder = self.folder.join("options");
+        let file = folder.join(&self.name).with_extension("options");
+        let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let options = text.lines().filter_map(|line| line.split_once('='));
+        Ok(options
+            .map(|(name, value)| match (name.trim(), value.trim()) {
+                ("dict", value) => format!("-dict={}", folder.join(value).display()),
+                (name, value) => format!("-{name}={value}"),
+            })
+            .collect())
+    }
+}
+
+/// How targets are built.
+pub struct Build {
+    sanitizer: Sanitizer,
+    host: String,
+}
+
+impl Build {
+    pub fn new(sanitizer: Sanitizer) -> Result<Build> {
+        let version = output_of(
+            Command::new("rustc")
+                .args(["+nightly", "-vV"])
+                .env_remove("RUSTUP_TOOLCHAIN"),
+        )?;
+        let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+        let host = host.context("rustc does not say its host")?.to_owned();
+        Ok(Build { sanitizer, host })
+    }
+
+    /// Builds a target. The program.
+    pub fn build(&self, target: &Target) -> Result<PathBuf> {
+        let target_folder = target.folder.join("target");
+        let program = target_folder
+            .join(&self.host)
+            .join("release")
+            .join(&target.name);
+        let mut build = cargo_fuzz("build", &target.folder);
+        build.args(["--sanitizer", self.sanitizer.name(), "--debug-assertions"]);
+        build
+            .args(["--target", &self.host, "--target-dir"])
+            .arg(&target_folder);
+        let status = build.arg(&target.name).status()?;
+        ensure!(status.success(), "was not built: {status}");
+        ensure!(
+            program.is_file(),
+            "was not built: {} is missing",
+            program.display()
+        );
+        Ok(program)
+    }
+
+    /// The command that runs an input again.
+    pub fn reproduce(&self, target: &Target, artifact: &str) -> String {
+        format!(
+            "cargo +nightly fuzz run --fuzz-dir {} --sanitizer {} --debug-assertions {} {artifact}",
+            target.folder.display(),
+            self.sanitizer.name(),
+            target.name
+        )
+    }
+}
+
+/// How targets are run.
+pub struct Run {
+    pub seconds: u64,
+    pub save_corpus: bool,
+    pub minimise: bool,
+}
+
+impl Run {
+    /// Runs a target. What is new goes to a folder of its own, so that the corpus in git stays as it is.
+    pub fn run(&self, target: &Target, program: &Path) -> Result<Outcome> {
+        let found = tempfile::tempdir()?;
+        let corpus = target.corpus();
+        let artifacts = target.artifacts();
+        fs::create_dir_all(&artifacts)?;
+        let options = target.options()?;
+        let mut fuzzer = Command::new(program);
+        fuzzer.args(&options).args([
+            format!("-max_total_time={}", self.seconds),
+            format!("-timeout={TIMEOUT_SECONDS}"),
+            format!("-rss_limit_mb={MEMORY_MIB}"),
+            format!("-artifact_prefix={}/", artifacts.display()),
+            "-print_final_stats=1".to_owned(),
+        ]);
+        let output = fuzzer.arg(found.path()).arg(&corpus).output()?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        let outcome = Outcome::read(
+            &text,
+            &corpus.display().to_string(),
+            output.status.success(),
+        );
+        if self.save_corpus || self.minimise {
+            let saved = self.save_corpus.then_some(found.path());
+            merge(program, &options, &corpus, saved, self.minimise)?;
+        }
+        Ok(outcome)
+    }
+}
+
+/// Adds what is new in `found` to the corpus; if `anew`, keeps only what reaches something of its own.
+fn merge(
+    program: &Path,
+    options: &[String],
+    corpus: &Path,
+    found: Option<&Path>,
+    anew: bool,
+) -> Result<()> {
+    let chosen = tempfile::tempdir()?;
+    let mut merge = Command::new(program);
+    merge.args(options);
+    if anew {
+        merge
+            .arg("-set_cover_merge=1")
+            .args([chosen.path(), corpus]);
+    } else {
+        merge.arg("-merge=1").arg(corpus);
+    }
+    output_of(merge.args(found))?;
+    if anew {
+        let names = |folder: &Path| fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>();
+        let kept = names(chosen.path())?;
+        ensure!(!kept.is_empty(), "nothing was left of the corpus");
+        for entry in names(corpus)? {
+            fs::remove_file(entry.path())?;
+        }
+        for entry in kept {
+            fs::copy(entry.path(), corpus.join(entry.file_name()))?;
+        }
+    }
+    let mut bytes = 0;
+    for entry in fs::read_dir(corpus)? {
+        bytes += entry?.metadata()?.len();
+    }
+    if bytes > CORPUS_LIMIT_BYTES {
+        eprintln!(
+            "{} has {bytes} bytes, which is much for git",
+            corpus.display()
+        );
+    }
+    Ok(())
+}
