@@ -33,6 +33,8 @@ pub fn scenario_parser(data: &[u8]) {
     };
     let mut written = String::new();
     write(&value, &mut written);
+    // A flag that stands alone does not end with the text.
+    written.push('\n');
     assert_eq!(json::parse(&written).as_ref(), Ok(&value));
 
     let reader = Reader {

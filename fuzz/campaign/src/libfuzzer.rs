@@ -18,6 +18,8 @@ pub struct Outcome {
     pub artifacts: Vec<String>,
     /// Whether the program ended as it should.
     pub success: bool,
+    /// The last line that it printed.
+    pub last_words: String,
 }
 
 impl Outcome {
@@ -33,6 +35,7 @@ impl Outcome {
         for line in text.lines() {
             outcome.read_line(line, corpus);
         }
+        outcome.last_words = text.lines().last().unwrap_or_default().to_owned();
         outcome
     }
 
@@ -136,6 +139,7 @@ stat::peak_rss_mb:              32
             new: 1761,
             artifacts: Vec::new(),
             success: true,
+            last_words: "stat::peak_rss_mb:              32".to_owned(),
         };
         let outcome = Outcome::read(DONE, "fuzz/corpus/json_messages", true);
         assert_eq!(outcome, expected);

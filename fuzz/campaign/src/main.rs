@@ -87,11 +87,12 @@ fn main() -> Result<ExitCode> {
             let command = build.reproduce(target, artifact);
             faults.push(format!("{}: found {artifact}\n    {command}", target.name));
         }
-        faults.extend(
-            outcome
-                .fault()
-                .map(|fault| format!("{}: {fault}", target.name)),
-        );
+        if let Some(fault) = outcome.fault() {
+            faults.push(format!(
+                "{}: {fault}; last words: {}",
+                target.name, outcome.last_words
+            ));
+        }
         rows.push(Row::new(target, &arguments, &outcome));
     }
     if !arguments.no_totals {
