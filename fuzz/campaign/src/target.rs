@@ -107,10 +107,13 @@ impl Target {
         self.folder.join("artifacts").join(&self.name)
     }
 
-    /// Its own options of libFuzzer, from the file that ClusterFuzz reads as well.
+    /// Its own options of libFuzzer, if it has any, from the file that ClusterFuzz reads as well.
     fn options(&self) -> Result<Vec<String>> {
         let folder = self.folder.join("options");
         let file = folder.join(&self.name).with_extension("options");
+        if !file.exists() {
+            return Ok(Vec::new());
+        }
         let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         let options = text.lines().filter_map(|line| line.split_once('='));
         Ok(options
