@@ -1,7 +1,5 @@
-//! What the tests of the VM have in common: a node in memory, contracts as text, and VMs on both engines.
+//! What the tests and fuzz targets of the VM have in common: a node in memory, contracts as text, and VMs on both engines.
 
-use super::engine::wasmer::WasmerEngine;
-use super::engine::wasmi_engine::WasmiEngine;
 use super::engine::{ImportedFunction, ValueType};
 use super::gas::opcode_costs::OPCODE_NAMES;
 use super::gas::schedule::SECTIONS;
@@ -306,24 +304,26 @@ pub fn on_each_engine(test: impl Fn(&mut Bench)) {
 
 /// Likewise with a gas schedule.
 pub fn on_each_engine_with(schedule: Vec<GasSectionEntry>, test: impl Fn(&mut Bench)) {
-    for is_wasmer in [true, false] {
+    for mut bench in benches(&schedule) {
+        test(&mut bench);
+    }
+}
+
+/// A VM on each engine, each with a world of its own where an account `caller` owns 1000.
+pub fn benches(schedule: &[GasSectionEntry]) -> [Bench; 2] {
+    [Vm::new, Vm::interpreted].map(|make| {
         let (node, world) = node();
         let parameters = VmParameters {
-            gas_schedule: schedule.clone(),
+            gas_schedule: schedule.to_vec(),
             ..parameters()
         };
-        let vm = if is_wasmer {
-            Vm::with_engine(parameters, node, Box::new(WasmerEngine::new()))
-        } else {
-            Vm::with_engine(parameters, node, Box::new(WasmiEngine))
-        };
-        let mut bench = Bench {
-            vm: vm.expect("good parameters"),
+        let bench = Bench {
+            vm: make(parameters, node).expect("good parameters"),
             world,
         };
         bench.world().put_account("caller", 1000);
-        test(&mut bench);
-    }
+        bench
+    })
 }
 
 /// The input of a direct call without value by `caller`.

@@ -20,8 +20,14 @@ pub(crate) mod error;
 pub(crate) mod gas;
 pub(crate) mod host;
 
-#[cfg(test)]
+#[cfg(any(all(fuzzing, feature = "interpreter"), test))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "fuzz targets need only some of what tests need")
+)]
 mod fixtures;
+#[cfg(any(all(fuzzing, feature = "interpreter"), test))]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
@@ -68,6 +74,19 @@ impl Vm {
     /// [`VmError::Construction`]: the gas schedule lacks a cost, or there is no protected prefix.
     pub fn new(parameters: VmParameters, hook: Box<dyn BlockchainHook>) -> Result<Vm, VmError> {
         Vm::with_engine(parameters, hook, Box::new(WasmerEngine::new()))
+    }
+
+    /// Likewise, on an interpreter in place of the compiler. All outputs are the same; it is there to be compared with.
+    #[cfg(any(test, feature = "interpreter"))]
+    pub fn interpreted(
+        parameters: VmParameters,
+        hook: Box<dyn BlockchainHook>,
+    ) -> Result<Vm, VmError> {
+        Vm::with_engine(
+            parameters,
+            hook,
+            Box::new(engine::wasmi_engine::WasmiEngine),
+        )
     }
 
     fn with_engine(

@@ -51,7 +51,7 @@ pub mod cache;
 pub mod instrument;
 pub mod validation;
 pub mod wasmer;
-#[cfg(test)]
+#[cfg(any(test, feature = "interpreter"))]
 pub(in crate::vm) mod wasmi_engine;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A second engine, for tests: the interpreter wasmi. What it counts must be what the compiled code counts.
+//! A second engine, for tests and fuzz targets: the interpreter wasmi. What it counts must be what the compiled code counts.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

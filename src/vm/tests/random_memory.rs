@@ -1,12 +1,13 @@
 //! Random calls of all host functions on a memory that watches: they write what they should where they should, and
 //! nothing else.
 
-use super::random_calls::{HostCall, calls, data};
+use super::random_calls::calls;
 use crate::vm::contexts::input::{CallInput, Input};
 use crate::vm::contexts::runtime::Breakpoint;
 use crate::vm::eei::import_table;
 use crate::vm::engine::{HostCalls, InstanceAccess, OutOfBounds};
 use crate::vm::fixtures::*;
+use crate::vm::fuzzing::host_calls::{HostCall, data};
 use proptest::prelude::*;
 
 const PAGE: u64 = 65_536;

@@ -1,0 +1,316 @@
+//! Host functions with random arguments, on both engines. One contract is compiled once: it reads from its storage what
+//! it is to call, so that a run takes no compiler.
+
+use super::host_calls::{
+    CONTRACTS, HostCall, HostCallGenerator, LARGEST_SHIFT, MAXIMUM_PARAMETERS, data,
+};
+use super::outcome::Outcome;
+use crate::messages::{ContractCreateInput, GasSectionEntry, VmInput, VmOutput};
+use crate::vm::VmError;
+use crate::vm::eei::import_table;
+use crate::vm::engine::{ImportedFunction, ValueType};
+use crate::vm::fixtures::*;
+use arbitrary::{Result, Unstructured};
+use bytes::Bytes;
+use std::cell::RefCell;
+
+/// Where the contract keeps the calls that it makes.
+const PROGRAM_OFFSET: usize = 61_440;
+
+/// A call in a program: the function's index and the arguments, 8 bytes each, little-endian.
+const CALL_BYTES: usize = 8 * (1 + MAXIMUM_PARAMETERS);
+
+/// The most calls of one program, and those of them that are of contracts.
+const MOST_CALLS: usize = 16;
+const MOST_CALLS_OF_CONTRACTS: usize = 3;
+
+/// Factors whose bytes are more than this together are not multiplied: numbers could double with every call.
+const LARGEST_PRODUCT_BYTES: usize = 4096;
+
+/// The functions of the contract, each with the offset and the length of its name in [`data`]: the storage key of what
+/// it calls.
+const PROGRAMS: [(&str, usize, usize); 3] = [("f", 192, 1), ("callBack", 200, 8), ("init", 216, 4)];
+
+/// Below this no argument reaches a program, wherever a result is written.
+const TAME_ARGUMENTS: std::ops::RangeInclusive<i64> = 0..=30_000;
+
+/// One line of the contract: the call of a host function with the arguments at `$at`. Results become return data.
+fn case(import: &ImportedFunction) -> String {
+    let argument = |(index, kind): (usize, &ValueType)| {
+        let offset = 8 * (index + 1);
+        let load = match kind {
+            ValueType::I32 => "i32.load",
+            ValueType::I64 => "i64.load",
+        };
+        format!("({load} offset={offset} (local.get $at))")
+    };
+    let mut arguments: Vec<String> = import.parameters.iter().enumerate().map(argument).collect();
+    if import.name == "bigIntShl" {
+        // The sign, and bits up to the largest shift.
+        let mask = i64::from(i32::MIN) | LARGEST_SHIFT;
+        arguments[2] = format!("(i32.and {} (i32.const {mask}))", arguments[2]);
+    }
+    let prefix = if import.namespace == "env" {
+        ""
+    } else {
+        "eth."
+    };
+    let call = format!("(call ${prefix}{} {})", import.name, arguments.join(" "));
+    match import.result {
+        None if import.name == "bigIntMul" => format!(
+            "(if (i32.lt_u (i32.add (call $bigIntUnsignedByteLength {}) (call $bigIntUnsignedByteLength {}))
+                (i32.const {LARGEST_PRODUCT_BYTES})) (then {call}))",
+            arguments[1], arguments[2]
+        ),
+        None => call,
+        Some(ValueType::I32) => format!("(call $int64finish (i64.extend_i32_s {call}))"),
+        Some(ValueType::I64) => format!("(call $int64finish {call})"),
+    }
+}
+
+/// The contract. Each of its functions loads its program and makes the calls; `f` ends with a hash of what most calls
+/// can change of the memory.
+fn dispatcher() -> Bytes {
+    let functions = import_table();
+    let blocks: String = (0..functions.len())
+        .rev()
+        .map(|index| format!("(block $case{index} "))
+        .collect();
+    let labels: String = (0..functions.len())
+        .map(|index| format!("$case{index} "))
+        .collect();
+    let cases: String = functions
+        .iter()
+        .map(|import| format!(")\n{} (return)", case(import)))
+        .collect();
+    let [run_f, run_callback, run_init] = PROGRAMS.map(|(_, offset, length)| {
+        format!("(call $run (i32.const {offset}) (i32.const {length}))")
+    });
+    contract(&format!(
+        r#"{data}
+        (func (export "f") (export "main") {run_f}
+            (drop (call $sha256 (i32.const 0) (i32.const 2048) (i32.const 0)))
+            (call $finish (i32.const 0) (i32.const 32)))
+        (func (export "callBack") {run_callback})
+        (func (export "init") {run_init})
+        (func $run (param $key i32) (param $length i32) (local $at i32) (local $end i32)
+            (local.set $end (call $storageLoad (local.get $key) (local.get $length) (i32.const {PROGRAM_OFFSET})))
+            (if (i32.gt_u (local.get $end) (i32.const {most_bytes})) (then (local.set $end (i32.const {most_bytes}))))
+            (local.set $end (i32.add (local.get $end) (i32.const {PROGRAM_OFFSET})))
+            (local.set $at (i32.const {PROGRAM_OFFSET}))
+            (block $done (loop $next
+                (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+                (call $dispatch (local.get $at))
+                (local.set $at (i32.add (local.get $at) (i32.const {CALL_BYTES})))
+                (br $next))))
+        (func $dispatch (param $at i32)
+            (block $none {blocks} (br_table {labels} $none (i32.load8_u (local.get $at))) {cases}))"#,
+        data = data(),
+        most_bytes = MOST_CALLS * CALL_BYTES,
+    ))
+}
+
+/// The calls as the contract reads them.
+fn program(calls: &[HostCall]) -> Bytes {
+    let mut program = Vec::with_capacity(calls.len() * CALL_BYTES);
+    for call in calls {
+        let end = program.len() + CALL_BYTES;
+        program.extend((call.function as u64).to_le_bytes());
+        program.extend(
+            call.arguments
+                .iter()
+                .flat_map(|argument| argument.to_le_bytes()),
+        );
+        program.resize(end, 0);
+    }
+    program.into()
+}
+
+/// Everything costs 1, but asynchronous calls lock less than in the tests, so that they can be nested.
+fn schedule() -> Vec<GasSectionEntry> {
+    schedule_with(&[("AsyncCallbackGasLock", 5_000)])
+}
+
+/// What the VMs of a thread are: they stay, so that the contract is compiled once.
+struct Machines {
+    benches: [Bench; 2],
+    dispatcher: Bytes,
+    generator: HostCallGenerator,
+}
+
+impl Machines {
+    fn new() -> Self {
+        Self {
+            benches: benches(&schedule()),
+            dispatcher: dispatcher(),
+            generator: HostCallGenerator::new(),
+        }
+    }
+}
+
+thread_local! {
+    static MACHINES: RefCell<Machines> = RefCell::new(Machines::new());
+}
+
+/// What is run.
+#[derive(Debug)]
+enum Entry {
+    Call(&'static str),
+    Create,
+    Upgrade,
+}
+
+/// A run: the input, and the node's state.
+#[derive(Debug)]
+struct Run {
+    entry: Entry,
+    call_type: i64,
+    gas: u64,
+    value: u64,
+    builtin_answer: Option<Option<VmOutput>>,
+    /// Account, storage key, calls.
+    programs: Vec<(&'static str, &'static str, Vec<HostCall>)>,
+}
+
+impl Run {
+    fn new(bytes: &mut Unstructured<'_>, generator: &HostCallGenerator) -> Result<Run> {
+        let entry = match bytes.int_in_range(0..=11)? {
+            0..=6 => Entry::Call("f"),
+            7 | 8 => Entry::Call("callBack"),
+            9 => Entry::Call(bytes.choose(&["init", "main", "nothing", BUILTIN])?),
+            10 => Entry::Create,
+            _ => Entry::Upgrade,
+        };
+        let call_type = bytes.int_in_range(0..=2)?;
+        let gas = match bytes.int_in_range(0..=3)? {
+            0 | 1 => 200_000,
+            2 => bytes.int_in_range(0..=30_000)?,
+            _ => bytes.int_in_range(0..=250_000)?,
+        };
+        let answer = VmOutput {
+            return_data: vec!["built in".into()],
+            gas_remaining: 400,
+            return_code: bytes.int_in_range(0..=1)? * 4,
+            ..VmOutput::default()
+        };
+        let answers = [Some(Some(answer)), Some(None), None];
+        let builtin_answer = bytes.choose(&answers)?.clone();
+        let value = *bytes.choose(&[0, 3, 1 << 40, u64::MAX])?;
+        let mut programs = Vec::new();
+        // The calls of the function that is run come first, because most inputs are short.
+        let first = match entry {
+            Entry::Call("callBack") => ("self", "callBack"),
+            Entry::Create => ("new0", "init"),
+            Entry::Upgrade => ("self", "init"),
+            Entry::Call(_) => ("self", "f"),
+        };
+        let others = CONTRACTS
+            .iter()
+            .flat_map(|account| PROGRAMS.map(|(key, ..)| (*account, key)));
+        let others = others.filter(|other| *other != first);
+        for (account, key) in std::iter::once(first).chain(others) {
+            let most = bytes.int_in_range(0..=MOST_CALLS)?;
+            let calls = generator.calls(bytes, most, MOST_CALLS_OF_CONTRACTS)?;
+            programs.push((account, key, calls));
+        }
+        Ok(Run {
+            entry,
+            call_type,
+            gas,
+            value,
+            builtin_answer,
+            programs,
+        })
+    }
+
+    /// Whether no charge of the run can be negative: no argument is, and programs stay as they are.
+    fn is_tame(&self) -> bool {
+        let mut calls = self.programs.iter().flat_map(|(.., calls)| calls);
+        calls.all(|call| {
+            let import = &import_table()[call.function];
+            let stores = import.name.contains("Store") || import.name == "setStorageLock";
+            let mut arguments = call.arguments.iter().zip(import.parameters);
+            !stores
+                && arguments.all(|(argument, kind)| match kind {
+                    ValueType::I32 => TAME_ARGUMENTS.contains(argument),
+                    ValueType::I64 => *argument >= 0,
+                })
+        })
+    }
+
+    fn run(&self, bench: &mut Bench, code: &Bytes) -> Outcome {
+        self.set_up(bench, code);
+        let input = VmInput {
+            call_value: Some(self.value.into()),
+            gas_provided: self.gas,
+            call_type: self.call_type,
+            ..input(&[b"first", &[0x80; 40], b""])
+        };
+        let result = match self.entry {
+            Entry::Call(function) => bench.call_with("self", function, input),
+            Entry::Create => self.create(bench, code, input),
+            Entry::Upgrade => {
+                let mut arguments = vec![code.clone(), Bytes::from_static(&[1, 0])];
+                arguments.extend(input.arguments);
+                bench.call_with("self", "upgradeContract", VmInput { arguments, ..input })
+            }
+        };
+        Outcome::new(bench, result)
+    }
+
+    fn create(
+        &self,
+        bench: &mut Bench,
+        code: &Bytes,
+        input: VmInput,
+    ) -> std::result::Result<VmOutput, VmError> {
+        bench.vm.create(ContractCreateInput {
+            input: Some(input),
+            contract_code: code.clone(),
+            contract_code_metadata: vec![1, 0].into(),
+        })
+    }
+
+    fn set_up(&self, bench: &mut Bench, code: &Bytes) {
+        let mut world = bench.world();
+        *world = World {
+            builtin_answer: self.builtin_answer.clone(),
+            other_shard: vec![address("nobody")],
+            ..World::default()
+        };
+        world.put_account("caller", 1000);
+        for name in CONTRACTS {
+            world.put_contract(name, code.clone());
+        }
+        for (account, key, calls) in &self.programs {
+            let place = (address(account), Bytes::from_static(key.as_bytes()));
+            world.storage.insert(place, program(calls));
+        }
+    }
+}
+
+/// Runs what the bytes say on both engines, and now and then a second time on one. All outcomes must be equal.
+pub fn host_functions(data: &[u8]) {
+    MACHINES.with_borrow_mut(|machines| {
+        let Machines {
+            benches: [compiled, interpreted],
+            dispatcher,
+            generator,
+        } = machines;
+        let run = Run::new(&mut Unstructured::new(data), generator).expect("any bytes are numbers");
+        let outcome = run.run(interpreted, dispatcher);
+        outcome.check(run.gas, run.is_tame());
+        assert_eq!(
+            run.run(compiled, dispatcher),
+            outcome,
+            "the engines differ: {run:?}"
+        );
+        if data.len() % 8 == 0 {
+            assert_eq!(
+                run.run(compiled, dispatcher),
+                outcome,
+                "the second run differs: {run:?}"
+            );
+        }
+    });
+}

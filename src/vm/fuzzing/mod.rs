@@ -1,0 +1,40 @@
+//! What the fuzz targets of the VM run (fuzz/vm). Each takes any bytes and panics when a promise is broken.
+//!
+//! The targets only call these; the tests below run them over the corpora, so that they keep working.
+
+mod admission;
+pub(super) mod host_calls;
+mod host_functions;
+pub(super) mod outcome;
+mod wasm_modules;
+
+pub use host_functions::host_functions;
+pub use wasm_modules::wasm_modules;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    fn run_corpus(name: &str, target: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz/vm/corpus")
+            .join(name);
+        let mut seeds = 0;
+        for entry in fs::read_dir(folder).expect("every target has a corpus") {
+            target(&fs::read(entry.expect("readable").path()).expect("readable"));
+            seeds += 1;
+        }
+        assert!(seeds > 50, "{name} has {seeds} seeds");
+    }
+
+    #[test]
+    fn host_functions_break_no_promise() {
+        run_corpus("host_functions", super::host_functions);
+    }
+
+    #[test]
+    fn wasm_modules_break_no_promise() {
+        run_corpus("wasm_modules", super::wasm_modules);
+    }
+}

@@ -1,0 +1,65 @@
+//! How runs end, for comparison.
+
+use crate::messages::VmOutput;
+use crate::vm::VmError;
+use crate::vm::fixtures::Bench;
+
+/// The texts with which a run may end without an output; a panic of ours would be one that is not here.
+const HOST_FAULTS: [&str; 12] = [
+    "runtime error: index out of range [",
+    "runtime error: slice bounds out of range [",
+    "host fault: a contract reads ",
+    "host fault: a contract without a memory called ",
+    "host fault: a start function called a host function",
+    "host fault: a built-in function gave no output and no error",
+    "host fault: a promised call can't be made: ",
+    "host fault: a promised call failed",
+    "host fault: no gas for an asynchronous call",
+    "host fault: no gas for the callback of an asynchronous call",
+    "host fault: the stored promises are null",
+    // The number comes first.
+    " arguments whose lengths are not all there",
+];
+
+/// What a run gave, and what it asked the node.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Output(Box<VmOutput>, Vec<String>),
+    HostFault(String, Vec<String>),
+}
+
+impl Outcome {
+    /// The outcome of the last run of a bench.
+    pub fn new(bench: &Bench, result: Result<VmOutput, VmError>) -> Outcome {
+        let calls = bench.world().calls.clone();
+        match result {
+            Ok(output) => Outcome::Output(Box::new(output), calls),
+            Err(error) => Outcome::HostFault(error.to_string(), calls),
+        }
+    }
+
+    /// Panics unless the run ended as runs may end: with a host fault that is known, or with an output that has a text
+    /// if it failed and, if `is_gas_bounded`, with no more gas than it was given.
+    pub fn check(&self, gas: u64, is_gas_bounded: bool) {
+        match self {
+            Outcome::HostFault(text, _) => {
+                assert!(
+                    HOST_FAULTS.iter().any(|known| text.contains(known)),
+                    "{text}"
+                );
+            }
+            Outcome::Output(output, _) => {
+                let remaining = output.gas_remaining;
+                assert!(
+                    !is_gas_bounded || remaining <= gas,
+                    "{remaining} of {gas} remain"
+                );
+                let has_text = !output.return_message.is_empty();
+                assert!(
+                    output.return_code == 0 || output.return_code == 4 || has_text,
+                    "{output:?}"
+                );
+            }
+        }
+    }
+}

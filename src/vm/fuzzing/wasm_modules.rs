@@ -1,0 +1,257 @@
+//! Generated modules: validation admits what the spec admits, instrumentation makes valid wasm of it, and both engines
+//! run it alike, to the unit of gas.
+
+use super::admission::{Admission, admission};
+use super::outcome::Outcome;
+use crate::messages::{ContractCreateInput, GasSectionEntry, VmInput};
+use crate::vm::eei::import_table;
+use crate::vm::engine::ValueType;
+use crate::vm::engine::instrument::instrument;
+use crate::vm::engine::validation::validate;
+use crate::vm::fixtures::*;
+use crate::vm::gas::opcode_costs::OpcodeCosts;
+use arbitrary::{Result, Unstructured};
+use bytes::Bytes;
+use std::cell::RefCell;
+use wasm_encoder::{
+    CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection,
+    Instruction, MemorySection, MemoryType, Module, TypeSection, ValType,
+};
+use wasm_smith::Config;
+use wasmparser::{Validator, WasmFeatures};
+
+/// Longer modules are not run: compiling them takes long and tells nothing new.
+const MAXIMUM_CODE_BYTES: usize = 4096;
+
+/// What a call of a host function costs here, so that few fit into a run.
+const HOST_FUNCTION_COST: u64 = 20;
+
+/// The most gas of a run, besides that for the code.
+const MAXIMUM_GAS: u64 = 20_000;
+
+/// Host functions that make numbers of any size, if they are called often enough.
+const GROWING: [&str; 2] = ["bigIntMul", "bigIntShl"];
+
+/// The functions that generated contracts export.
+const FUNCTIONS: [&str; 3] = ["f", "init", "callBack"];
+
+/// Everything that host functions do costs something, besides what is counted in bytes.
+fn schedule() -> Vec<GasSectionEntry> {
+    let mut schedule = schedule_entries();
+    for section in schedule
+        .iter_mut()
+        .filter(|section| section.key.ends_with(b"APICost"))
+    {
+        for entry in &mut section.value {
+            entry.value = entry.value.max(HOST_FUNCTION_COST);
+        }
+    }
+    schedule
+}
+
+/// A module that imports what generated modules may import.
+fn importable() -> Vec<u8> {
+    let value_type = |kind: &ValueType| match kind {
+        ValueType::I32 => ValType::I32,
+        ValueType::I64 => ValType::I64,
+    };
+    let (mut types, mut imports) = (TypeSection::new(), ImportSection::new());
+    let functions = import_table()
+        .iter()
+        .filter(|function| !GROWING.contains(&function.name));
+    for (index, function) in (0..).zip(functions) {
+        let parameters = function.parameters.iter().map(value_type);
+        types
+            .ty()
+            .function(parameters, function.result.iter().map(value_type));
+        imports.import(
+            function.namespace,
+            function.name,
+            EntityType::Function(index),
+        );
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&imports);
+    module.finish()
+}
+
+/// A module that exports what generated contracts export: a memory of so many pages, and some functions.
+fn exported(pages: u64, maximum: u64, functions: &[&str]) -> Vec<u8> {
+    let (mut types, mut declarations, mut memories) = (
+        TypeSection::new(),
+        FunctionSection::new(),
+        MemorySection::new(),
+    );
+    let (mut exports, mut bodies) = (ExportSection::new(), CodeSection::new());
+    types.ty().function([], []);
+    memories.memory(MemoryType {
+        minimum: pages,
+        maximum: Some(maximum),
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    exports.export("memory", ExportKind::Memory, 0);
+    for (index, name) in (0..).zip(functions) {
+        declarations.function(0);
+        exports.export(name, ExportKind::Func, index);
+        let mut body = Function::new([]);
+        body.instruction(&Instruction::End);
+        bodies.function(&body);
+    }
+    let mut module = Module::new();
+    module
+        .section(&types)
+        .section(&declarations)
+        .section(&memories)
+        .section(&exports)
+        .section(&bodies);
+    module.finish()
+}
+
+/// A module that can be deployed, mostly.
+fn contract_module(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let pages = bytes.int_in_range(1..=2)?;
+    let maximum = bytes.int_in_range(pages..=3)?;
+    let functions = bytes.int_in_range(1..=FUNCTIONS.len())?;
+    let config = Config {
+        available_imports: Some(importable()),
+        exports: Some(exported(pages, maximum, &FUNCTIONS[..functions])),
+        max_imports: 8,
+        max_funcs: 6,
+        max_globals: 5,
+        max_types: 12,
+        max_instructions: bytes.int_in_range(10..=120)?,
+        max_elements: 8,
+        max_element_segments: 3,
+        max_data_segments: 3,
+        max_table_elements: 20,
+        allow_start_export: bytes.ratio(1, 8)?,
+        generate_custom_sections: bytes.ratio(1, 8)?,
+        allow_floats: false,
+        bulk_memory_enabled: false,
+        exceptions_enabled: false,
+        extended_const_enabled: false,
+        gc_enabled: false,
+        memory64_enabled: false,
+        multi_value_enabled: false,
+        reference_types_enabled: false,
+        relaxed_simd_enabled: false,
+        simd_enabled: false,
+        tail_call_enabled: false,
+        threads_enabled: false,
+        wide_arithmetic_enabled: false,
+        ..Config::default()
+    };
+    Ok(wasm_smith::Module::new(config, bytes)?.to_bytes())
+}
+
+/// A module of any version of wasm.
+fn any_module(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut config: Config = bytes.arbitrary()?;
+    config.max_instructions = config.max_instructions.min(100);
+    config.memory_max_size_required = true;
+    config.max_memory32_bytes = 3 * 65_536;
+    config.available_imports = bytes.ratio(3, 4)?.then(importable);
+    Ok(wasm_smith::Module::new(config, bytes)?.to_bytes())
+}
+
+/// What the VMs of a thread are.
+struct Machines {
+    benches: [Bench; 2],
+    costs: OpcodeCosts,
+}
+
+thread_local! {
+    static MACHINES: RefCell<Machines> = RefCell::new(Machines {
+        benches: benches(&schedule()),
+        costs: OpcodeCosts::from_map(|_| 1),
+    });
+}
+
+/// Makes a module of the bytes, or takes them for one; checks it, and runs it on both engines. The first byte chooses
+/// how the module is made.
+pub fn wasm_modules(data: &[u8]) {
+    let Some((&choice, rest)) = data.split_first() else {
+        return;
+    };
+    let mut bytes = Unstructured::new(rest);
+    let Ok(gas) = bytes.int_in_range(0..=MAXIMUM_GAS) else {
+        return;
+    };
+    let code = match choice % 8 {
+        0 => Ok(rest.to_vec()),
+        1 => any_module(&mut bytes),
+        _ => contract_module(&mut bytes),
+    };
+    // Too few bytes for a module.
+    let Ok(code) = code else {
+        return;
+    };
+    MACHINES.with_borrow_mut(|machines| {
+        let Admission {
+            is_admitted,
+            is_small,
+        } = admission(&code);
+        check_code(&code, is_admitted, &machines.costs);
+        if is_admitted && is_small && code.len() <= MAXIMUM_CODE_BYTES {
+            let gas = code.len() as u64 + gas;
+            let [compiled, interpreted] = &mut machines.benches;
+            let outcomes = run(interpreted, &code, gas);
+            assert_eq!(run(compiled, &code, gas), outcomes, "the engines differ");
+        }
+    });
+}
+
+/// Validation and instrumentation do what they should.
+fn check_code(code: &[u8], is_admitted: bool, costs: &OpcodeCosts) {
+    let validated = validate(code, import_table());
+    assert_eq!(validated.is_ok(), is_admitted, "{:?}", validated.err());
+    let Ok(validated) = validated else {
+        return;
+    };
+    let instrumented =
+        instrument(&validated, import_table(), costs).expect("what is valid can be rewritten");
+    let result =
+        Validator::new_with_features(WasmFeatures::default()).validate_all(&instrumented.bytes);
+    result.expect("instrumentation makes valid wasm");
+}
+
+/// Deploys the code, and calls its functions.
+fn run(bench: &mut Bench, code: &[u8], gas: u64) -> Vec<Outcome> {
+    let code = Bytes::copy_from_slice(code);
+    let input = || VmInput {
+        gas_provided: gas,
+        ..input(&[b"first", b""])
+    };
+    begin(bench, &code);
+    let created = bench.vm.create(ContractCreateInput {
+        input: Some(input()),
+        contract_code: code.clone(),
+        contract_code_metadata: Bytes::new(),
+    });
+    let mut outcomes = vec![Outcome::new(bench, created)];
+    for (call_type, function) in [(0, "f"), (2, "callBack")] {
+        begin(bench, &code);
+        let called = bench.call_with(
+            "self",
+            function,
+            VmInput {
+                call_type,
+                ..input()
+            },
+        );
+        outcomes.push(Outcome::new(bench, called));
+    }
+    for outcome in &outcomes {
+        outcome.check(gas, false);
+    }
+    outcomes
+}
+
+fn begin(bench: &Bench, code: &Bytes) {
+    let mut world = bench.world();
+    *world = World::default();
+    world.put_account("caller", 1000);
+    world.put_contract("self", code.clone());
+}
