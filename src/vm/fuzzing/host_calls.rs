@@ -123,48 +123,41 @@ impl HostCallGenerator {
         let count = bytes.int_in_range(0..=2)?;
         let code = self.deployable_length;
         let twenty_bytes = 700 + 20 * (count % 2);
+        let function = [name, length, count, 256, 264];
         let (called, arguments) = match bytes.int_in_range(0..=11)? {
-            0 => (
-                "executeOnDestContext",
-                vec![gas, to, value, name, length, count, 256, 264],
-            ),
-            1 => (
-                "executeOnSameContext",
-                vec![gas, to, value, name, length, count, 256, 264],
-            ),
-            2 => (
-                "delegateExecution",
-                vec![gas, to, name, length, count, 256, 264],
-            ),
-            3 => (
-                "executeReadOnly",
-                vec![gas, to, name, length, count, 256, 264],
-            ),
+            kind @ (0 | 1) => {
+                let called = ["executeOnDestContext", "executeOnSameContext"][kind];
+                (called, [&[gas, to, value], &function[..]].concat())
+            }
+            kind @ (2 | 3) => {
+                let called = ["delegateExecution", "executeReadOnly"][kind - 2];
+                (called, [&[gas, to], &function[..]].concat())
+            }
             4 => ("call", vec![gas, to, value, 264, count]),
             5 => ("callCode", vec![gas, to, value, 264, count]),
             6 => ("callDelegate", vec![gas, to, 264, count]),
             7 => ("callStatic", vec![gas, twenty_bytes, 264, count]),
-            8 => (
-                "createContract",
-                vec![value, 400, code, 1000, count, 256, 264],
-            ),
+            8 => {
+                let code = [value, 400, code, 1000];
+                ("createContract", [&code, &function[2..]].concat())
+            }
             9 => ("create", vec![value, 400, code, 1000]),
             10 => ("asyncCall", vec![to, value, 300, 4]),
             _ => {
-                let callbacks = [192, 1, 200, 8];
-                let mut arguments = vec![264, count, to, value, 300, 4];
-                arguments.extend(callbacks);
-                arguments.push(gas.max(0) / 4);
-                ("createAsyncCall", arguments)
+                let call = [264, count, to, value, 300, 4];
+                let callbacks = [192, 1, 200, 8, gas.max(0) / 4];
+                ("createAsyncCall", [&call[..], &callbacks].concat())
             }
         };
-        let function = import_table()
-            .iter()
-            .position(|import| import.name == called);
-        Ok(HostCall {
-            function: function.expect("a name of the table"),
-            arguments,
-        })
+        Ok(call_of(called, arguments))
+    }
+}
+
+fn call_of(name: &str, arguments: Vec<i64>) -> HostCall {
+    let function = import_table().iter().position(|import| import.name == name);
+    HostCall {
+        function: function.expect("a name of the table"),
+        arguments,
     }
 }
 

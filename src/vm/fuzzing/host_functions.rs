@@ -305,7 +305,7 @@ pub fn host_functions(data: &[u8]) {
             outcome,
             "the engines differ: {run:?}"
         );
-        if data.len() % 8 == 0 {
+        if data.len().is_multiple_of(8) {
             assert_eq!(
                 run.run(compiled, dispatcher),
                 outcome,
