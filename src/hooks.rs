@@ -96,6 +96,25 @@ pub trait BlockchainHook: Send {
     /// An account with its code; `None` and an error both say that there is none.
     fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>>;
 
+    /// Likewise, for somebody who knows the code that came with this code hash, which is not empty. If the account still
+    /// has this [`Account::code_hash`], the code may be left out and [`Account::code_unchanged`] set (spec wire.md 8).
+    ///
+    /// To be overridden by a node that need not load the code then. With any other code hash the code must be there.
+    fn user_account_with_known_code(
+        &mut self,
+        address: &[u8],
+        known_code_hash: &[u8],
+    ) -> HookResult<Option<Account>> {
+        let mut account = self.user_account(address)?;
+        if let Some(account) = &mut account
+            && account.code_hash == known_code_hash
+        {
+            account.code = Bytes::new();
+            account.code_unchanged = true;
+        }
+        Ok(account)
+    }
+
     /// The shard that an address belongs to.
     fn shard_of_address(&mut self, address: &[u8]) -> HookResult<u32>;
 

@@ -11,6 +11,7 @@
 //! | `logs`, `text_lines` | what the child says |
 //! | [`locate`] | where the binary is |
 //! | `descriptors` | what the child inherits |
+//! | `placement` | one core for both sides |
 //! | `error` | what can go wrong |
 //!
 //! # What a node can rely on
@@ -27,6 +28,7 @@ pub(crate) mod dialogue_loop;
 mod error;
 pub mod locate;
 mod logs;
+mod placement;
 mod process;
 mod repliers;
 mod supervisor;
@@ -194,6 +196,7 @@ impl<H: BlockchainHook> Driver<H> {
         self.send_profile();
         // Taken out: should the hook panic, the child, which waits for an answer, goes with it.
         let mut process = self.live_process()?;
+        let _kept = self.config.share_core.then(|| process.share_core());
         let answer = dialogue_loop::run(
             &mut process.messenger,
             &mut self.hook,

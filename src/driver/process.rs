@@ -5,13 +5,14 @@ use super::descriptors;
 use super::error::{ChildExit, Fault, ProcessEnd, StartError};
 use super::locate;
 use super::logs::{Counters, OutputReader, Streams};
+use super::placement::{ChildCore, Kept};
 use crate::dialogue::{Messenger, Side};
 use crate::frame::FrameError;
 use crate::logs::profile;
 use crate::messages::{Format, Initialize, LogProfile, codec};
 use crate::transport::descriptors::ChildPipe;
 use crate::transport::{Pipes, TransportError, set_non_blocking, write_all};
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::pipe2;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
@@ -30,6 +31,10 @@ const GRACE_STEP: Duration = Duration::from_micros(200);
 /// does not read. (`PIPE_BUF` on Linux.)
 pub const PROFILE_FRAME_LIMIT_BYTES: usize = 4096;
 
+/// Room in each of the two pipes of messages: the code of a large contract as JSON comes in one go. What Linux lets every
+/// user have; memory is taken for what is in the pipe only.
+const MESSAGE_PIPE_BYTES: i32 = 1 << 20;
+
 /// A running child, or one that has ended and was not yet looked at. Dropping it leaves nothing behind.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -39,6 +44,7 @@ pub(super) struct Process {
     init: Option<OwnedFd>,
     profiles: OwnedFd,
     output: Option<OutputReader>,
+    core: ChildCore,
     reaped: Option<ExitStatus>,
 }
 
@@ -57,6 +63,10 @@ impl PipePairs {
         let (mut parents, mut childs) = (Vec::new(), Vec::new());
         for pipe in ChildPipe::ALL {
             let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+            if let ChildPipe::NodeToArwen | ChildPipe::ArwenToNode = pipe {
+                // Without the room large frames take more than one turn, nothing else.
+                let _ = fcntl(&write, FcntlArg::F_SETPIPE_SZ(MESSAGE_PIPE_BYTES));
+            }
             let (parent, child) = match pipe.is_read_by_arwen() {
                 true => (write, read),
                 false => (read, write),
@@ -119,6 +129,7 @@ impl Process {
             init: Some(init),
             profiles,
             output: Some(output),
+            core: ChildCore::default(),
             reaped: None,
         })
     }
@@ -155,14 +166,15 @@ impl Process {
 
     /// Between two dialogues: a fault if the child has ended, or has said something that nobody asked for.
     pub(super) fn check_idle(&mut self) -> Result<(), Fault> {
-        if self.try_reap().is_some() {
-            return Err(Fault::Closed("it ended between two requests".to_owned()));
-        }
         if self.messenger.has_unread_bytes() {
             return Err(unsolicited());
         }
+        // A process that has ended has closed its pipe.
         if !self.messenger.transport_mut().has_input() {
             return Ok(());
+        }
+        if self.try_reap().is_some() {
+            return Err(Fault::Closed("it ended between two requests".to_owned()));
         }
         // Either bytes or the end of the stream.
         match self.messenger.receive(Some(Instant::now() + GRACE)) {
@@ -171,6 +183,11 @@ impl Process {
             }
             Ok(_) | Err(_) => Err(unsolicited()),
         }
+    }
+
+    /// Has the current thread and the child run on one core until the result is dropped, if the system allows it.
+    pub(super) fn share_core(&mut self) -> Option<Kept> {
+        self.core.share(self.child.id())
     }
 
     /// The number of the process.

@@ -102,7 +102,7 @@ answers! {
         all_state: hook.all_state(&r.address)?
     }
     BlockchainGetUserAccountRequest(r, hook) => BlockchainGetUserAccountResponse {
-        account: hook.user_account(&r.address)?
+        account: account(hook, &r)?
     }
     BlockchainGetShardOfAddressRequest(r, hook) => BlockchainGetShardOfAddressResponse {
         shard: hook.shard_of_address(&r.address)?
@@ -114,6 +114,28 @@ answers! {
 
 fn missing_input() -> HookError {
     HookError::refused("missing call input")
+}
+
+/// The account, perhaps without code that the child knows.
+fn account(
+    hook: &mut dyn BlockchainHook,
+    request: &BlockchainGetUserAccountRequest,
+) -> HookResult<Option<Account>> {
+    let known = &request.known_code_hash;
+    let account = match known.is_empty() {
+        true => hook.user_account(&request.address)?,
+        false => hook.user_account_with_known_code(&request.address, known)?,
+    };
+    // Code that is missing for another reason would be a contract that does not exist.
+    match &account {
+        Some(account) if account.code_unchanged && account.code_hash != *known => Err(
+            HookError::Fatal("code unchanged, but of another code hash than is known".into()),
+        ),
+        Some(account) if account.code_unchanged && known.is_empty() => {
+            Err(HookError::Fatal("code unchanged, but none is known".into()))
+        }
+        _ => Ok(account),
+    }
 }
 
 fn names(hook: &mut dyn BlockchainHook) -> HookResult<Vec<NameEntry>> {

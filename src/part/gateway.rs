@@ -1,5 +1,6 @@
 //! The hooks as the VM sees them: every call is a message to the node and its answer (spec wire.md 5, rules 4 and 9).
 
+use super::known_code::KnownCode;
 use super::message_loop::LoopEnd;
 use crate::dialogue::{Messenger, MessengerError, Received};
 use crate::hooks::{BlockchainHook, HookError, HookResult};
@@ -73,6 +74,13 @@ impl<T: Transport> Link<T> {
         answer
     }
 
+    /// Breaks the connection for good, because of what is wrong with an answer.
+    fn refuse_answer(&self, reason: impl ToString) -> HookError {
+        let end = LoopEnd::BadHookResponse(reason.to_string());
+        self.state().broken = Some(end.clone());
+        HookError::Fatal(Box::new(end))
+    }
+
     fn state(&self) -> MutexGuard<'_, State<T>> {
         // A panic while it was locked can only have come from the transport; the dialogue tells whether it still fits.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -97,12 +105,16 @@ impl<T: Transport> Messenger<T> {
 #[derive(Debug)]
 pub struct Gateway<T> {
     link: Link<T>,
+    known_code: KnownCode,
 }
 
 impl<T: Transport> Gateway<T> {
     /// Over this connection.
     pub fn new(link: Link<T>) -> Gateway<T> {
-        Gateway { link }
+        Gateway {
+            link,
+            known_code: KnownCode::default(),
+        }
     }
 
     /// Asks; an error message in the answer is an error.
@@ -219,9 +231,17 @@ impl<T: Transport> BlockchainHook for Gateway<T> {
 
     fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>> {
         let address = Bytes::copy_from_slice(address);
-        Ok(self
-            .ask(BlockchainGetUserAccountRequest { address })?
-            .account)
+        let mut account = self
+            .ask(BlockchainGetUserAccountRequest {
+                known_code_hash: self.known_code.hash(&address),
+                address: address.clone(),
+            })?
+            .account;
+        if let Some(account) = &mut account {
+            let completed = self.known_code.complete(&address, account);
+            completed.map_err(|error| self.link.refuse_answer(error))?;
+        }
+        Ok(account)
     }
 
     fn shard_of_address(&mut self, address: &[u8]) -> HookResult<u32> {

@@ -6,9 +6,11 @@
 //! | `message_loop` | request in, response out |
 //! | [`logs`] | log lines to the node, log profiles from it |
 //! | `gateway` | the hooks as the VM sees them: messages to the node |
+//! | `known_code` | code that the node need not send again |
 //! | `process` | what concerns the process as such |
 
 mod gateway;
+mod known_code;
 pub mod logs;
 mod message_loop;
 mod process;

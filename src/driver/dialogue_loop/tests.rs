@@ -93,6 +93,8 @@ impl BlockchainHook for Echo {
         match address {
             b"refused" => Err(HookError::refused("no such account")),
             b"wordless" => Err(HookError::refused("")),
+            b"contract" => Ok(Some(contract(false))),
+            b"liar" => Ok(Some(contract(true))),
             _ => Ok(None),
         }
     }
@@ -101,6 +103,16 @@ impl BlockchainHook for Echo {
     }
     fn is_smart_contract(&mut self, address: &[u8]) -> HookResult<bool> {
         Ok(!address.is_empty())
+    }
+}
+
+fn contract(code_unchanged: bool) -> Account {
+    Account {
+        nonce: 7,
+        code_hash: Bytes::from_static(b"hash"),
+        code: Bytes::from_static(b"code"),
+        code_unchanged,
+        ..Account::default()
     }
 }
 
@@ -185,6 +197,7 @@ fn values_and_errors_of_the_hook_arrive() {
         assert_eq!(ask(child, &storage(b"")).0.data, Some(Bytes::new()));
         assert_eq!(ask(child, &storage(b"null")).0.data, None);
         let account = |address| BlockchainGetUserAccountRequest {
+            known_code_hash: Bytes::new(),
             address: b(address),
         };
         assert_eq!(ask(child, &account(b"refused")).1, "no such account");
@@ -212,6 +225,50 @@ fn a_fatal_hook_ends_the_dialogue() {
     let text = "the node can't be asked: no database";
     assert_eq!(result, Err(Fault::HookFailed(text.to_owned())));
     assert_eq!(hook_calls, 0);
+}
+
+#[test]
+fn code_that_the_child_knows_is_left_out() {
+    let (result, _) = dialogue(&mut Echo::default(), BUDGET, |child| {
+        let answer = |child: &mut Child, address: &'static [u8], known: &'static [u8]| {
+            let request = BlockchainGetUserAccountRequest {
+                address: Bytes::from_static(address),
+                known_code_hash: Bytes::from_static(known),
+            };
+            ask(child, &request).0.account
+        };
+        let unchanged = Account {
+            code: Bytes::new(),
+            ..contract(true)
+        };
+        assert_eq!(answer(child, b"contract", b""), Some(contract(false)));
+        assert_eq!(answer(child, b"contract", b"old"), Some(contract(false)));
+        assert_eq!(answer(child, b"contract", b"hash"), Some(unchanged));
+        assert_eq!(answer(child, b"nobody", b"hash"), None);
+        let response = ContractResponse { vm_output: None };
+        child.send("", &response, None).expect("sent");
+    });
+    assert!(result.is_ok(), "{result:?}");
+}
+
+/// A child would take it for an account without code.
+#[test]
+fn a_hook_that_leaves_out_code_that_nobody_knows_is_at_fault() {
+    for known in ["", "another hash"] {
+        let (result, _) = dialogue(&mut Echo::default(), BUDGET, |child| {
+            let request = BlockchainGetUserAccountRequest {
+                address: Bytes::from_static(b"liar"),
+                known_code_hash: known.into(),
+            };
+            child.send("", &request, None).expect("sent");
+            drop(child.receive(None));
+        });
+        let fault = result.expect_err("no answer");
+        assert!(
+            matches!(&fault, Fault::HookFailed(text) if text.contains("code unchanged")),
+            "{fault}"
+        );
+    }
 }
 
 #[test]

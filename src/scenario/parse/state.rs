@@ -46,7 +46,7 @@ impl Reader<'_> {
                 "nonce" => account.nonce = self.unsigned_64(value)?,
                 "balance" => balance = Some(self.unsigned(value)?),
                 "storage" => account.storage = self.storage(value)?.into_iter().collect(),
-                "code" => account.code = self.bytes(value)?,
+                "code" => account.set_code(self.bytes(value)?),
                 "asyncCallData" => account.async_call_data = text(value)?.to_owned().into(),
                 _ => return Err(Problem::UnknownField.into()),
             }

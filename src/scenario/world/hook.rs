@@ -41,6 +41,7 @@ impl World {
             address: Bytes::copy_from_slice(address),
             developer_reward: Some(BigInt::default()),
             owner_address: account.owner.clone(),
+            code_hash: account.code_hash.clone(),
             code: account.code.clone(),
             ..Account::default()
         })

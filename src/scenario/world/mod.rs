@@ -7,6 +7,7 @@ mod hook;
 use crate::messages::{OutputAccount, VmOutput};
 use bytes::Bytes;
 use num_bigint::{BigInt, BigUint};
+use sha3::{Digest as _, Keccak256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
@@ -22,6 +23,8 @@ pub struct Account {
     pub storage: BTreeMap<Bytes, Bytes>,
     /// The wasm code of a contract; empty for anybody else.
     pub code: Bytes,
+    /// The hash of the code, if [`set_code`](Account::set_code) set it: with it the code is sent to a child once only.
+    pub code_hash: Bytes,
     /// What the last transfer with data carried.
     pub async_call_data: Bytes,
     /// The sender of the transaction that the account came from; empty for one that a setState set.
@@ -29,6 +32,12 @@ pub struct Account {
 }
 
 impl Account {
+    /// Sets the code and its hash.
+    pub fn set_code(&mut self, code: Bytes) {
+        self.code_hash = Keccak256::digest(&code).to_vec().into();
+        self.code = code;
+    }
+
     /// A storage value; empty when there is none.
     pub fn storage_value(&self, key: &[u8]) -> Bytes {
         self.storage.get(key).cloned().unwrap_or_default()
@@ -184,7 +193,7 @@ impl World {
         account.balance += &delta;
         account.nonce = account.nonce.max(changed.nonce);
         if !changed.code.is_empty() {
-            account.code = changed.code.clone();
+            account.set_code(changed.code.clone());
         }
         if !changed.data.is_empty() {
             account.async_call_data = changed.data.clone();

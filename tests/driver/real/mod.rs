@@ -2,6 +2,7 @@
 
 mod contracts;
 mod formats;
+mod known_code;
 mod node;
 mod raw;
 mod survival;

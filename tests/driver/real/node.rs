@@ -80,10 +80,8 @@ pub struct Node {
 impl Node {
     pub fn with_contract(config: DriverConfig, source: &str) -> Node {
         let world = world();
-        let account = Account {
-            code: wasm(source),
-            ..Account::default()
-        };
+        let mut account = Account::default();
+        account.set_code(wasm(source));
         world.lock().accounts.insert(CONTRACT, account);
         let driver = Driver::new(config, world.clone()).expect("the child starts");
         Node { world, driver }
@@ -103,6 +101,12 @@ impl Node {
         );
         self.apply(&output);
         output
+    }
+
+    /// Changes the account of the contract, as nothing in this node does.
+    pub fn change(&self, change: impl FnOnce(&mut Account)) {
+        let mut world = self.world.lock();
+        change(world.accounts.get_mut(&CONTRACT).expect("deployed"));
     }
 
     pub fn apply(&self, output: &VmOutput) {

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The real binary with its pipes in our hands.
-struct Raw {
+pub struct Raw {
     child: Child,
     requests: Option<File>,
     responses: File,
@@ -22,7 +22,7 @@ struct Raw {
 
 impl Raw {
     /// A child that has got its Initialize.
-    fn start() -> Raw {
+    pub fn start() -> Raw {
         let mut raw = Raw::spawn();
         let initialize = Initialize {
             arguments: Some(arguments()),
@@ -66,13 +66,13 @@ impl Raw {
         }
     }
 
-    fn send(&mut self, bytes: &[u8]) {
+    pub fn send(&mut self, bytes: &[u8]) {
         let requests = self.requests.as_mut().expect("open");
         requests.write_all(bytes).expect("the child reads");
     }
 
     /// The next frame: its kind and its payload.
-    fn receive(&mut self) -> (u32, String) {
+    pub fn receive(&mut self) -> (u32, String) {
         let mut preamble = [0; 8];
         self.responses
             .read_exact(&mut preamble)
@@ -102,7 +102,7 @@ impl Raw {
     }
 
     /// How it ended: the exit code and stderr.
-    fn end(mut self) -> (i32, String) {
+    pub fn end(mut self) -> (i32, String) {
         drop(self.requests.take());
         let mut text = String::new();
         let stderr = self.child.stderr.as_mut().expect("piped");
@@ -112,7 +112,7 @@ impl Raw {
     }
 }
 
-fn encode(envelope: Envelope, message: &Message) -> Vec<u8> {
+pub fn encode(envelope: Envelope, message: &Message) -> Vec<u8> {
     let mut frame = Vec::new();
     codec::encode_message(Format::Json, &envelope, message, &mut frame).expect("short");
     frame

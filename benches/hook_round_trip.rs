@@ -1,0 +1,253 @@
+//! A hook call, from the child's question to its answer, beside a raw pipe ping-pong of the same bytes in the same run.
+//!
+//! Both children are this program: one is our [`part`] with a machine that does nothing but ask, the other writes and reads
+//! bytes. So the difference is what the protocol costs: codec, dialogue, deadlines.
+
+mod support;
+
+use arwen::driver::Driver;
+use arwen::hooks::{BlockchainHook, HookError};
+use arwen::messages::*;
+use arwen::part::{self, Machine, MachineError, PartPipes};
+use arwen::scenario::{Account, SharedWorld};
+use bytes::Bytes;
+use criterion::{Criterion, Throughput};
+use num_bigint::BigUint;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+use support::{CONTRACT, compare, config, pin, two_cores};
+
+const KEY: Bytes = Bytes::from_static(b"a_storage_key_of_32_bytes_______");
+const VALUE: Bytes = Bytes::from_static(b"a_storage_value_of_32_bytes_____");
+
+/// The argument that makes this program a raw child.
+const RAW: &str = "--raw";
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        // As a driver starts its child.
+        [] => be_a_child(),
+        [RAW, question, answer] => {
+            let size = |text: &str| text.parse().expect("a number of bytes");
+            be_a_raw_child(size(question), size(answer))
+        }
+        _ => {
+            let mut criterion = Criterion::default().configure_from_args();
+            round_trips(&mut criterion);
+            criterion.final_summary();
+        }
+    }
+}
+
+/// Asks the hook as often as the gas of the call says.
+struct Asker {
+    hook: Box<dyn BlockchainHook>,
+}
+
+impl Machine for Asker {
+    fn create(&mut self, _: ContractCreateInput) -> Result<VmOutput, MachineError> {
+        Err(MachineError("nothing to deploy".to_owned()))
+    }
+
+    fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, MachineError> {
+        let address = &input.recipient_addr;
+        let count = input.input.unwrap_or_default().gas_provided;
+        let fault = |error: HookError| MachineError(error.to_string());
+        for _ in 0..count {
+            match input.function.as_str() {
+                "storage" => drop(self.hook.storage_data(address, &KEY).map_err(fault)?),
+                _ => drop(self.hook.user_account(address).map_err(fault)?),
+            }
+        }
+        Ok(VmOutput::default())
+    }
+}
+
+fn be_a_child() {
+    // SAFETY: nothing has opened a descriptor yet.
+    #[expect(unsafe_code, reason = "the pipes are given by number")]
+    let inherited = unsafe { arwen::transport::descriptors::inherited() };
+    let end = match PartPipes::new(inherited) {
+        Ok(pipes) => part::run(pipes, |_, hook| Ok(Box::new(Asker { hook }))),
+        Err(error) => error,
+    };
+    eprintln!("{end}");
+}
+
+fn be_a_raw_child(question: usize, answer: usize) {
+    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let (bytes, mut buffer) = (vec![b'x'; question], vec![0; answer]);
+    // The end of the input ends it.
+    while output
+        .write_all(&bytes)
+        .and_then(|()| output.flush())
+        .is_ok()
+        && input.read_exact(&mut buffer).is_ok()
+    {}
+}
+
+/// A child that says `question` bytes and reads `answer` bytes, again and again.
+struct RawChild {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    question: Vec<u8>,
+    answer: Vec<u8>,
+}
+
+impl RawChild {
+    fn new(question: usize, answer: usize) -> RawChild {
+        let mut child = Command::new(std::env::current_exe().expect("known"))
+            .args([RAW, &question.to_string(), &answer.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program runs");
+        RawChild {
+            input: child.stdin.take().expect("is piped"),
+            output: child.stdout.take().expect("is piped"),
+            child,
+            question: vec![0; question],
+            answer: vec![b'y'; answer],
+        }
+    }
+
+    fn round_trips(&mut self, count: u64) -> Duration {
+        support::timed(count, || {
+            self.output.read_exact(&mut self.question).expect("it asks");
+            self.input.write_all(&self.answer).expect("it reads");
+        })
+    }
+}
+
+impl Drop for RawChild {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A hook call that is measured.
+struct Case {
+    name: &'static str,
+    /// What the [`Asker`] does.
+    function: &'static str,
+    code_bytes: usize,
+}
+
+const CASES: [Case; 3] = [
+    Case {
+        name: "storage value of 32 B",
+        function: "storage",
+        code_bytes: 0,
+    },
+    Case {
+        name: "account with 4 KiB",
+        function: "account",
+        code_bytes: 4 << 10,
+    },
+    Case {
+        name: "account with 40 KiB",
+        function: "account",
+        code_bytes: 40 << 10,
+    },
+];
+
+impl Case {
+    fn driver(&self, format: Format) -> Driver<SharedWorld> {
+        let world = SharedWorld::default();
+        let mut account = Account {
+            balance: BigUint::from(1_000_000_000_000_000_000u64).into(),
+            code: (0..self.code_bytes)
+                .map(|i| (i * 7 + i / 256) as u8)
+                .collect(),
+            ..Account::default()
+        };
+        account.storage.insert(KEY, VALUE);
+        world.lock().accounts.insert(CONTRACT, account);
+        let own = std::env::current_exe().expect("known");
+        Driver::new(config(&own, format), world).expect("the child starts")
+    }
+
+    /// The frames of the question and the answer, in bytes.
+    fn sizes(&self, format: Format, driver: &mut Driver<SharedWorld>) -> [usize; 2] {
+        fn size<P: Payload>(format: Format, payload: &P) -> usize {
+            let mut frame = Vec::new();
+            codec::encode(format, 100, "", payload, &mut frame).expect("it fits");
+            frame.len()
+        }
+        if self.function == "storage" {
+            let question = BlockchainGetStorageDataRequest {
+                address: CONTRACT,
+                index: KEY,
+            };
+            let data = driver.hook_mut().storage_data(&CONTRACT, &KEY);
+            let data = data.expect("the world has it");
+            let answer = BlockchainGetStorageDataResponse { data };
+            return [size(format, &question), size(format, &answer)];
+        }
+        let question = BlockchainGetUserAccountRequest {
+            address: CONTRACT,
+            ..Default::default()
+        };
+        let account = driver.hook_mut().user_account(&CONTRACT);
+        let account = account.expect("the world has it");
+        let answer = BlockchainGetUserAccountResponse { account };
+        [size(format, &question), size(format, &answer)]
+    }
+}
+
+/// Has the child ask this many times, and tells how long the whole request took.
+fn ask(driver: &mut Driver<SharedWorld>, function: &str, count: u64) -> Duration {
+    let input = ContractCallInput {
+        input: Some(VmInput {
+            gas_provided: count,
+            ..VmInput::default()
+        }),
+        recipient_addr: CONTRACT,
+        function: function.to_owned(),
+    };
+    let start = Instant::now();
+    let answer = driver.call(input).expect("no critical error");
+    answer.expect("the machine answers");
+    start.elapsed()
+}
+
+fn round_trips(criterion: &mut Criterion) {
+    let cores = two_cores();
+    pin(std::process::id(), cores[0]);
+    for (placement, core) in [("same core", cores[0]), ("other core", cores[1])] {
+        let mut group = criterion.benchmark_group(format!("hook round trip, {placement}"));
+        group.throughput(Throughput::Elements(1));
+        group
+            .sample_size(20)
+            .measurement_time(Duration::from_secs(1));
+        for case in &CASES {
+            for (name, format) in [("JSON", Format::Json), ("protobuf", Format::Protobuf)] {
+                if Format::from_marshalizer(format.marshalizer()).is_err() {
+                    continue;
+                }
+                let mut driver = case.driver(format);
+                let [question, answer] = case.sizes(format, &mut driver);
+                let mut raw = RawChild::new(question, answer);
+                pin(driver.child_id().expect("it runs"), core);
+                pin(raw.child.id(), core);
+                let label = format!("{}, {name}", case.name);
+                group.bench_function(&label, |b| {
+                    b.iter_custom(|count| ask(&mut driver, case.function, count));
+                });
+                group.bench_function(format!("{label}, raw pipe"), |b| {
+                    b.iter_custom(|count| raw.round_trips(count));
+                });
+                compare(
+                    &format!("hook round trip, {label}, {placement}"),
+                    ("hook", |count| ask(&mut driver, case.function, count)),
+                    ("raw_pipe", |count| raw.round_trips(count)),
+                );
+            }
+        }
+        group.finish();
+    }
+}

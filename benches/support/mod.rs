@@ -1,0 +1,178 @@
+//! What the benches share: a driver with a world that has a contract, and a comparison of two things in one run.
+
+#![allow(dead_code, reason = "no bench uses all of it")]
+
+use arwen::driver::{Driver, DriverConfig};
+use arwen::messages::*;
+use arwen::scenario::{Account, NewAddress, SharedWorld};
+use bytes::Bytes;
+use num_bigint::BigUint;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub const USER: Bytes = Bytes::from_static(b"user____________________________");
+pub const OTHER: Bytes = Bytes::from_static(b"other___________________________");
+pub const CONTRACT: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0contract______________");
+
+/// How often each side of a comparison is measured, in turns: what else the machine does strikes both alike.
+const ROUNDS: usize = 25;
+
+/// How long a side is measured at a time.
+const ROUND: Duration = Duration::from_millis(20);
+
+/// The child that is measured: this build's.
+pub fn own_binary() -> PathBuf {
+    env!("CARGO_BIN_EXE_arwen").into()
+}
+
+/// Another binary that speaks the same protocol, to be measured beside ours: `ARWEN_PEER`.
+pub fn peer_binary() -> Option<PathBuf> {
+    std::env::var_os("ARWEN_PEER").map(PathBuf::from)
+}
+
+/// A driver for this child. A peer need not know protobuf.
+pub fn config(binary: &Path, format: Format) -> DriverConfig {
+    let mut config = DriverConfig::new(Arguments {
+        vm_type: Bytes::from_static(b"\x05\0"),
+        block_gas_limit: 1_500_000_000,
+        gas_schedule: arwen::vm::flat_gas_schedule(1, 100_000),
+        kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
+        ..Arguments::default()
+    });
+    config.binary = Some(binary.to_owned());
+    config.messages_format = format;
+    config.max_loop_time = Duration::from_secs(10);
+    config.log_profile.log_level_patterns = "*:NONE".to_owned();
+    config
+}
+
+pub fn vm_input(arguments: &[Bytes]) -> VmInput {
+    VmInput {
+        caller_addr: USER,
+        arguments: arguments.to_vec(),
+        call_value: Some(BigInt::default()),
+        gas_provided: 1_000_000_000,
+        ..VmInput::default()
+    }
+}
+
+/// A driver whose world has the deployed contract.
+pub fn deployed(config: DriverConfig, code: Bytes, arguments: &[Bytes]) -> Driver<SharedWorld> {
+    let world = SharedWorld::default();
+    world.lock().accounts.insert(USER, Account::default());
+    world.lock().lasting.new_addresses.push(NewAddress {
+        creator: USER,
+        creator_nonce: 0,
+        address: CONTRACT,
+    });
+    let mut driver = Driver::new(config, world.clone()).expect("the child starts");
+    let input = ContractCreateInput {
+        input: Some(vm_input(arguments)),
+        contract_code: code,
+        ..ContractCreateInput::default()
+    };
+    let output = driver
+        .deploy(input)
+        .expect("no critical error")
+        .expect("the VM does not fail");
+    assert_eq!(output.return_code, 0, "{}", output.return_message);
+    let applied = world.lock().apply(Some(&USER), &BigUint::ZERO, &output);
+    applied.expect("a consistent output");
+    driver
+}
+
+pub fn call(driver: &mut Driver<SharedWorld>, function: &str, arguments: &[Bytes]) {
+    let input = ContractCallInput {
+        input: Some(vm_input(arguments)),
+        recipient_addr: CONTRACT,
+        function: function.to_owned(),
+    };
+    let output = driver
+        .call(input)
+        .expect("no critical error")
+        .expect("the VM does not fail");
+    assert_eq!(output.return_code, 0, "{}", output.return_message);
+}
+
+/// Has all threads of a process run on this core only.
+pub fn pin(process: u32, core: usize) {
+    let taskset = Command::new("taskset")
+        .args(["-a", "-c", "-p", &core.to_string(), &process.to_string()])
+        .stdout(Stdio::null())
+        .status();
+    let done = taskset.is_ok_and(|status| status.success());
+    assert!(
+        done,
+        "`taskset` of util-linux can't pin {process} to {core}"
+    );
+}
+
+/// The first two cores that this process may use; both the same if there is one.
+pub fn two_cores() -> [usize; 2] {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .expect("it tells the cores");
+    // Such as 0-3,8.
+    let numbers = list.trim().split(|c: char| !c.is_ascii_digit());
+    let mut numbers = numbers.map(|number| number.parse().expect("a number"));
+    let first = numbers.next().expect("this process runs somewhere");
+    let second = match list.contains('-') {
+        true => Some(first + 1),
+        false => numbers.next(),
+    };
+    [first, second.unwrap_or(first)]
+}
+
+/// Measures two things in turns and prints the medians and their ratio as a line of JSON. Each is given a number, does
+/// something so many times, and tells how long it took.
+pub fn compare(
+    benchmark: &str,
+    mut ours: (&str, impl FnMut(u64) -> Duration),
+    mut other: (&str, impl FnMut(u64) -> Duration),
+) {
+    type Run<'a> = &'a mut dyn FnMut(u64) -> Duration;
+    let sides: [(&str, Run<'_>); 2] = [(ours.0, &mut ours.1), (other.0, &mut other.1)];
+    let mut sides = sides.map(|(name, run)| (name, repetitions(run), run, Vec::new()));
+    for _ in 0..ROUNDS {
+        for (_, count, run, times) in &mut sides {
+            times.push(run(*count).as_secs_f64() * 1e6 / *count as f64);
+        }
+    }
+    let [ours, other] = sides.map(|(name, _, _, times)| (name, median(times)));
+    println!(
+        "{{\"benchmark\":\"{benchmark}\",\"{}_us\":{:.2},\"{}_us\":{:.2},\"ratio\":{:.3}}}",
+        ours.0,
+        ours.1,
+        other.0,
+        other.1,
+        ours.1 / other.1
+    );
+}
+
+/// How often fits into a round.
+fn repetitions(run: &mut dyn FnMut(u64) -> Duration) -> u64 {
+    let mut count = 1;
+    loop {
+        let took = run(count);
+        if took >= ROUND / 4 {
+            let fitting = count as f64 * ROUND.as_secs_f64() / took.as_secs_f64();
+            return (fitting as u64).max(1);
+        }
+        count *= 2;
+    }
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// How long it takes to do something this many times.
+pub fn timed(count: u64, mut what: impl FnMut()) -> Duration {
+    let start = Instant::now();
+    (0..count).for_each(|_| what());
+    start.elapsed()
+}
