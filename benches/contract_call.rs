@@ -1,125 +1,214 @@
-//! Whole requests through the driver and the real child: calls of a warm contract, and the way from the start to the first
+//! Whole requests through the driver and the real child: calls of warm contracts, and the way from the start to the first
 //! answer.
 //!
-//! The counter is ours. With `ARWEN_BENCH_ERC20=/path/to/erc20.wasm` a token contract is called as well: its `init` takes
-//! the supply, its `transferToken` an address and an amount.
+//! All contracts are ours. With `ARWEN_BENCH_ERC20=/path/to/erc20.wasm` another token is called as well: its `init` takes
+//! the supply, its `transferToken` an address and an amount. With `ARWEN_PEER=/path/to/arwen` the calls and starts are
+//! compared with those of another binary that speaks the protocol, in JSON, and the ratios printed.
 
-use arwen::driver::{Driver, DriverConfig};
+mod support;
+
+use arwen::driver::Driver;
 use arwen::messages::*;
-use arwen::scenario::{Account, NewAddress, SharedWorld};
+use arwen::scenario::SharedWorld;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use num_bigint::BigUint;
+use std::path::Path;
 use std::time::Duration;
+use support::{OTHER, call, compare, config, deployed, own_binary, peer_binary, timed};
 
-const USER: Bytes = Bytes::from_static(b"user____________________________");
-const OTHER: Bytes = Bytes::from_static(b"other___________________________");
-const CONTRACT: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0contract______________");
-
-fn config() -> DriverConfig {
-    let mut config = DriverConfig::new(Arguments {
-        vm_type: Bytes::from_static(b"\x05\0"),
-        block_gas_limit: 1_500_000_000,
-        gas_schedule: arwen::vm::flat_gas_schedule(1, 100_000),
-        kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
-        ..Arguments::default()
-    });
-    config.binary = Some(env!("CARGO_BIN_EXE_arwen").into());
-    config.max_loop_time = Duration::from_secs(10);
-    config.log_profile.log_level_patterns = "*:NONE".to_owned();
-    config
+/// A contract and the call that is measured.
+struct Case {
+    name: &'static str,
+    code: Bytes,
+    init: Vec<Bytes>,
+    function: &'static str,
+    arguments: Vec<Bytes>,
 }
 
-fn vm_input(arguments: &[Bytes]) -> VmInput {
-    VmInput {
-        caller_addr: USER,
-        arguments: arguments.to_vec(),
-        call_value: Some(BigInt::default()),
-        gas_provided: 1_000_000_000,
-        ..VmInput::default()
+const COUNTER: &str = include_str!("../tests/contracts/counter.wat");
+const TOKEN: &str = include_str!("../tests/contracts/token.wat");
+
+fn cases() -> Vec<Case> {
+    let amount = |bytes: &'static [u8]| Bytes::from_static(bytes);
+    let supply = vec![amount(&[1, 0, 0, 0, 0, 0, 0])];
+    let transfer = vec![OTHER, amount(&[1])];
+    let case = |name, source: &str, function| Case {
+        name,
+        code: wat::parse_str(source).expect("valid").into(),
+        init: Vec::new(),
+        function,
+        arguments: Vec::new(),
+    };
+    let mut cases = vec![
+        case("counter", COUNTER, "increment"),
+        Case {
+            init: supply.clone(),
+            arguments: transfer.clone(),
+            ..case("token", TOKEN, "transfer")
+        },
+        case("counter of 50 KB", &counter_of_50_kb(), "increment"),
+        case("100 hook calls", HOOK_CALLS, "run"),
+        case("loop of 1M", LOOP, "run"),
+    ];
+    if let Some(path) = std::env::var_os("ARWEN_BENCH_ERC20") {
+        let code = std::fs::read(path).expect("ARWEN_BENCH_ERC20 names a readable file");
+        cases.push(Case {
+            name: "erc20 of ARWEN_BENCH_ERC20",
+            code: code.into(),
+            init: supply,
+            function: "transferToken",
+            arguments: transfer,
+        });
     }
+    cases
 }
 
-/// A driver whose world has the deployed contract.
-fn deployed(code: Bytes, arguments: &[Bytes]) -> Driver<SharedWorld> {
-    let world = SharedWorld::default();
-    world.lock().accounts.insert(USER, Account::default());
-    world.lock().lasting.new_addresses.push(NewAddress {
-        creator: USER,
-        creator_nonce: 0,
-        address: CONTRACT,
-    });
-    let mut driver = Driver::new(config(), world.clone()).expect("the child starts");
-    let input = ContractCreateInput {
-        input: Some(vm_input(arguments)),
-        contract_code: code,
-        ..ContractCreateInput::default()
-    };
-    let output = driver
-        .deploy(input)
-        .expect("no critical error")
-        .expect("the VM does not fail");
-    assert_eq!(output.return_code, 0, "{}", output.return_message);
-    let applied = world.lock().apply(Some(&USER), &BigUint::ZERO, &output);
-    applied.expect("a consistent output");
-    driver
+/// The counter with 50 KB of functions that are never called.
+fn counter_of_50_kb() -> String {
+    let filler: String = (0..1050)
+        .map(|i| {
+            format!(
+                "(func (param i64 i64) (result i64) (local i64)
+                    (local.set 2 (i64.mul (local.get 0) (i64.const {i})))
+                    (if (i64.lt_u (local.get 2) (local.get 1))
+                      (then (local.set 2 (i64.xor (local.get 2) (i64.const {})))))
+                    (i64.rotl (i64.sub (local.get 2) (local.get 1)) (i64.const 7)))",
+                i * i * i
+            )
+        })
+        .collect();
+    let end = COUNTER.trim_end().len() - 1;
+    format!("{}{filler})", &COUNTER[..end])
 }
 
-fn call(driver: &mut Driver<SharedWorld>, function: &str, arguments: &[Bytes]) {
-    let input = ContractCallInput {
-        input: Some(vm_input(arguments)),
-        recipient_addr: CONTRACT,
-        function: function.to_owned(),
-    };
-    let output = driver
-        .call(input)
-        .expect("no critical error")
-        .expect("the VM does not fail");
-    assert_eq!(output.return_code, 0, "{}", output.return_message);
+/// xorshift, a million times.
+const LOOP: &str = r#"(module
+  (import "env" "int64finish" (func $finish (param i64)))
+  (memory (export "memory") 1)
+  (func (export "init"))
+  (func (export "run")
+    (local $i i32) (local $x i64)
+    (local.set $x (i64.const 88172645463325252))
+    (loop $again
+      (local.set $x (i64.xor (local.get $x) (i64.shl (local.get $x) (i64.const 13))))
+      (local.set $x (i64.xor (local.get $x) (i64.shr_u (local.get $x) (i64.const 7))))
+      (local.set $x (i64.xor (local.get $x) (i64.shl (local.get $x) (i64.const 17))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 1000000))))
+    (call $finish (local.get $x))))"#;
+
+/// Reads 100 storage values, each of which is a hook call.
+const HOOK_CALLS: &str = r#"(module
+  (import "env" "storageLoad" (func $load (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "a_storage_key_of_32_bytes_______")
+  (func (export "init"))
+  (func (export "run")
+    (local $i i32)
+    (loop $again
+      (i32.store8 (i32.const 31) (local.get $i))
+      (drop (call $load (i32.const 0) (i32.const 32) (i32.const 64)))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 100))))))"#;
+
+impl Case {
+    fn driver(&self, binary: &Path, format: Format, share_core: bool) -> Driver<SharedWorld> {
+        let mut config = config(binary, format);
+        config.share_core = share_core;
+        deployed(config, self.code.clone(), &self.init)
+    }
+
+    fn call(&self, driver: &mut Driver<SharedWorld>) {
+        call(driver, self.function, &self.arguments);
+    }
 }
 
 fn calls(c: &mut Criterion) {
     let mut group = c.benchmark_group("call over IPC");
     group.throughput(Throughput::Elements(1));
-    let counter = wat::parse_str(include_str!("../tests/contracts/counter.wat")).expect("valid");
-    let mut driver = deployed(counter.into(), &[]);
-    group.bench_function("counter increment", |b| {
-        b.iter(|| call(&mut driver, "increment", &[]))
-    });
-    if let Some(path) = std::env::var_os("ARWEN_BENCH_ERC20") {
-        let code = std::fs::read(path).expect("ARWEN_BENCH_ERC20 names a readable file");
-        let mut driver = deployed(code.into(), &[Bytes::from_static(&[1, 0, 0, 0, 0, 0, 0])]);
-        let arguments = [OTHER, Bytes::from_static(&[1])];
-        group.bench_function("erc20 transfer", |b| {
-            b.iter(|| call(&mut driver, "transferToken", &arguments));
-        });
+    for case in cases() {
+        for (format_name, format) in support::formats() {
+            for (placement, share_core) in [("", false), (", shared core", true)] {
+                let mut driver = case.driver(&own_binary(), format, share_core);
+                let name = format!("{}, {format_name}{placement}", case.name);
+                group.bench_function(name, |b| b.iter(|| case.call(&mut driver)));
+            }
+        }
+        if let Some(peer) = peer_binary() {
+            let mut ours = case.driver(&own_binary(), Format::Json, false);
+            let mut peer = case.driver(&peer, Format::Json, false);
+            compare(
+                &format!("call over IPC, {}", case.name),
+                ("ours", |count| timed(count, || case.call(&mut ours))),
+                ("peer", |count| timed(count, || case.call(&mut peer))),
+            );
+        }
     }
-    group.bench_function("DiagnoseWait(0)", |b| {
-        b.iter(|| {
-            driver
-                .diagnose_wait(Duration::ZERO)
-                .expect("answered")
-                .expect("no failure")
-        });
-    });
     group.finish();
+}
+
+fn wait(driver: &mut Driver<SharedWorld>) {
+    let answer = driver.diagnose_wait(Duration::ZERO).expect("answered");
+    answer.expect("no failure");
+}
+
+/// Requests that run nothing.
+fn waits(c: &mut Criterion) {
+    let start = |binary: &Path, format, share_core| {
+        let mut config = config(binary, format);
+        config.share_core = share_core;
+        Driver::new(config, SharedWorld::default()).expect("the child starts")
+    };
+    let mut group = c.benchmark_group("DiagnoseWait(0)");
+    for (format_name, format) in support::formats() {
+        for (placement, share_core) in [("", false), (", shared core", true)] {
+            let mut driver = start(&own_binary(), format, share_core);
+            let name = format!("{format_name}{placement}");
+            group.bench_function(name, |b| b.iter(|| wait(&mut driver)));
+        }
+    }
+    group.finish();
+    if let Some(peer) = peer_binary() {
+        let mut ours = start(&own_binary(), Format::Json, false);
+        let mut peer = start(&peer, Format::Json, false);
+        compare(
+            "DiagnoseWait(0)",
+            ("ours", |count| timed(count, || wait(&mut ours))),
+            ("peer", |count| timed(count, || wait(&mut peer))),
+        );
+    }
 }
 
 fn starts(c: &mut Criterion) {
+    fn restart(driver: &mut Driver<SharedWorld>) {
+        driver.close();
+        wait(driver);
+    }
+    let counter = cases().swap_remove(0);
+    let first_call = |driver: &mut Driver<SharedWorld>| {
+        driver.close();
+        counter.call(driver);
+    };
     let mut group = c.benchmark_group("start");
     group.sample_size(50);
-    let mut driver = Driver::new(config(), SharedWorld::default()).expect("the child starts");
-    group.bench_function("start to first answer", |b| {
-        b.iter(|| {
-            driver.close();
-            driver
-                .diagnose_wait(Duration::ZERO)
-                .expect("answered")
-                .expect("no failure");
-        });
-    });
+    let mut driver = counter.driver(&own_binary(), Format::Json, false);
+    group.bench_function("to the first answer", |b| b.iter(|| restart(&mut driver)));
+    group.bench_function("to the first call", |b| b.iter(|| first_call(&mut driver)));
     group.finish();
+    if let Some(peer) = peer_binary() {
+        let mut peer = counter.driver(&peer, Format::Json, false);
+        compare(
+            "start to the first answer",
+            ("ours", |count| timed(count, || restart(&mut driver))),
+            ("peer", |count| timed(count, || restart(&mut peer))),
+        );
+        compare(
+            "start to the first call",
+            ("ours", |count| timed(count, || first_call(&mut driver))),
+            ("peer", |count| timed(count, || first_call(&mut peer))),
+        );
+    }
 }
 
-criterion_group!(benches, calls, starts);
+criterion_group!(benches, calls, waits, starts);
 criterion_main!(benches);

@@ -135,24 +135,27 @@ struct Case {
     /// What the [`Asker`] does.
     function: &'static str,
     code_bytes: usize,
+    /// Whether the account has a code hash, so that its code is sent only once.
+    code_is_known: bool,
 }
 
-const CASES: [Case; 3] = [
+const fn account_case(name: &'static str, code_bytes: usize, code_is_known: bool) -> Case {
     Case {
-        name: "storage value of 32 B",
+        name,
+        function: "account",
+        code_bytes,
+        code_is_known,
+    }
+}
+
+const CASES: [Case; 4] = [
+    Case {
         function: "storage",
-        code_bytes: 0,
+        ..account_case("storage value of 32 B", 0, false)
     },
-    Case {
-        name: "account with 4 KiB",
-        function: "account",
-        code_bytes: 4 << 10,
-    },
-    Case {
-        name: "account with 40 KiB",
-        function: "account",
-        code_bytes: 40 << 10,
-    },
+    account_case("account with 4 KiB of code", 4 << 10, false),
+    account_case("account with 40 KiB of code", 40 << 10, false),
+    account_case("account with 40 KiB of known code", 40 << 10, true),
 ];
 
 impl Case {
@@ -160,11 +163,13 @@ impl Case {
         let world = SharedWorld::default();
         let mut account = Account {
             balance: BigUint::from(1_000_000_000_000_000_000u64).into(),
-            code: (0..self.code_bytes)
-                .map(|i| (i * 7 + i / 256) as u8)
-                .collect(),
             ..Account::default()
         };
+        let code = (0..self.code_bytes).map(|i| (i * 7 + i / 256) as u8);
+        account.set_code(code.collect());
+        if !self.code_is_known {
+            account.code_hash = Bytes::new();
+        }
         account.storage.insert(KEY, VALUE);
         world.lock().accounts.insert(CONTRACT, account);
         let own = std::env::current_exe().expect("known");
@@ -178,22 +183,27 @@ impl Case {
             codec::encode(format, 100, "", payload, &mut frame).expect("it fits");
             frame.len()
         }
+        const THERE: &str = "the world has it";
+        let hook = driver.hook_mut();
         if self.function == "storage" {
             let question = BlockchainGetStorageDataRequest {
                 address: CONTRACT,
                 index: KEY,
             };
-            let data = driver.hook_mut().storage_data(&CONTRACT, &KEY);
-            let data = data.expect("the world has it");
+            let data = hook.storage_data(&CONTRACT, &KEY).expect(THERE);
             let answer = BlockchainGetStorageDataResponse { data };
             return [size(format, &question), size(format, &answer)];
         }
+        let mut account = hook.user_account(&CONTRACT).expect(THERE);
+        let known_code_hash = account.as_ref().expect(THERE).code_hash.clone();
+        if self.code_is_known {
+            let known = hook.user_account_with_known_code(&CONTRACT, &known_code_hash);
+            account = known.expect(THERE);
+        }
         let question = BlockchainGetUserAccountRequest {
             address: CONTRACT,
-            ..Default::default()
+            known_code_hash,
         };
-        let account = driver.hook_mut().user_account(&CONTRACT);
-        let account = account.expect("the world has it");
         let answer = BlockchainGetUserAccountResponse { account };
         [size(format, &question), size(format, &answer)]
     }
@@ -225,10 +235,7 @@ fn round_trips(criterion: &mut Criterion) {
             .sample_size(20)
             .measurement_time(Duration::from_secs(1));
         for case in &CASES {
-            for (name, format) in [("JSON", Format::Json), ("protobuf", Format::Protobuf)] {
-                if Format::from_marshalizer(format.marshalizer()).is_err() {
-                    continue;
-                }
+            for (name, format) in support::formats() {
                 let mut driver = case.driver(format);
                 let [question, answer] = case.sizes(format, &mut driver);
                 let mut raw = RawChild::new(question, answer);

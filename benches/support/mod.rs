@@ -31,6 +31,14 @@ pub fn peer_binary() -> Option<PathBuf> {
     std::env::var_os("ARWEN_PEER").map(PathBuf::from)
 }
 
+/// The formats that this build has.
+pub fn formats() -> impl Iterator<Item = (&'static str, Format)> {
+    let formats = [("JSON", Format::Json), ("protobuf", Format::Protobuf)];
+    formats
+        .into_iter()
+        .filter(|(_, format)| Format::from_marshalizer(format.marshalizer()).is_ok())
+}
+
 /// A driver for this child. A peer need not know protobuf.
 pub fn config(binary: &Path, format: Format) -> DriverConfig {
     let mut config = DriverConfig::new(Arguments {

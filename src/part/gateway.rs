@@ -19,6 +19,8 @@ pub struct Link<T> {
 #[derive(Debug)]
 struct State<T> {
     messenger: Messenger<T>,
+    /// How many requests have come.
+    requests: u64,
     /// Why the node can't be asked any more.
     broken: Option<LoopEnd>,
 }
@@ -37,6 +39,7 @@ impl<T: Transport> Link<T> {
         Link {
             shared: Arc::new(Mutex::new(State {
                 messenger,
+                requests: 0,
                 broken: None,
             })),
         }
@@ -44,7 +47,10 @@ impl<T: Transport> Link<T> {
 
     /// Waits for the next request.
     pub(super) fn receive(&self) -> Result<Received, MessengerError> {
-        self.state().messenger.receive(None)
+        let mut state = self.state();
+        let received = state.messenger.receive(None)?;
+        state.requests += 1;
+        Ok(received)
     }
 
     /// Sends the answer to a request.
@@ -59,6 +65,11 @@ impl<T: Transport> Link<T> {
     /// Why a hook call broke the connection, if one did.
     pub(super) fn broken(&self) -> Option<LoopEnd> {
         self.state().broken.clone()
+    }
+
+    /// The number of the request that is served.
+    fn request_number(&self) -> u64 {
+        self.state().requests
     }
 
     /// Asks the node. What is no well-formed answer breaks the connection for good.
@@ -106,6 +117,15 @@ impl<T: Transport> Messenger<T> {
 pub struct Gateway<T> {
     link: Link<T>,
     known_code: KnownCode,
+    facts: Facts,
+}
+
+/// What the node has answered in one dialogue to questions whose answer is the same until its end.
+#[derive(Debug, Default)]
+struct Facts {
+    /// The number of the request that started the dialogue.
+    request: u64,
+    answers: Vec<Message>,
 }
 
 impl<T: Transport> Gateway<T> {
@@ -114,6 +134,7 @@ impl<T: Transport> Gateway<T> {
         Gateway {
             link,
             known_code: KnownCode::default(),
+            facts: Facts::default(),
         }
     }
 
@@ -125,6 +146,32 @@ impl<T: Transport> Gateway<T> {
         } else {
             Err(HookError::Refused(error))
         }
+    }
+
+    /// Asks for a fact about blocks, which is asked for once in a dialogue: nothing in it can change one.
+    fn fact<R: HookRequest>(&mut self, request: R) -> HookResult<R::Response>
+    where
+        R::Response: Clone,
+    {
+        let number = self.link.request_number();
+        if self.facts.request != number {
+            self.facts.request = number;
+            self.facts.answers.clear();
+        }
+        let kind = R::Response::KIND.wire();
+        let known = self
+            .facts
+            .answers
+            .iter()
+            .find(|answer| answer.kind() == kind);
+        if let Some(known) = known.cloned().map(R::Response::from_message)
+            && let Ok(known) = known
+        {
+            return Ok(known);
+        }
+        let answer = self.ask(request)?;
+        self.facts.answers.push(answer.clone().into());
+        Ok(answer)
     }
 
     /// Asks; the value of the answer counts, whatever its error message.
@@ -162,47 +209,47 @@ impl<T: Transport> BlockchainHook for Gateway<T> {
     }
 
     fn last_nonce(&mut self) -> HookResult<u64> {
-        Ok(self.ask(BlockchainLastNonceRequest {})?.result)
+        Ok(self.fact(BlockchainLastNonceRequest {})?.result)
     }
 
     fn last_round(&mut self) -> HookResult<u64> {
-        Ok(self.ask(BlockchainLastRoundRequest {})?.result)
+        Ok(self.fact(BlockchainLastRoundRequest {})?.result)
     }
 
     fn last_time_stamp(&mut self) -> HookResult<u64> {
-        Ok(self.ask(BlockchainLastTimeStampRequest {})?.result)
+        Ok(self.fact(BlockchainLastTimeStampRequest {})?.result)
     }
 
     fn last_random_seed(&mut self) -> HookResult<Bytes> {
-        Ok(self.ask(BlockchainLastRandomSeedRequest {})?.result)
+        Ok(self.fact(BlockchainLastRandomSeedRequest {})?.result)
     }
 
     fn last_epoch(&mut self) -> HookResult<u32> {
-        Ok(self.ask(BlockchainLastEpochRequest {})?.result)
+        Ok(self.fact(BlockchainLastEpochRequest {})?.result)
     }
 
     fn state_root_hash(&mut self) -> HookResult<Bytes> {
-        Ok(self.ask(BlockchainGetStateRootHashRequest {})?.result)
+        Ok(self.fact(BlockchainGetStateRootHashRequest {})?.result)
     }
 
     fn current_nonce(&mut self) -> HookResult<u64> {
-        Ok(self.ask(BlockchainCurrentNonceRequest {})?.result)
+        Ok(self.fact(BlockchainCurrentNonceRequest {})?.result)
     }
 
     fn current_round(&mut self) -> HookResult<u64> {
-        Ok(self.ask(BlockchainCurrentRoundRequest {})?.result)
+        Ok(self.fact(BlockchainCurrentRoundRequest {})?.result)
     }
 
     fn current_time_stamp(&mut self) -> HookResult<u64> {
-        Ok(self.ask(BlockchainCurrentTimeStampRequest {})?.result)
+        Ok(self.fact(BlockchainCurrentTimeStampRequest {})?.result)
     }
 
     fn current_random_seed(&mut self) -> HookResult<Bytes> {
-        Ok(self.ask(BlockchainCurrentRandomSeedRequest {})?.result)
+        Ok(self.fact(BlockchainCurrentRandomSeedRequest {})?.result)
     }
 
     fn current_epoch(&mut self) -> HookResult<u32> {
-        Ok(self.ask(BlockchainCurrentEpochRequest {})?.result)
+        Ok(self.fact(BlockchainCurrentEpochRequest {})?.result)
     }
 
     fn process_builtin_function(

@@ -150,6 +150,7 @@ fn world() -> World {
         balance: 2.into(),
         storage: BTreeMap::from([("k".into(), "v".into()), ("gone".into(), Bytes::new())]),
         code: "c".into(),
+        code_hash: Bytes::new(),
         async_call_data: "d".into(),
         owner: Bytes::new(),
     };

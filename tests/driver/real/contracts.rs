@@ -4,6 +4,7 @@ use super::node::{CONTRACT, GAS, Node, USER, call_input, config, deploy_input, w
 use arwen::driver::Driver;
 use arwen::hooks::{BlockchainHook, HookError, HookResult};
 use arwen::messages::*;
+use arwen::scenario::BlockInfo;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 
@@ -273,5 +274,35 @@ fn one_binary_serves_both_families_of_nodes() {
                 "{function} for {protected}"
             );
         }
+    }
+}
+
+#[test]
+fn facts_about_blocks_are_asked_for_once_in_a_dialogue() {
+    const CURIOUS: &str = r#"(module
+        (import "env" "getBlockNonce" (func $current (result i64)))
+        (import "env" "getPrevBlockNonce" (func $previous (result i64)))
+        (import "env" "int64finish" (func $finish (param i64)))
+        (memory (export "memory") 1)
+        (func (export "ask")
+            (call $finish (call $current))
+            (call $finish (call $previous))
+            (call $finish (call $current))
+            (call $finish (call $previous))))"#;
+    let mut node = Node::with_contract(config(), CURIOUS);
+    for nonce in [8u8, 9] {
+        let block = |nonce: u8| BlockInfo {
+            nonce: nonce.into(),
+            ..BlockInfo::default()
+        };
+        node.world.lock().lasting.current_block = block(nonce);
+        node.world.lock().lasting.previous_block = block(nonce - 1);
+        let before = node.driver.stats().hook_calls_total;
+        let output = node.call("ask");
+        let (current, previous) = ([nonce], [nonce - 1]);
+        let expected = [current, previous, current, previous];
+        assert_eq!(output.return_data, expected.map(|data| data.to_vec()));
+        // The account and the two facts.
+        assert_eq!(node.driver.stats().hook_calls_total - before, 3);
     }
 }
