@@ -32,10 +32,11 @@ pub struct DriverConfig {
     /// Longest payload that is accepted from the child, in bytes. Default
     /// [`DEFAULT_PAYLOAD_LIMIT_BYTES`](crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES).
     pub payload_limit_bytes: u32,
-    /// Whether, while a request is served, the calling thread stays on its core and the child's main thread is moved
-    /// there. The two only ever take turns, and to wake a thread on another core takes several times as long as on the
-    /// same (docs/benchmarks.md). The calling thread may use the cores it had again afterwards; threads that the child
-    /// starts meanwhile stay on the core. Default false: neither can then move away from a core that others use.
+    /// Whether the thread that makes requests and the main thread of the child run on one core. They only ever take turns,
+    /// and to wake a thread on another core takes several times as long as on the same (docs/benchmarks.md). A thread that
+    /// makes a request stays on the core that it is on, also afterwards, so that it should be one made for that; the child
+    /// follows it, and with it the threads that the child starts later. Default false: neither could move away from a core
+    /// that others use.
     pub share_core: bool,
 }
 

@@ -196,7 +196,9 @@ impl<H: BlockchainHook> Driver<H> {
         self.send_profile();
         // Taken out: should the hook panic, the child, which waits for an answer, goes with it.
         let mut process = self.live_process()?;
-        let _kept = self.config.share_core.then(|| process.share_core());
+        if self.config.share_core {
+            process.share_core();
+        }
         let answer = dialogue_loop::run(
             &mut process.messenger,
             &mut self.hook,

@@ -1,39 +1,33 @@
-//! Keeping the thread that waits for an answer and the child on one core, while they take turns.
+//! Putting the child on the core of the thread that waits for its answers: the two only ever take turns.
 //!
 //! For speed alone: whatever the system refuses is left as it is.
 
 use nix::libc::{self, cpu_set_t, pid_t};
+use std::thread::{self, ThreadId};
 
-/// Where the child was put last.
+/// Which thread stays on its core, with the child beside it.
 #[derive(Debug, Default)]
-pub(super) struct ChildCore(Option<usize>);
-
-/// Keeps the current thread on its core until it is dropped.
-#[derive(Debug)]
-pub(super) struct Kept {
-    before: cpu_set_t,
+pub(super) struct SharedCore {
+    thread: Option<ThreadId>,
 }
 
-impl ChildCore {
-    /// Keeps the current thread where it is, and moves the child's main thread there. `None` if the system does not let
-    /// us.
-    pub(super) fn share(&mut self, child: u32) -> Option<Kept> {
-        let before = allowed()?;
-        let core = current()?;
-        let only = single(core);
-        allow(0, &only)?;
-        let kept = Kept { before };
-        if self.0 != Some(core) {
-            allow(pid_t::try_from(child).ok()?, &only)?;
-            self.0 = Some(core);
+impl SharedCore {
+    /// Has the current thread stay on the core that it is on, and moves the child's main thread there. Costs system calls
+    /// only when it is another thread than the last time: to let a thread go and catch it again takes longer than a
+    /// round trip on one core.
+    pub(super) fn share(&mut self, child: u32) {
+        let thread = thread::current().id();
+        if self.thread == Some(thread) {
+            return;
         }
-        Some(kept)
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        allow(0, &self.before);
+        self.thread = Some(thread);
+        if let Some(core) = current()
+            && let Ok(child) = pid_t::try_from(child)
+        {
+            let only = single(core);
+            allow(0, &only);
+            allow(child, &only);
+        }
     }
 }
 
@@ -64,67 +58,68 @@ fn no_core() -> cpu_set_t {
     }
 }
 
-/// The cores that this thread may use.
-fn allowed() -> Option<cpu_set_t> {
-    let mut set = no_core();
-    // SAFETY: the size is that of the set that is written.
-    #[expect(unsafe_code, reason = "a question to the system")]
-    let answer = unsafe { libc::sched_getaffinity(0, size_of::<cpu_set_t>(), &mut set) };
-    (answer == 0).then_some(set)
-}
-
 /// Lets a thread use these cores only; 0 is the current thread.
-fn allow(thread: pid_t, cores: &cpu_set_t) -> Option<()> {
+fn allow(thread: pid_t, cores: &cpu_set_t) {
     // SAFETY: the size is that of the set, which is only read.
     #[expect(unsafe_code, reason = "tells the system")]
-    let answer = unsafe { libc::sched_setaffinity(thread, size_of::<cpu_set_t>(), cores) };
-    (answer == 0).then_some(())
+    unsafe {
+        libc::sched_setaffinity(thread, size_of::<cpu_set_t>(), cores);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
+    use std::process::{Child, Command};
 
-    fn cores(set: &cpu_set_t) -> Vec<usize> {
-        let all = 0..libc::CPU_SETSIZE as usize;
-        // SAFETY: the set has a bit for each of them.
-        #[expect(unsafe_code, reason = "reads bits of a C struct")]
-        all.filter(|core| unsafe { libc::CPU_ISSET(*core, set) })
-            .collect()
-    }
-
-    /// The cores that a process may use, as the system tells everybody.
-    fn cores_of(process: u32) -> String {
-        let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    /// The cores that a task may use, as the system tells everybody.
+    fn cores(task: &str) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{task}/status")).expect("it runs");
         let list = status
             .lines()
             .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
         list.expect("Linux tells it").trim().to_owned()
     }
 
-    #[test]
-    fn both_are_on_one_core_until_it_is_over() {
-        let mut child = Command::new("sleep").arg("1000").spawn().expect("started");
-        let before = cores(&allowed().expect("known"));
-        let mut child_core = ChildCore::default();
-        let kept = child_core.share(child.id()).expect("allowed");
-        let during = cores(&allowed().expect("known"));
-        let of_child = cores_of(child.id());
-        drop(kept);
-        child.kill().and_then(|()| child.wait()).expect("ended");
-        assert_eq!(during.len(), 1);
-        assert_eq!(of_child, during[0].to_string());
-        assert_eq!(child_core.0, Some(during[0]));
-        assert_eq!(cores(&allowed().expect("known")), before);
+    /// The cores of a thread of its own and those of the child, after that thread has shared its core `times` times.
+    fn after_sharing(shared: &mut SharedCore, child: &Child, times: usize) -> [String; 2] {
+        thread::scope(|scope| {
+            let sharing = scope.spawn(|| {
+                (0..times).for_each(|_| shared.share(child.id()));
+                [cores("thread-self"), cores(&child.id().to_string())]
+            });
+            sharing.join().expect("no panic")
+        })
     }
 
     #[test]
-    fn a_child_that_is_gone_changes_nothing() {
+    fn the_child_follows_the_thread_to_its_core() {
+        let mut child = Command::new("sleep").arg("1000").spawn().expect("started");
+        let before = cores(&child.id().to_string());
+        assert_eq!(cores("thread-self"), before);
+        let mut shared = SharedCore::default();
+        let untouched = after_sharing(&mut shared, &child, 0);
+        let [thread, of_child] = after_sharing(&mut shared, &child, 3);
+        // The next thread may be on another core; the child comes along.
+        let [next_thread, of_child_then] = after_sharing(&mut shared, &child, 1);
+        child.kill().and_then(|()| child.wait()).expect("ended");
+        assert_eq!(untouched, [before.clone(), before.clone()]);
+        assert!(thread.parse::<usize>().is_ok(), "one core: {thread}");
+        assert_eq!(of_child, thread);
+        assert_eq!(of_child_then, next_thread);
+        assert_eq!(
+            cores("thread-self"),
+            before,
+            "of other threads nothing is changed"
+        );
+    }
+
+    #[test]
+    fn a_child_that_is_gone_is_no_error() {
         let mut child = Command::new("true").spawn().expect("started");
         child.wait().expect("ended");
-        let before = cores(&allowed().expect("known"));
-        assert!(ChildCore::default().share(child.id()).is_none());
-        assert_eq!(cores(&allowed().expect("known")), before);
+        thread::scope(|scope| {
+            scope.spawn(|| SharedCore::default().share(child.id()));
+        });
     }
 }

@@ -5,7 +5,7 @@ use super::descriptors;
 use super::error::{ChildExit, Fault, ProcessEnd, StartError};
 use super::locate;
 use super::logs::{Counters, OutputReader, Streams};
-use super::placement::{ChildCore, Kept};
+use super::placement::SharedCore;
 use crate::dialogue::{Messenger, Side};
 use crate::frame::FrameError;
 use crate::logs::profile;
@@ -44,7 +44,7 @@ pub(super) struct Process {
     init: Option<OwnedFd>,
     profiles: OwnedFd,
     output: Option<OutputReader>,
-    core: ChildCore,
+    shared_core: SharedCore,
     reaped: Option<ExitStatus>,
 }
 
@@ -129,7 +129,7 @@ impl Process {
             init: Some(init),
             profiles,
             output: Some(output),
-            core: ChildCore::default(),
+            shared_core: SharedCore::default(),
             reaped: None,
         })
     }
@@ -185,9 +185,9 @@ impl Process {
         }
     }
 
-    /// Has the current thread and the child run on one core until the result is dropped, if the system allows it.
-    pub(super) fn share_core(&mut self) -> Option<Kept> {
-        self.core.share(self.child.id())
+    /// Has the current thread and the child run on one core, if the system allows it.
+    pub(super) fn share_core(&mut self) {
+        self.shared_core.share(self.child.id());
     }
 
     /// The number of the process.
