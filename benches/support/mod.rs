@@ -49,7 +49,7 @@ pub fn config(binary: &Path, format: Format) -> DriverConfig {
         ..Arguments::default()
     });
     config.binary = Some(binary.to_owned());
-    config.messages_format = format;
+    config.format = format;
     config.max_loop_time = Duration::from_secs(10);
     config.log_profile.log_level_patterns = "*:NONE".to_owned();
     config

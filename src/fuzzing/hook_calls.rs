@@ -97,6 +97,11 @@ pub fn answered(number: u8, value: u8) -> u8 {
     }
 }
 
+/// Whether it asks for a fact about blocks, which stays the same in a dialogue.
+pub fn is_fact(number: u8) -> bool {
+    matches!(number, 3..=13)
+}
+
 /// Whether the value counts even if there is an error message beside it (spec wire.md 5, rule 9).
 pub fn ignores_errors(number: u8) -> bool {
     matches!(number, 1 | 18 | 19)
@@ -133,7 +138,11 @@ pub fn request(number: u8, asked: u8) -> Message {
         }
         15 => BlockchainGetBuiltinFunctionNamesRequest {}.into(),
         16 => BlockchainGetAllStateRequest { address }.into(),
-        17 => BlockchainGetUserAccountRequest { address }.into(),
+        17 => BlockchainGetUserAccountRequest {
+            address,
+            known_code_hash: Bytes::new(),
+        }
+        .into(),
         18 => BlockchainGetShardOfAddressRequest { address }.into(),
         _ => BlockchainIsSmartContractRequest { address }.into(),
     }

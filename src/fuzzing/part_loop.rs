@@ -10,7 +10,7 @@ use crate::part::{Link, LoopEnd, Machine, MachineError, MessageLoop};
 use crate::transport::{Transport, TransportError};
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -392,11 +392,11 @@ impl Request {
                 outcome,
                 ..
             } => {
+                let return_data = add_hook_calls(hook_calls, due);
                 let vm_output = (outcome == Outcome::Output).then(|| VmOutput {
-                    return_data: hook_calls.iter().map(HookCall::report).collect(),
+                    return_data,
                     ..VmOutput::default()
                 });
-                due.extend(hook_calls.into_iter().map(Due::HookCall));
                 (
                     ContractResponse { vm_output }.into(),
                     outcome.error_message(),
@@ -414,6 +414,25 @@ impl Request {
             unsendable,
         });
     }
+}
+
+/// The hook calls that the child has to make, and what the machine reports: a fact that was answered is not asked for again.
+fn add_hook_calls(calls: Vec<HookCall>, due: &mut VecDeque<Due>) -> Vec<Bytes> {
+    let mut facts = BTreeMap::new();
+    let mut reports = Vec::new();
+    for call in calls {
+        if let Some(report) = facts.get(&call.number) {
+            reports.push(Bytes::clone(report));
+            continue;
+        }
+        let report = call.report();
+        if hook_calls::is_fact(call.number) && call.error == 0 {
+            facts.insert(call.number, report.clone());
+        }
+        reports.push(report);
+        due.push_back(Due::HookCall(call));
+    }
+    reports
 }
 
 /// The child's end of the connection.

@@ -20,7 +20,7 @@ fn formats() -> impl Iterator<Item = Format> {
 fn the_driver_and_the_child_agree_on_what_is_known() {
     for format in formats() {
         let mut config = config();
-        config.messages_format = format;
+        config.format = format;
         let mut node = Node::with_contract(config, COUNTER);
         for value in 1..4u8 {
             assert_eq!(node.call("increment").return_data, [&[value][..]]);
