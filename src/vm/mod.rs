@@ -73,7 +73,7 @@ impl Vm {
     ///
     /// [`VmError::Construction`]: the gas schedule lacks a cost, or there is no protected prefix.
     pub fn new(parameters: VmParameters, hook: Box<dyn BlockchainHook>) -> Result<Vm, VmError> {
-        Vm::with_engine(parameters, hook, Box::new(WasmerEngine::new()))
+        Vm::with_engine(parameters, hook, Box::new(WasmerEngine::default()))
     }
 
     /// Likewise, on an interpreter in place of the compiler. All outputs are the same; it is there to be compared with.

@@ -173,7 +173,11 @@ pub trait CompiledModule<H: HostCalls>: Send + Sync {
     /// Whether the contract exports a memory, under any name (spec host.md 3.2).
     fn exports_memory(&self) -> bool;
 
-    /// A fresh instance with `limit` points, its start function, if any, done (its points are in the used ones).
+    /// About how many bytes the module takes, without its instances. Does not change.
+    fn memory_bytes(&self) -> usize;
+
+    /// An instance in its first state with `limit` points, its start function, if any, done (its points are in the used
+    /// ones). It may have run before; that can't be told.
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError>;
 }
 

@@ -50,6 +50,10 @@ impl<H: HostCalls> CompiledModule<H> for WasmiModule {
         self.description.exports_memory
     }
 
+    fn memory_bytes(&self) -> usize {
+        2 * self.description.bytes.len()
+    }
+
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError> {
         Ok(Box::new(WasmiInstance::<H>::new(self, limit)?))
     }
