@@ -31,6 +31,8 @@ pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
+pub use engine::InstanceCounters;
+pub use engine::cache::EngineCounters;
 pub use error::VmError;
 pub use gas::schedule::flat_gas_schedule;
 
@@ -113,6 +115,11 @@ impl Vm {
         Ok(Vm {
             host: Host::new(contexts, modules),
         })
+    }
+
+    /// What has become of compiled code and of instances so far. Nothing of it can be seen in an output.
+    pub fn counters(&self) -> EngineCounters {
+        self.host.engine_counters()
     }
 
     /// Deploys a contract (spec host.md 4.1). A failure of the contract is an output.

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::instrument::{InstrumentationError, instrument};
 use super::validation::{InvalidModule, validate};
-use super::{CompiledModule, Engine, HostCalls, ImportTable, panic_message};
+use super::{CompiledModule, Engine, HostCalls, ImportTable, InstanceCounters, panic_message};
 use crate::vm::gas::opcode_costs::OpcodeCosts;
 
 /// Why code could not be compiled. For the contract all of these are the same: invalid contract code.
@@ -44,15 +44,17 @@ impl Default for CacheLimits {
     }
 }
 
-/// What a [`ModuleCache`] has done so far.
+/// What has become of modules and instances.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CacheCounters {
+pub struct EngineCounters {
     /// Code whose module was there.
     pub hits: u64,
     /// Code that had to be compiled, or was found to be invalid.
     pub misses: u64,
     /// Modules that made room for others.
     pub evictions: u64,
+    /// The instances.
+    pub instances: InstanceCounters,
 }
 
 /// SHA-256 of the code.
@@ -75,7 +77,7 @@ pub struct ModuleCache<H> {
     by_use: BTreeMap<u64, CodeHash>,
     memory_bytes: usize,
     uses: u64,
-    counters: CacheCounters,
+    counters: EngineCounters,
 }
 
 impl<H: HostCalls> ModuleCache<H> {
@@ -95,7 +97,7 @@ impl<H: HostCalls> ModuleCache<H> {
             by_use: BTreeMap::new(),
             memory_bytes: 0,
             uses: 0,
-            counters: CacheCounters::default(),
+            counters: EngineCounters::default(),
         }
     }
 
@@ -118,15 +120,18 @@ impl<H: HostCalls> ModuleCache<H> {
             codeLength = code.len(),
             moduleBytes = module.memory_bytes(),
             cacheBytes = self.memory_bytes,
-            counters = ?self.counters,
+            counters = ?self.counters(),
             "compiled"
         );
         Ok(module)
     }
 
-    /// What the cache has done so far.
-    pub fn counters(&self) -> CacheCounters {
-        self.counters
+    /// What has become of modules and instances so far.
+    pub fn counters(&self) -> EngineCounters {
+        EngineCounters {
+            instances: self.engine.instance_counters(),
+            ..self.counters
+        }
     }
 
     fn compile_uncached(

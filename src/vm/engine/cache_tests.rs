@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::vm::engine::instrument::InstrumentedModule;
-use crate::vm::engine::{Abort, ExportedFunction, Instance, InstanceAccess, InstantiationError};
+use crate::vm::engine::{
+    Abort, ExportedFunction, Instance, InstanceAccess, InstanceCounters, InstantiationError,
+};
 
 struct NoHost;
 
@@ -38,6 +40,10 @@ impl Engine<NoHost> for Counting {
             Some("panics") => panic!("a bug"),
             _ => Ok(Arc::new(Compiled(module.exported_functions.clone()))),
         }
+    }
+
+    fn instance_counters(&self) -> InstanceCounters {
+        InstanceCounters::default()
     }
 }
 
@@ -113,10 +119,11 @@ fn the_bytes_are_limited() {
     }
     // `c` drove out `a`, then `a` drove out `c`; `xxx` is too large to be kept, so `a` is still there; `xx` drove out both.
     assert_eq!(count.load(Ordering::Relaxed), 6);
-    let counters = CacheCounters {
+    let counters = EngineCounters {
         hits: 4,
         misses: 6,
         evictions: 4,
+        ..EngineCounters::default()
     };
     assert_eq!(cache.counters(), counters);
 }

@@ -199,6 +199,22 @@ pub trait Engine<H: HostCalls>: Send + Sync {
         &self,
         module: &instrument::InstrumentedModule,
     ) -> Result<std::sync::Arc<dyn CompiledModule<H>>, String>;
+
+    /// What has become of the instances of its modules so far.
+    fn instance_counters(&self) -> InstanceCounters;
+}
+
+/// What has become of instances.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InstanceCounters {
+    /// Made anew.
+    pub fresh: u64,
+    /// Used again.
+    pub reused: u64,
+    /// Not kept after a call: their memory had grown, or too much of it was touched.
+    pub unusable: u64,
+    /// Dropped because too many waited.
+    pub evicted: u64,
 }
 
 /// The text of a panic.

@@ -19,9 +19,12 @@ use ::wasmer::{Engine as CodeEngine, Module};
 use self::instance::WasmerInstance;
 use self::lease::{Lease, LeaseOrigin};
 use self::unchecked::Artifact;
-use self::warm::{WarmCounters, WarmInstances, WarmLimits};
+use self::warm::{WarmInstances, WarmLimits};
 use super::instrument::InstrumentedModule;
-use super::{CompiledModule, Engine, ExportedFunction, HostCalls, Instance, InstantiationError};
+use super::{
+    CompiledModule, Engine, ExportedFunction, HostCalls, Instance, InstanceCounters,
+    InstantiationError,
+};
 
 /// Native stack of each instance that runs; the most that wasmer allows. Measured: the slots of
 /// [`super::instrument::STACK_SLOTS`] end within 8 MiB when functions keep integers over their calls, and within
@@ -46,11 +49,6 @@ impl<H: HostCalls> WasmerEngine<H> {
             warm: Arc::new(WarmInstances::new(limits)),
             modules: AtomicU64::new(0),
         }
-    }
-
-    /// What has become of instances so far.
-    pub fn warm_counters(&self) -> WarmCounters {
-        self.warm.counters()
     }
 
     /// How many instances wait.
@@ -84,6 +82,10 @@ impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
             description: Arc::new(description),
             origin: Arc::new(LeaseOrigin::new(id, Arc::clone(&self.warm))),
         }))
+    }
+
+    fn instance_counters(&self) -> InstanceCounters {
+        self.warm.counters()
     }
 }
 

@@ -11,7 +11,7 @@ use wasmi::{
 use super::instrument::InstrumentedModule;
 use super::{
     CallEnd, CompiledModule, Engine, ExportedFunction, HostCalls, ImportedFunction, Instance,
-    InstanceAccess, InstantiationError, OutOfBounds, ValueType, panic_message,
+    InstanceAccess, InstanceCounters, InstantiationError, OutOfBounds, ValueType, panic_message,
 };
 
 /// Interprets with wasmi, whose own limits of the recursion are out of reach: the slots end first.
@@ -32,6 +32,10 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
             code,
             description: Arc::new(module.clone()),
         }))
+    }
+
+    fn instance_counters(&self) -> InstanceCounters {
+        InstanceCounters::default()
     }
 }
 

@@ -6,9 +6,9 @@ use super::{
     CompiledModule, End, InstantiationError, Outcome, TestHost, compile, instrumented, outcome_of,
     unit_costs, wasm,
 };
-use crate::vm::engine::Engine;
 use crate::vm::engine::wasmer::WasmerEngine;
-use crate::vm::engine::wasmer::warm::{WarmCounters, WarmLimits};
+use crate::vm::engine::wasmer::warm::WarmLimits;
+use crate::vm::engine::{Engine, InstanceCounters};
 use std::sync::Arc;
 
 type Compiled = Arc<dyn CompiledModule<TestHost>>;
@@ -128,8 +128,8 @@ fn what_the_host_writes_is_gone_too() {
     assert_eq!(call(&warm, "look", LIMIT).expect("it is valid"), first);
 }
 
-fn counters(fresh: u64, reused: u64, unusable: u64, evicted: u64) -> WarmCounters {
-    WarmCounters {
+fn counters(fresh: u64, reused: u64, unusable: u64, evicted: u64) -> InstanceCounters {
+    InstanceCounters {
         fresh,
         reused,
         unusable,
@@ -144,7 +144,7 @@ fn instances_are_used_again_however_their_call_ended() {
         call(&module, writer, LIMIT).expect("it is valid");
     }
     // The first one, and the one after that whose memory has grown.
-    assert_eq!(engine.warm_counters(), counters(2, 6, 1, 0));
+    assert_eq!(engine.instance_counters(), counters(2, 6, 1, 0));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn instances_at_the_same_time_are_different_ones() {
             assert_eq!(byte, [*mark]);
         }
     }
-    assert_eq!(engine.warm_counters(), counters(3, 3, 0, 0));
+    assert_eq!(engine.instance_counters(), counters(3, 3, 0, 0));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn the_limits_hold() {
     };
     let (engine, module) = compiled(STATE, two);
     drop([1, 2, 3].map(|limit| module.instantiate(limit).expect("it is valid")));
-    assert_eq!(engine.warm_counters(), counters(3, 0, 0, 1));
+    assert_eq!(engine.instance_counters(), counters(3, 0, 0, 1));
 
     // All 48 pages of 4 KiB are touched.
     let one = WarmLimits {
@@ -188,7 +188,7 @@ fn the_limits_hold() {
         outcome_of(&mut **instance, "write", TestHost::default());
     }
     drop(instances);
-    assert_eq!(engine.warm_counters(), counters(2, 0, 0, 1));
+    assert_eq!(engine.instance_counters(), counters(2, 0, 0, 1));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_memory_that_was_touched_all_over_is_not_kept() {
         instance.write_memory(offset, &[1]).expect("it is inside");
     }
     drop(instance);
-    assert_eq!(engine.warm_counters(), counters(1, 0, 1, 0));
+    assert_eq!(engine.instance_counters(), counters(1, 0, 1, 0));
     // The image of the next one is the same.
     let expected = call(&compiled(&text, NONE).1, "look", LIMIT).expect("it is valid");
     assert_eq!(call(&module, "look", LIMIT).expect("it is valid"), expected);

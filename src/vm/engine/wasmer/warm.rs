@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::instance::WasmerInstance;
 use super::unchecked::AtRest;
-use crate::vm::engine::HostCalls;
+use crate::vm::engine::{HostCalls, InstanceCounters};
 
 /// How much is kept warm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,19 +29,6 @@ impl Default for WarmLimits {
     }
 }
 
-/// What has become of instances so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct WarmCounters {
-    /// Made anew, because none was waiting.
-    pub fresh: u64,
-    /// Used again.
-    pub reused: u64,
-    /// Not kept after a call: their memory had grown, or too much of it existed.
-    pub unusable: u64,
-    /// Dropped because too many waited.
-    pub evicted: u64,
-}
-
 /// The instances that wait, of all modules of an engine. When there are too many, the one that has waited longest goes.
 pub(super) struct WarmInstances<H: HostCalls> {
     limits: WarmLimits,
@@ -52,7 +39,7 @@ struct Waiting<H: HostCalls> {
     /// The one that has waited longest first.
     instances: VecDeque<WaitingInstance<H>>,
     memory_bytes: usize,
-    counters: WarmCounters,
+    counters: InstanceCounters,
 }
 
 struct WaitingInstance<H: HostCalls> {
@@ -71,7 +58,7 @@ impl<H: HostCalls> WarmInstances<H> {
             waiting: Mutex::new(Waiting {
                 instances: VecDeque::new(),
                 memory_bytes: 0,
-                counters: WarmCounters::default(),
+                counters: InstanceCounters::default(),
             }),
         }
     }
@@ -122,7 +109,7 @@ impl<H: HostCalls> WarmInstances<H> {
     }
 
     /// What has become of instances so far.
-    pub(super) fn counters(&self) -> WarmCounters {
+    pub(super) fn counters(&self) -> InstanceCounters {
         self.with(|waiting| waiting.counters)
     }
 
