@@ -31,6 +31,8 @@ pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
+pub use engine::InstanceCounters;
+pub use engine::cache::EngineCounters;
 pub use error::VmError;
 pub use gas::schedule::flat_gas_schedule;
 
@@ -73,7 +75,7 @@ impl Vm {
     ///
     /// [`VmError::Construction`]: the gas schedule lacks a cost, or there is no protected prefix.
     pub fn new(parameters: VmParameters, hook: Box<dyn BlockchainHook>) -> Result<Vm, VmError> {
-        Vm::with_engine(parameters, hook, Box::new(WasmerEngine::new()))
+        Vm::with_engine(parameters, hook, Box::new(WasmerEngine::default()))
     }
 
     /// Likewise, on an interpreter in place of the compiler. All outputs are the same; it is there to be compared with.
@@ -113,6 +115,11 @@ impl Vm {
         Ok(Vm {
             host: Host::new(contexts, modules),
         })
+    }
+
+    /// What has become of compiled code and of instances so far. Nothing of it can be seen in an output.
+    pub fn counters(&self) -> EngineCounters {
+        self.host.engine_counters()
     }
 
     /// Deploys a contract (spec host.md 4.1). A failure of the contract is an output.

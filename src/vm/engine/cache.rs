@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::instrument::{InstrumentationError, instrument};
 use super::validation::{InvalidModule, validate};
-use super::{CompiledModule, Engine, HostCalls, ImportTable, panic_message};
+use super::{CompiledModule, Engine, HostCalls, ImportTable, InstanceCounters, panic_message};
 use crate::vm::gas::opcode_costs::OpcodeCosts;
 
 /// Why code could not be compiled. For the contract all of these are the same: invalid contract code.
@@ -32,19 +32,29 @@ pub enum CompilationError {
 /// How much a [`ModuleCache`] keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheLimits {
-    /// Number of modules. Each holds a few mappings of compiled code.
-    pub modules: usize,
-    /// Sum of the bytes of their wasm, as deployed. Compiled code is several times as large.
-    pub code_bytes: usize,
+    /// Sum of the bytes that the modules take, by [`CompiledModule::memory_bytes`].
+    pub memory_bytes: usize,
 }
 
 impl Default for CacheLimits {
     fn default() -> Self {
         Self {
-            modules: 256,
-            code_bytes: 16 * 1024 * 1024,
+            memory_bytes: 64 * 1024 * 1024,
         }
     }
+}
+
+/// What has become of modules and instances.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineCounters {
+    /// Code whose module was there.
+    pub hits: u64,
+    /// Code that had to be compiled, or was found to be invalid.
+    pub misses: u64,
+    /// Modules that made room for others.
+    pub evictions: u64,
+    /// The instances.
+    pub instances: InstanceCounters,
 }
 
 /// SHA-256 of the code.
@@ -52,7 +62,6 @@ type CodeHash = [u8; 32];
 
 struct Entry<H> {
     module: Arc<dyn CompiledModule<H>>,
-    code_bytes: usize,
     last_use: u64,
 }
 
@@ -66,8 +75,9 @@ pub struct ModuleCache<H> {
     entries: BTreeMap<CodeHash, Entry<H>>,
     /// The same entries by their last use, oldest first.
     by_use: BTreeMap<u64, CodeHash>,
-    code_bytes: usize,
+    memory_bytes: usize,
     uses: u64,
+    counters: EngineCounters,
 }
 
 impl<H: HostCalls> ModuleCache<H> {
@@ -85,8 +95,9 @@ impl<H: HostCalls> ModuleCache<H> {
             limits,
             entries: BTreeMap::new(),
             by_use: BTreeMap::new(),
-            code_bytes: 0,
+            memory_bytes: 0,
             uses: 0,
+            counters: EngineCounters::default(),
         }
     }
 
@@ -95,14 +106,32 @@ impl<H: HostCalls> ModuleCache<H> {
         let hash: CodeHash = Sha256::digest(code).into();
         self.uses += 1;
         if let Some(entry) = self.entries.get_mut(&hash) {
+            self.counters.hits += 1;
             self.by_use.remove(&entry.last_use);
             entry.last_use = self.uses;
             self.by_use.insert(self.uses, hash);
             return Ok(Arc::clone(&entry.module));
         }
+        self.counters.misses += 1;
         let module = self.compile_uncached(code)?;
-        self.keep(hash, code.len(), &module);
+        self.keep(hash, &module);
+        tracing::debug!(
+            target: "arwen/engine",
+            codeLength = code.len(),
+            moduleBytes = module.memory_bytes(),
+            cacheBytes = self.memory_bytes,
+            counters = ?self.counters(),
+            "compiled"
+        );
         Ok(module)
+    }
+
+    /// What has become of modules and instances so far.
+    pub fn counters(&self) -> EngineCounters {
+        EngineCounters {
+            instances: self.engine.instance_counters(),
+            ..self.counters
+        }
     }
 
     fn compile_uncached(
@@ -119,21 +148,19 @@ impl<H: HostCalls> ModuleCache<H> {
         compiled.unwrap_or_else(|panic| Err(CompilationError::Panic(panic_message(&*panic))))
     }
 
-    fn keep(&mut self, hash: CodeHash, code_bytes: usize, module: &Arc<dyn CompiledModule<H>>) {
-        if code_bytes > self.limits.code_bytes || self.limits.modules == 0 {
+    fn keep(&mut self, hash: CodeHash, module: &Arc<dyn CompiledModule<H>>) {
+        let memory_bytes = module.memory_bytes();
+        if memory_bytes > self.limits.memory_bytes {
             return;
         }
-        while self.entries.len() >= self.limits.modules
-            || self.code_bytes + code_bytes > self.limits.code_bytes
-        {
+        while self.memory_bytes + memory_bytes > self.limits.memory_bytes {
             self.drop_oldest();
         }
         let entry = Entry {
             module: Arc::clone(module),
-            code_bytes,
             last_use: self.uses,
         };
-        self.code_bytes += code_bytes;
+        self.memory_bytes += memory_bytes;
         self.by_use.insert(self.uses, hash);
         self.entries.insert(hash, entry);
     }
@@ -143,7 +170,8 @@ impl<H: HostCalls> ModuleCache<H> {
             .by_use
             .pop_first()
             .and_then(|(_, hash)| self.entries.remove(&hash));
-        self.code_bytes -= oldest.map_or(0, |entry| entry.code_bytes);
+        self.memory_bytes -= oldest.map_or(0, |entry| entry.module.memory_bytes());
+        self.counters.evictions += 1;
     }
 }
 

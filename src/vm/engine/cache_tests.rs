@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::vm::engine::instrument::InstrumentedModule;
-use crate::vm::engine::{Abort, ExportedFunction, Instance, InstanceAccess, InstantiationError};
+use crate::vm::engine::{
+    Abort, ExportedFunction, Instance, InstanceAccess, InstanceCounters, InstantiationError,
+};
 
 struct NoHost;
 
@@ -19,6 +21,9 @@ impl HostCalls for NoHost {
 struct Counting(Arc<AtomicUsize>);
 
 struct Compiled(Vec<ExportedFunction>);
+
+/// What a module takes for each byte of its function's name.
+const SMALL: usize = 100;
 
 impl Engine<NoHost> for Counting {
     fn compile(
@@ -36,6 +41,10 @@ impl Engine<NoHost> for Counting {
             _ => Ok(Arc::new(Compiled(module.exported_functions.clone()))),
         }
     }
+
+    fn instance_counters(&self) -> InstanceCounters {
+        InstanceCounters::default()
+    }
 }
 
 impl CompiledModule<NoHost> for Compiled {
@@ -47,38 +56,35 @@ impl CompiledModule<NoHost> for Compiled {
         false
     }
 
+    fn memory_bytes(&self) -> usize {
+        self.0
+            .iter()
+            .map(|function| SMALL * function.name.len())
+            .sum()
+    }
+
     fn instantiate(&self, _: u64) -> Result<Box<dyn Instance<NoHost>>, InstantiationError> {
         Err(InstantiationError::StartCalledHost)
     }
 }
 
 /// A cache, and how often its engine has compiled.
-fn cache(modules: usize, code_bytes: usize) -> (ModuleCache<NoHost>, Arc<AtomicUsize>) {
+fn cache(memory_bytes: usize) -> (ModuleCache<NoHost>, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let engine = Box::new(Counting(Arc::clone(&count)));
     let costs = OpcodeCosts::from_map(|_| 1);
-    (
-        ModuleCache::new(
-            engine,
-            &[],
-            costs,
-            CacheLimits {
-                modules,
-                code_bytes,
-            },
-        ),
-        count,
-    )
+    let limits = CacheLimits { memory_bytes };
+    (ModuleCache::new(engine, &[], costs, limits), count)
 }
 
-/// A module of 37 bytes plus the name's.
+/// A module that takes 100 bytes for each byte of the name.
 fn code(name: &str) -> Vec<u8> {
     wat::parse_str(format!(r#"(module (func (export "{name}")))"#)).expect("the text is right")
 }
 
 #[test]
 fn the_same_code_is_compiled_once() {
-    let (mut cache, count) = cache(2, 1_000);
+    let (mut cache, count) = cache(2 * SMALL);
     let first = cache.compile(&code("a")).expect("it is valid");
     let second = cache.compile(&code("a")).expect("it is valid");
     assert!(Arc::ptr_eq(&first, &second));
@@ -88,7 +94,7 @@ fn the_same_code_is_compiled_once() {
 
 #[test]
 fn the_least_recently_used_module_goes_first() {
-    let (mut cache, count) = cache(2, 1_000);
+    let (mut cache, count) = cache(2 * SMALL);
     let mut compiles = |name: &str| {
         let before = count.load(Ordering::Relaxed);
         cache.compile(&code(name)).expect("it is valid");
@@ -102,38 +108,38 @@ fn the_least_recently_used_module_goes_first() {
 
 #[test]
 fn the_bytes_are_limited() {
-    let size = code("a").len();
-    let (mut cache, count) = cache(100, 2 * size);
-    for name in [
-        "a",
-        "b",
-        "a",
-        "b",
-        "c",
-        "b",
-        "a",
-        &"x".repeat(2 * size),
-        "a",
-    ] {
+    let (mut cache, count) = cache(2 * SMALL);
+    for name in ["a", "b", "a", "b", "c", "b", "a", "xxx", "a", "xx"] {
         cache.compile(&code(name)).expect("it is valid");
-        assert!(cache.code_bytes <= 2 * size);
-        assert_eq!(
-            cache.code_bytes,
-            cache
-                .entries
-                .values()
-                .map(|entry| entry.code_bytes)
-                .sum::<usize>()
-        );
+        assert!(cache.memory_bytes <= 2 * SMALL);
+        let entries = cache.entries.values();
+        let bytes: usize = entries.map(|entry| entry.module.memory_bytes()).sum();
+        assert_eq!(cache.memory_bytes, bytes);
         assert_eq!(cache.entries.len(), cache.by_use.len());
     }
-    // `c` drove out `a`, then `a` drove out `c`; the long one is too large to be kept, so `a` is still there.
-    assert_eq!(count.load(Ordering::Relaxed), 5);
+    // `c` drove out `a`, then `a` drove out `c`; `xxx` is too large to be kept, so `a` is still there; `xx` drove out both.
+    assert_eq!(count.load(Ordering::Relaxed), 6);
+    let counters = EngineCounters {
+        hits: 4,
+        misses: 6,
+        evictions: 4,
+        ..EngineCounters::default()
+    };
+    assert_eq!(cache.counters(), counters);
+}
+
+#[test]
+fn a_module_in_use_outlives_its_place_in_the_cache() {
+    let (mut cache, _) = cache(SMALL);
+    let used = cache.compile(&code("a")).expect("it is valid");
+    cache.compile(&code("b")).expect("it is valid");
+    assert_eq!(used.exported_functions()[0].name, "a");
+    assert_eq!(Arc::strong_count(&used), 1);
 }
 
 #[test]
 fn failures_are_errors_and_are_not_kept() {
-    let (mut cache, count) = cache(2, 1_000);
+    let (mut cache, count) = cache(10 * SMALL);
     let error = |cache: &mut ModuleCache<NoHost>, code: &[u8]| {
         cache.compile(code).err().map(|error| error.to_string())
     };
@@ -154,7 +160,7 @@ fn failures_are_errors_and_are_not_kept() {
 
 #[test]
 fn nothing_is_kept_if_nothing_may_be() {
-    let (mut cache, count) = cache(0, 1_000);
+    let (mut cache, count) = cache(0);
     for _ in 0..2 {
         assert!(cache.compile(&code("a")).is_ok());
     }

@@ -173,7 +173,11 @@ pub trait CompiledModule<H: HostCalls>: Send + Sync {
     /// Whether the contract exports a memory, under any name (spec host.md 3.2).
     fn exports_memory(&self) -> bool;
 
-    /// A fresh instance with `limit` points, its start function, if any, done (its points are in the used ones).
+    /// About how many bytes the module takes, without its instances. Does not change.
+    fn memory_bytes(&self) -> usize;
+
+    /// An instance in its first state with `limit` points, its start function, if any, done (its points are in the used
+    /// ones). It may have run before; that can't be told.
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError>;
 }
 
@@ -195,6 +199,22 @@ pub trait Engine<H: HostCalls>: Send + Sync {
         &self,
         module: &instrument::InstrumentedModule,
     ) -> Result<std::sync::Arc<dyn CompiledModule<H>>, String>;
+
+    /// What has become of the instances of its modules so far.
+    fn instance_counters(&self) -> InstanceCounters;
+}
+
+/// What has become of instances.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InstanceCounters {
+    /// Made anew.
+    pub fresh: u64,
+    /// Used again.
+    pub reused: u64,
+    /// Not kept after a call: their memory had grown, or too much of it was touched.
+    pub unusable: u64,
+    /// Dropped because too many waited.
+    pub evicted: u64,
 }
 
 /// The text of a panic.

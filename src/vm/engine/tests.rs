@@ -6,6 +6,7 @@ mod host_functions;
 mod instances;
 mod metering;
 mod recursion;
+mod warm;
 
 use std::sync::Arc;
 
@@ -50,7 +51,10 @@ const fn import(
 
 type MakeEngine = fn() -> Box<dyn Engine<TestHost>>;
 
-const ENGINES: [MakeEngine; 2] = [|| Box::new(WasmerEngine::new()), || Box::new(WasmiEngine)];
+const ENGINES: [MakeEngine; 2] = [
+    || Box::new(WasmerEngine::default()),
+    || Box::new(WasmiEngine),
+];
 
 /// Notes the calls it gets, and does what the function's name says.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use wasmi::{
 use super::instrument::InstrumentedModule;
 use super::{
     CallEnd, CompiledModule, Engine, ExportedFunction, HostCalls, ImportedFunction, Instance,
-    InstanceAccess, InstantiationError, OutOfBounds, ValueType, panic_message,
+    InstanceAccess, InstanceCounters, InstantiationError, OutOfBounds, ValueType, panic_message,
 };
 
 /// Interprets with wasmi, whose own limits of the recursion are out of reach: the slots end first.
@@ -33,6 +33,10 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
             description: Arc::new(module.clone()),
         }))
     }
+
+    fn instance_counters(&self) -> InstanceCounters {
+        InstanceCounters::default()
+    }
 }
 
 struct WasmiModule {
@@ -48,6 +52,10 @@ impl<H: HostCalls> CompiledModule<H> for WasmiModule {
 
     fn exports_memory(&self) -> bool {
         self.description.exports_memory
+    }
+
+    fn memory_bytes(&self) -> usize {
+        2 * self.description.bytes.len()
     }
 
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError> {

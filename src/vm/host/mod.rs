@@ -20,7 +20,7 @@ use crate::vm::contexts::Contexts;
 use crate::vm::contexts::output::OutputState;
 use crate::vm::contexts::runtime::Breakpoint;
 use crate::vm::eei::{self, Call};
-use crate::vm::engine::cache::ModuleCache;
+use crate::vm::engine::cache::{EngineCounters, ModuleCache};
 use crate::vm::engine::{
     Abort, CallEnd, CompiledModule, ExportedFunction, HostCalls, Instance, InstanceAccess,
     InstantiationError, validation,
@@ -114,6 +114,11 @@ impl Host {
             modules,
             broken: None,
         })))
+    }
+
+    /// What has become of compiled code and of instances so far.
+    pub fn engine_counters(&self) -> EngineCounters {
+        self.modules.counters()
     }
 
     /// Starts an instance of `code` with `gas` as its limit. The text of an error differs between engines.

@@ -310,7 +310,7 @@ fn an_instance_starts_every_call_with_all_slots() {
 
 /// How deep `$g` gets if only the native stack limits it.
 fn native_depth(code: &[u8]) -> u64 {
-    WasmerEngine::new();
+    WasmerEngine::<TestHost>::default();
     let instrumented = instrumented(code, &unit_costs());
     let engine: Engine = EngineBuilder::new(Cranelift::new()).engine().into();
     let module = Module::new(&engine, &instrumented.bytes).expect("it is valid");

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use ::wasmer::{
-    Engine as CodeEngine, Extern, FunctionEnv, Global, Instance as CodeInstance, Memory, Module,
-    Pages, RuntimeError, Store, StoreMut, Value,
+    AsStoreMut as _, Engine as CodeEngine, Extern, FunctionEnv, Global, Instance as CodeInstance,
+    Memory, Module, Pages, RuntimeError, Store, StoreMut, Value,
 };
 
+use super::image::Image;
 use super::linking::{Environment, Stop, link};
 use crate::vm::engine::instrument::InstrumentedModule;
-use crate::vm::engine::{
-    CallEnd, HostCalls, Instance, InstanceAccess, InstantiationError, OutOfBounds,
-};
+use crate::vm::engine::{CallEnd, HostCalls, InstanceAccess, InstantiationError, OutOfBounds};
 
 /// What the host reaches in an instance.
 #[derive(Clone)]
@@ -21,24 +20,27 @@ pub(super) struct Handles {
     declared_maximum_pages: Option<u32>,
 }
 
-/// An instance with its store.
+/// An instance with its store. Calls come after [`WasmerInstance::begin`].
 pub(super) struct WasmerInstance<H: HostCalls> {
     store: Store,
     environment: FunctionEnv<Environment<H>>,
     instance: CodeInstance,
     handles: Handles,
+    /// The limit of the points.
+    limit: Global,
+    /// Every other mutable global, with what it holds at first.
+    globals: Vec<(Global, Value)>,
     description: Arc<InstrumentedModule>,
     /// A call has trapped or aborted: the counters of the stack are off, and the memory is in an unknown state.
     is_spent: bool,
 }
 
 impl<H: HostCalls> WasmerInstance<H> {
-    /// Instantiates `code` and runs its start function, if it has one.
+    /// Instantiates `code`.
     pub(super) fn new(
         engine: &CodeEngine,
         code: &Module,
         description: &Arc<InstrumentedModule>,
-        limit: u64,
     ) -> Result<Self, InstantiationError> {
         let mut store = Store::new(engine.clone());
         let environment = FunctionEnv::new(
@@ -57,40 +59,46 @@ impl<H: HostCalls> WasmerInstance<H> {
         let instance = CodeInstance::new_by_index(&mut store, code, &imports)
             .map_err(|error| invalid(&error))?;
         let hidden = &description.hidden;
-        let exports = &instance.exports;
-        let memory = hidden
-            .memory
-            .as_ref()
-            .map(|name| exports.get_memory(name))
-            .transpose();
+        let global = |name: &String| {
+            let global = instance.exports.get_global(name);
+            global.cloned().map_err(|error| invalid(&error))
+        };
+        let memory = hidden.memory.as_ref();
+        let memory = memory.map(|name| instance.exports.get_memory(name));
         let handles = Handles {
-            used: exports
-                .get_global(&hidden.used)
+            used: global(&hidden.used)?,
+            memory: memory
+                .transpose()
                 .map_err(|error| invalid(&error))?
-                .clone(),
-            memory: memory.map_err(|error| invalid(&error))?.cloned(),
+                .cloned(),
             declared_maximum_pages: description.declared_maximum_pages,
         };
-        let limits = exports
-            .get_global(&hidden.limit)
-            .map_err(|error| invalid(&error))?;
-        limits
-            .set(&mut store, Value::I64(limit as i64))
-            .map_err(|error| invalid(&error))?;
         environment.as_mut(&mut store).handles = Some(handles.clone());
-        let mut instance = Self {
+        let mut globals = Vec::new();
+        for name in [&hidden.used, &hidden.slots]
+            .into_iter()
+            .chain(&hidden.mutable_globals)
+        {
+            let global = global(name)?;
+            let value = global.get(&mut store);
+            globals.push((global, value));
+        }
+        Ok(Self {
+            limit: global(&hidden.limit)?,
             store,
             environment,
             instance,
             handles,
+            globals,
             description: Arc::clone(description),
             is_spent: false,
-        };
-        instance.start()?;
-        Ok(instance)
+        })
     }
 
-    fn start(&mut self) -> Result<(), InstantiationError> {
+    /// Gives the instance its points, and runs its start function, if it has one. Needs its first state.
+    pub(super) fn begin(&mut self, limit: u64) -> Result<(), InstantiationError> {
+        let set = self.limit.set(&mut self.store, Value::I64(limit as i64));
+        set.map_err(|error| invalid(&error))?;
         let description = Arc::clone(&self.description);
         let Some(name) = &description.hidden.start else {
             return Ok(());
@@ -101,6 +109,31 @@ impl<H: HostCalls> WasmerInstance<H> {
             (Err(_), Some(Stop::NoHost)) => Err(InstantiationError::StartCalledHost),
             (Err(error), _) => Err(invalid(&error.message())),
         }
+    }
+
+    /// The image of the memory, if there is one. Needs the first state.
+    pub(super) fn image(&self) -> Option<Image> {
+        let memory = self.handles.memory.as_ref()?;
+        Some(Image::take(&memory.view(&self.store)))
+    }
+
+    /// Puts everything that a call can change back to the first state, however the call ended: memory, globals, and what
+    /// host functions leave. Tables need nothing, since no operator of the accepted wasm writes them. Returns the bytes
+    /// that the memory takes, or none if the instance can't be used any more.
+    pub(super) fn reset(&mut self, image: Option<&Image>) -> Option<usize> {
+        let memory_bytes = match (&self.handles.memory, image) {
+            (Some(memory), Some(image)) => image.restore(&memory.view(&self.store))?,
+            (None, None) => 0,
+            _ => return None,
+        };
+        for (global, value) in &self.globals {
+            global.set(&mut self.store, value.clone()).ok()?;
+        }
+        let environment = self.environment.as_mut(&mut self.store);
+        environment.host = None;
+        environment.stop = None;
+        self.is_spent = false;
+        Some(memory_bytes)
     }
 
     fn call_by_name(&mut self, name: &str, results: usize) -> Result<(), RuntimeError> {
@@ -116,17 +149,16 @@ impl<H: HostCalls> WasmerInstance<H> {
         }
     }
 
-    fn access(&mut self) -> Access<'_> {
-        use ::wasmer::AsStoreMut;
+    /// The points and the memory.
+    pub(super) fn access(&mut self) -> Access<'_> {
         Access {
             store: self.store.as_store_mut(),
             handles: &self.handles,
         }
     }
-}
 
-impl<H: HostCalls> Instance<H> for WasmerInstance<H> {
-    fn call(&mut self, name: &str, host: Box<H>) -> (Box<H>, CallEnd) {
+    /// See [`Instance::call`].
+    pub(super) fn call(&mut self, name: &str, host: Box<H>) -> (Box<H>, CallEnd) {
         let exported = self
             .description
             .exported_functions
@@ -238,5 +270,3 @@ impl Access<'_> {
         })
     }
 }
-
-instance_access_through_access!(WasmerInstance);

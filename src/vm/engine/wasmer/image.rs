@@ -1,0 +1,103 @@
+//! The memory of an instance as it was at first, and how it becomes so again.
+//!
+//! Only pages that were touched are looked at: the system knows which of the pages of a private mapping exist. A page of
+//! the memory that does not exist reads as zeros, and has never been written. Restoring the others in place is several
+//! times as fast as to give them back to the system, which would have to make them anew on the next call.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::LazyLock;
+
+use ::wasmer::MemoryView;
+use region::page::size as page_bytes;
+
+/// A memory with more existing pages than this many bytes is not restored. Every call would pay for the largest one, and
+/// to restore more takes about as long as to make a fresh instance.
+const MAXIMUM_RESTORED_BYTES: usize = 1024 * 1024;
+
+/// The map of this process's pages: 64 bits for each, in the order of their addresses. Without it all pages count as
+/// existing.
+static PAGE_MAP: LazyLock<Option<File>> = LazyLock::new(|| File::open("/proc/self/pagemap").ok());
+
+/// In an entry of the page map: the page is in memory, or was swapped out. A page with neither was never touched.
+const EXISTS: u64 = 0b11 << 62;
+
+/// What a memory holds once its data segments are copied.
+#[derive(Debug)]
+pub(super) struct Image {
+    /// Size of the memory.
+    bytes: u64,
+    /// The pages that are not zero, by their offsets, ascending.
+    pages: Vec<(u64, Box<[u8]>)>,
+}
+
+impl Image {
+    /// The image of a memory that no code has seen yet.
+    pub(super) fn take(memory: &MemoryView<'_>) -> Self {
+        let mut page = vec![0; page_bytes()];
+        let mut pages = Vec::new();
+        for offset in existing_pages(memory) {
+            read(memory, offset, &mut page);
+            if page.iter().any(|&byte| byte != 0) {
+                pages.push((offset, page.clone().into_boxed_slice()));
+            }
+        }
+        Self {
+            bytes: memory.data_size(),
+            pages,
+        }
+    }
+
+    /// Puts the memory back. Returns the bytes that the existing pages take, or none if the memory was left as it is,
+    /// because it has grown or too much of it exists.
+    pub(super) fn restore(&self, memory: &MemoryView<'_>) -> Option<usize> {
+        if memory.data_size() != self.bytes {
+            return None;
+        }
+        let existing = existing_pages(memory);
+        let bytes = existing.len() * page_bytes();
+        if bytes > MAXIMUM_RESTORED_BYTES {
+            return None;
+        }
+        let zeros = vec![0; page_bytes()].into_boxed_slice();
+        let mut pages = self.pages.iter().peekable();
+        for offset in existing {
+            while pages.next_if(|(at, _)| *at < offset).is_some() {}
+            let initial = pages.next_if(|(at, _)| *at == offset);
+            let content = initial.map_or(&zeros, |(_, content)| content);
+            let written = memory.write(offset, content);
+            written.expect("existing pages are inside the memory");
+        }
+        Some(bytes)
+    }
+}
+
+fn read(memory: &MemoryView<'_>, offset: u64, page: &mut [u8]) {
+    let read = memory.read(offset, page);
+    read.expect("existing pages are inside the memory");
+}
+
+/// The offsets of the pages that may hold something, ascending.
+fn existing_pages(memory: &MemoryView<'_>) -> Vec<u64> {
+    let page = page_bytes() as u64;
+    let offsets = (0..memory.data_size()).step_by(page_bytes());
+    let pages = memory.data_size().div_ceil(page) as usize;
+    match read_page_map(memory.data_ptr() as u64 / page, pages) {
+        Some(entries) => offsets
+            .zip(entries.as_chunks().0)
+            .filter(|(_, entry)| u64::from_ne_bytes(**entry) & EXISTS != 0)
+            .map(|(offset, _)| offset)
+            .collect(),
+        None => offsets.collect(),
+    }
+}
+
+/// The map's entries of `pages` pages.
+fn read_page_map(first_page: u64, pages: usize) -> Option<Vec<u8>> {
+    const ENTRY_BYTES: usize = 8;
+    let mut entries = vec![0; pages * ENTRY_BYTES];
+    let map = PAGE_MAP.as_ref()?;
+    map.read_exact_at(&mut entries, first_page * ENTRY_BYTES as u64)
+        .ok()?;
+    Some(entries)
+}
