@@ -266,7 +266,11 @@ impl<'a> Reader<'a> {
         }
         let text = &self.text[start..self.at];
         self.at += 1;
-        if text.iter().any(|byte| *byte < 0x20) {
+        // All of it, without looking for the first one: that takes several bytes at a time.
+        if text
+            .iter()
+            .fold(false, |found, byte| found | (*byte < 0x20))
+        {
             return Err(JsonError {
                 at: start,
                 fault: JsonFault::Control,
