@@ -72,9 +72,48 @@ impl<'a> Writer<'a> {
         self.comma = true;
     }
 
+    /// Likewise with a name that need not be UTF-8.
+    pub fn bytes_member(&mut self, name: &[u8], value: impl FnOnce(&mut Self)) {
+        self.separate();
+        self.bytes_text(name);
+        self.raw(b":");
+        value(self);
+        self.comma = true;
+    }
+
     /// Writes a string.
     pub fn text(&mut self, text: &str) {
         self.raw(b"\"");
+        self.escaped(text);
+        self.raw(b"\"");
+    }
+
+    /// Writes a string of bytes that need not be UTF-8: each one that is not stands as an escaped U+FFFD.
+    pub fn bytes_text(&mut self, bytes: &[u8]) {
+        self.raw(b"\"");
+        for chunk in bytes.utf8_chunks() {
+            self.escaped(chunk.valid());
+            for _ in chunk.invalid() {
+                self.raw(b"\\ufffd");
+            }
+        }
+        self.raw(b"\"");
+    }
+
+    /// Writes bytes as a base64 string.
+    pub fn base64(&mut self, bytes: &[u8]) {
+        self.raw(b"\"");
+        bytes_text::encode_base64(bytes, self.out);
+        self.raw(b"\"");
+    }
+
+    /// Writes what shows itself as valid JSON: a number, true, false or null.
+    pub fn bare(&mut self, value: impl std::fmt::Display) {
+        write!(self.out, "{value}").expect("writing to a Vec can't fail");
+    }
+
+    /// Writes a text with escapes where JSON or HTML needs them.
+    fn escaped(&mut self, text: &str) {
         let mut rest = text.as_bytes();
         let mut plain = 0;
         while let Some(&byte) = rest.get(plain) {
@@ -93,19 +132,6 @@ impl<'a> Writer<'a> {
             plain = 0;
         }
         self.raw(rest);
-        self.raw(b"\"");
-    }
-
-    /// Writes bytes as a base64 string.
-    pub fn base64(&mut self, bytes: &[u8]) {
-        self.raw(b"\"");
-        bytes_text::encode_base64(bytes, self.out);
-        self.raw(b"\"");
-    }
-
-    /// Writes what shows itself as valid JSON: a number, true, false or null.
-    pub fn bare(&mut self, value: impl std::fmt::Display) {
-        write!(self.out, "{value}").expect("writing to a Vec can't fail");
     }
 
     fn escape(&mut self, character: &[u8]) {

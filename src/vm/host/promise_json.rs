@@ -1,83 +1,55 @@
 //! The stored form of promises: JSON, byte for byte as Go writes it, because contracts pay for each byte (spec
 //! host.md 5.4).
 
-use crate::messages::json::{JsonError, Reader, byte_string, integer, position, text};
+use crate::messages::json::{JsonError, Reader, Writer, byte_string, integer, position, text};
 use crate::vm::contexts::promises::{Promise, PromiseGroup, PromiseStatus, Promises};
 use crate::vm::error::{Broken, ExecutionError, Failure};
 use bytes::Bytes;
-use std::fmt::Write as _;
 
 /// Writes promises. Groups go in the order of their identifiers' bytes.
-pub(super) fn write(promises: &Promises) -> String {
+pub(super) fn write(promises: &Promises) -> Vec<u8> {
     let mut groups: Vec<&PromiseGroup> = promises.groups.iter().collect();
     groups.sort_by(|left, right| left.identifier.cmp(&right.identifier));
-    let mut out = String::from("{\"CallerAddr\":");
-    write_bytes(&promises.caller, &mut out);
-    // Never set, so null rather than an empty string.
-    out.push_str(",\"ReturnData\":null,\"AsyncContextMap\":{");
-    for (index, group) in groups.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        write_text(&group.identifier, &mut out);
-        out.push_str(":{\"Callback\":");
-        write_text(&group.callback, &mut out);
-        out.push_str(",\"AsyncCalls\":[");
-        for (index, call) in group.calls.iter().enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            write_call(call, &mut out);
-        }
-        out.push_str("]}");
-    }
-    out.push_str("}}");
-    out
-}
-
-fn write_call(call: &Promise, out: &mut String) {
-    const PROOF: &str = "a String takes everything";
-    write!(out, "{{\"Status\":{},\"Destination\":", call.status as u8).expect(PROOF);
-    write_bytes(&call.destination, out);
-    out.push_str(",\"Data\":");
-    write_bytes(&call.data, out);
-    write!(out, ",\"GasLimit\":{},\"ValueBytes\":", call.gas_limit).expect(PROOF);
-    write_bytes(&call.value, out);
-    out.push_str(",\"SuccessCallback\":");
-    write_text(&call.success_callback, out);
-    out.push_str(",\"ErrorCallback\":");
-    write_text(&call.error_callback, out);
-    write!(out, ",\"ProvidedGas\":{}}}", call.provided_gas).expect(PROOF);
-}
-
-fn write_bytes(bytes: &[u8], out: &mut String) {
-    out.push('"');
-    out.push_str(&base64_simd::STANDARD.encode_to_string(bytes));
-    out.push('"');
-}
-
-fn write_text(bytes: &[u8], out: &mut String) {
-    out.push('"');
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                '\0'..' ' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                    write!(out, "\\u{:04x}", u32::from(character))
-                        .expect("a String takes everything");
+    let mut json = Vec::new();
+    Writer::new(&mut json, false).object(|out| {
+        out.member("CallerAddr", false, |out| out.base64(&promises.caller));
+        // Never set, so null rather than an empty string.
+        out.member("ReturnData", false, |out| out.bare("null"));
+        out.member("AsyncContextMap", false, |out| {
+            out.object(|out| {
+                for group in groups {
+                    out.bytes_member(&group.identifier, |out| write_group(group, out));
                 }
-                other => out.push(other),
-            }
-        }
-        for _ in chunk.invalid() {
-            out.push_str("\\ufffd");
-        }
-    }
-    out.push('"');
+            });
+        });
+    });
+    json
+}
+
+fn write_group(group: &PromiseGroup, out: &mut Writer<'_>) {
+    out.object(|out| {
+        out.member("Callback", false, |out| out.bytes_text(&group.callback));
+        out.member("AsyncCalls", false, |out| {
+            out.array(&group.calls, write_call);
+        });
+    });
+}
+
+fn write_call(call: &Promise, out: &mut Writer<'_>) {
+    out.object(|out| {
+        out.member("Status", false, |out| out.bare(call.status as u8));
+        out.member("Destination", false, |out| out.base64(&call.destination));
+        out.member("Data", false, |out| out.base64(&call.data));
+        out.member("GasLimit", false, |out| out.bare(call.gas_limit));
+        out.member("ValueBytes", false, |out| out.base64(&call.value));
+        out.member("SuccessCallback", false, |out| {
+            out.bytes_text(&call.success_callback);
+        });
+        out.member("ErrorCallback", false, |out| {
+            out.bytes_text(&call.error_callback);
+        });
+        out.member("ProvidedGas", false, |out| out.bare(call.provided_gas));
+    });
 }
 
 /// Reads promises. Contracts can write what they like under the key, so anything may stand there.
@@ -207,6 +179,10 @@ fn read_call(input: &mut Reader<'_>, null: &mut bool) -> Result<Promise, JsonErr
 mod tests {
     use super::*;
 
+    fn text_of(promises: &Promises) -> String {
+        String::from_utf8(write(promises)).expect("JSON is text")
+    }
+
     fn example() -> Promises {
         let promise = Promise {
             destination: "trainBook".into(),
@@ -235,12 +211,12 @@ mod tests {
         let expected = format!(
             r#"{{"CallerAddr":"bXlf","ReturnData":null,"AsyncContextMap":{{"a\u0000":{{"Callback":"","AsyncCalls":[{empty}]}},"b":{{"Callback":"","AsyncCalls":[{full},{empty}]}}}}}}"#
         );
-        assert_eq!(write(&example()), expected);
+        assert_eq!(text_of(&example()), expected);
     }
 
     #[test]
     fn what_was_written_is_read() {
-        let promises = read(write(&example()).as_bytes()).expect("well-formed");
+        let promises = read(&write(&example())).expect("well-formed");
         assert_eq!(promises.caller, "my_");
         assert_eq!(promises.groups.len(), 2);
         assert_eq!(promises.groups[0].identifier, "a\0");
@@ -283,7 +259,7 @@ mod tests {
     fn the_escapes_of_control_characters() {
         let mut promises = Promises::default();
         promises.add("\t\r\n\u{7f}".into(), Promise::default());
-        let text = write(&promises);
+        let text = text_of(&promises);
         assert!(text.contains("{\"\\t\\r\\n\u{7f}\":"), "{text}");
     }
 
