@@ -7,7 +7,7 @@
 
 use arwen::frame;
 use arwen::logs::line;
-use arwen::messages::{Format, codec};
+use arwen::messages::{Format, MessageKind, codec};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,7 @@ fn main() {
     scripts();
     log_lines();
     scenarios();
+    rarely_reached();
     dictionaries();
 }
 
@@ -162,6 +163,46 @@ fn streams() {
             &[&[2 * number + 1], pieces, frames],
         );
     }
+}
+
+/// What a fuzzer would need long to find.
+fn rarely_reached() {
+    seed("frame_decoder", "torn-header", &[&[0, 5, 0, 0]]);
+    seed("frame_decoder", "torn-log-header", &[&[1, 5, 0]]);
+    let number = format!(
+        r#"{{"Account":{{"Balance":-{}}}}}"#,
+        "1234567890".repeat(140)
+    );
+    let kind = [MessageKind::BlockchainGetUserAccountResponse.wire() as u8];
+    seed("json_messages", "long-number", &[&kind, number.as_bytes()]);
+    seed(
+        "codec_agreement",
+        "long-number",
+        &[&kind, &[0], number.as_bytes()],
+    );
+    let whole = r#"{"name":"n","comment":"c","gasSchedule":"dummy","steps":[
+        {"step":"setState","comment":"c","accounts":{"''a":{"nonce":"1","balance":"2","storage":{"''k":"''v"},"code":"","owner":"''b"}},
+         "newAddresses":[{"creatorAddress":"''a","creatorNonce":"1","newAddress":"''b"}],"blockHashes":["0x01"],
+         "previousBlockInfo":{"blockTimestamp":"1","blockNonce":"2","blockRound":"3","blockEpoch":"4"},
+         "currentBlockInfo":{"blockTimestamp":"1","blockNonce":"2","blockRound":"3","blockEpoch":"4"}},
+        {"step":"scCall","txId":"1","tx":{"from":"''a","to":"''b","value":"0","function":"f","arguments":["1"],"gasLimit":"5","gasPrice":"0"},
+         "expect":{"out":["*","1"],"status":"*","gas":"*","refund":"*","message":"*","logs":[
+          {"address":"''a","identifier":"0x01","topics":["1"],"data":"2"}]}},
+        {"step":"scDeploy","txId":"2","tx":{"from":"''a","value":"0","contractCode":"","arguments":[],"gasLimit":"5","gasPrice":"0"},
+         "expect":{"status":"0","logs":"*"}},
+        {"step":"transfer","tx":{"from":"''a","to":"''b","value":"1"}},
+        {"step":"validatorReward","tx":{"to":"''b","value":"1"}},
+        {"step":"checkState","accounts":{"''a":{"nonce":"*","balance":"*","storage":"*","code":"*"},"+":""}}]}"#;
+    // Addresses have 32 bytes.
+    let address = |name: &str| format!("\"''{}\"", name.repeat(32));
+    let whole = whole
+        .replace("\"''a\"", &address("a"))
+        .replace("\"''b\"", &address("b"));
+    seed("scenario_parser", "whole", &[whole.as_bytes()]);
+    let deep_value = format!("\"{}\"", "keccak256:".repeat(80));
+    seed("scenario_parser", "deep-value", &[deep_value.as_bytes()]);
+    let wrong_count = OLD_TEST.replacen("\"results\": [", "\"results\": [{},{},", 1);
+    seed("scenario_parser", "old-counts", &[wrong_count.as_bytes()]);
 }
 
 /// Any bytes are a script. Small numbers are the ones that mean something.
