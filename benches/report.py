@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes the tables of docs/benchmarks.md from what the benches left.
 
+    rm -rf target/criterion             # or results of earlier runs are in the tables as well
     cargo bench | tee bench.log
     python3 benches/report.py bench.log
 
@@ -42,7 +43,7 @@ def criterion():
         with open(os.path.join(folder, "estimates.json")) as file:
             median = json.load(file)["median"]["point_estimate"]
         size = (benchmark["throughput"] or {}).get("Bytes")
-        name = benchmark["function_id"] or benchmark["value_str"] or ""
+        name = ", ".join(filter(None, (benchmark["function_id"], benchmark["value_str"])))
         groups.setdefault(benchmark["group_id"], []).append((name, median, size))
     return {group: sorted(rows) for group, rows in sorted(groups.items())}
 
