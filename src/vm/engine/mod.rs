@@ -211,7 +211,7 @@ pub struct InstanceCounters {
     pub fresh: u64,
     /// Used again.
     pub reused: u64,
-    /// Not kept after a call: their memory had grown, or too much of it was touched.
+    /// Not kept after a call: too much of their memory was touched.
     pub unusable: u64,
     /// Dropped because too many waited.
     pub evicted: u64,

@@ -48,12 +48,14 @@ impl Image {
         }
     }
 
-    /// Puts the memory back. Returns the bytes that the existing pages take, or none if the memory was left as it is,
-    /// because it has grown or too much of it exists.
+    /// Size of the memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Puts back what the memory held, with zeros where it has grown. Returns the bytes that the existing pages take, or
+    /// none if the memory was left as it is, because too much of it exists.
     pub(super) fn restore(&self, memory: &MemoryView<'_>) -> Option<usize> {
-        if memory.data_size() != self.bytes {
-            return None;
-        }
         let existing = existing_pages(memory);
         let bytes = existing.len() * page_bytes();
         if bytes > MAXIMUM_RESTORED_BYTES {

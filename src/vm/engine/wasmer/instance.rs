@@ -9,6 +9,7 @@ use ::wasmer::{
 
 use super::image::Image;
 use super::linking::{Environment, Stop, link};
+use super::unchecked::shrink;
 use crate::vm::engine::instrument::InstrumentedModule;
 use crate::vm::engine::{CallEnd, HostCalls, InstanceAccess, InstantiationError, OutOfBounds};
 
@@ -122,7 +123,11 @@ impl<H: HostCalls> WasmerInstance<H> {
     /// that the memory takes, or none if the instance can't be used any more.
     pub(super) fn reset(&mut self, image: Option<&Image>) -> Option<usize> {
         let memory_bytes = match (&self.handles.memory, image) {
-            (Some(memory), Some(image)) => image.restore(&memory.view(&self.store))?,
+            (Some(memory), Some(image)) => {
+                let existing = image.restore(&memory.view(&self.store))?;
+                shrink(memory, &mut self.store, image.bytes())?;
+                existing
+            }
             (None, None) => 0,
             _ => return None,
         };

@@ -1,9 +1,10 @@
 //! What wasmer does only if one promises something that the compiler can't check. The only unsafe code of the VM.
 
 use ::wasmer::Engine as CodeEngine;
-use ::wasmer::Module;
 use ::wasmer::sys::EngineBuilder;
+use ::wasmer::{Memory, Module, Pages, Store, WASM_PAGE_SIZE};
 use bytes::Bytes;
+use region::Protection;
 
 use super::instance::WasmerInstance;
 use crate::vm::engine::HostCalls;
@@ -31,6 +32,30 @@ impl Artifact {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
+}
+
+/// Takes from a memory at rest what it has grown by, so that it has `bytes` again. None if that can't be done; then the
+/// instance must be dropped.
+///
+/// wasmer does half of it: it forgets the size, but leaves the pages accessible. Compiled code does not compare addresses
+/// with the size, it relies on a fault.
+pub(super) fn shrink(memory: &Memory, store: &mut Store, bytes: u64) -> Option<()> {
+    let view = memory.view(store);
+    let (start, grown) = (view.data_ptr(), view.data_size());
+    if grown == bytes {
+        return Some(());
+    }
+    let [bytes, grown] = [usize::try_from(bytes).ok()?, usize::try_from(grown).ok()?];
+    let taken = grown.checked_sub(bytes)?;
+    memory.reset(store).ok()?;
+    let pages = u32::try_from(bytes / WASM_PAGE_SIZE).ok()?;
+    memory.grow(store, Pages(pages)).ok()?;
+    // SAFETY: the range is the end of what was this memory a moment ago, in whole pages. It is reserved for the memory as
+    // long as that lives, and holds nothing else. Nothing refers to it: the memory is at rest, and views of it borrow the
+    // store. wasmer makes it accessible again when the memory grows.
+    #[expect(unsafe_code, reason = "changes the protection of memory")]
+    let protected = unsafe { region::protect(start.add(bytes), taken, Protection::NONE) };
+    protected.ok()
 }
 
 /// An instance that nobody uses. The pool that keeps it must be able to go to another thread, as the host can.
