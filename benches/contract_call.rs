@@ -7,7 +7,7 @@
 
 mod support;
 
-use arwen::driver::Driver;
+use arwen::driver::{Driver, DriverConfig};
 use arwen::messages::*;
 use arwen::scenario::SharedWorld;
 use bytes::Bytes;
@@ -15,6 +15,39 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::path::Path;
 use std::time::Duration;
 use support::{OTHER, call, compare, config, deployed, own_binary, peer_binary, timed};
+
+/// How the two sides wait for each other.
+#[derive(Clone, Copy)]
+enum Waiting {
+    /// As the system has it.
+    Plain,
+    /// On one core.
+    SharedCore,
+    /// Each on its own core, looking for a while.
+    Spinning,
+}
+
+impl Waiting {
+    const ALL: [Waiting; 3] = [Waiting::Plain, Waiting::SharedCore, Waiting::Spinning];
+
+    fn name(self) -> &'static str {
+        match self {
+            Waiting::Plain => "",
+            Waiting::SharedCore => ", shared core",
+            Waiting::Spinning => ", spinning",
+        }
+    }
+
+    fn config(self, binary: &Path, format: Format) -> DriverConfig {
+        let mut config = config(binary, format);
+        match self {
+            Waiting::Plain => {}
+            Waiting::SharedCore => config.share_core = true,
+            Waiting::Spinning => config.spin = Duration::from_micros(200),
+        }
+        config
+    }
+}
 
 /// A contract and the call that is measured.
 struct Case {
@@ -112,9 +145,8 @@ const HOOK_CALLS: &str = r#"(module
       (br_if $again (i32.lt_u (local.get $i) (i32.const 100))))))"#;
 
 impl Case {
-    fn driver(&self, binary: &Path, format: Format, share_core: bool) -> Driver<SharedWorld> {
-        let mut config = config(binary, format);
-        config.share_core = share_core;
+    fn driver(&self, binary: &Path, format: Format, waiting: Waiting) -> Driver<SharedWorld> {
+        let config = waiting.config(binary, format);
         deployed(config, self.code.clone(), &self.init)
     }
 
@@ -133,17 +165,17 @@ fn calls(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for case in cases() {
         for (format_name, format) in support::formats() {
-            for (placement, share_core) in [("", false), (", shared core", true)] {
-                let name = format!("{}, {format_name}{placement}", case.name);
-                let mut driver = case.driver(&own_binary(), format, share_core);
+            for waiting in Waiting::ALL {
+                let name = format!("{}, {format_name}{}", case.name, waiting.name());
+                let mut driver = case.driver(&own_binary(), format, waiting);
                 group.bench_function(name, |b| {
                     b.iter_custom(|count| on_a_thread(|| timed(count, || case.call(&mut driver))));
                 });
             }
         }
         if let Some(peer) = peer_binary() {
-            let mut ours = case.driver(&own_binary(), Format::Json, false);
-            let mut peer = case.driver(&peer, Format::Json, false);
+            let mut ours = case.driver(&own_binary(), Format::Json, Waiting::Plain);
+            let mut peer = case.driver(&peer, Format::Json, Waiting::Plain);
             compare(
                 &format!("call over IPC, {}", case.name),
                 ("ours", |count| timed(count, || case.call(&mut ours))),
@@ -161,16 +193,15 @@ fn wait(driver: &mut Driver<SharedWorld>) {
 
 /// Requests that run nothing.
 fn waits(c: &mut Criterion) {
-    let start = |binary: &Path, format, share_core| {
-        let mut config = config(binary, format);
-        config.share_core = share_core;
+    let start = |binary: &Path, format, waiting: Waiting| {
+        let config = waiting.config(binary, format);
         Driver::new(config, SharedWorld::default()).expect("the child starts")
     };
     let mut group = c.benchmark_group("DiagnoseWait(0)");
     for (format_name, format) in support::formats() {
-        for (placement, share_core) in [("", false), (", shared core", true)] {
-            let name = format!("{format_name}{placement}");
-            let mut driver = start(&own_binary(), format, share_core);
+        for waiting in Waiting::ALL {
+            let name = format!("{format_name}{}", waiting.name());
+            let mut driver = start(&own_binary(), format, waiting);
             group.bench_function(name, |b| {
                 b.iter_custom(|count| on_a_thread(|| timed(count, || wait(&mut driver))));
             });
@@ -178,8 +209,8 @@ fn waits(c: &mut Criterion) {
     }
     group.finish();
     if let Some(peer) = peer_binary() {
-        let mut ours = start(&own_binary(), Format::Json, false);
-        let mut peer = start(&peer, Format::Json, false);
+        let mut ours = start(&own_binary(), Format::Json, Waiting::Plain);
+        let mut peer = start(&peer, Format::Json, Waiting::Plain);
         compare(
             "DiagnoseWait(0)",
             ("ours", |count| timed(count, || wait(&mut ours))),
@@ -200,12 +231,12 @@ fn starts(c: &mut Criterion) {
     };
     let mut group = c.benchmark_group("start");
     group.sample_size(50);
-    let mut driver = counter.driver(&own_binary(), Format::Json, false);
+    let mut driver = counter.driver(&own_binary(), Format::Json, Waiting::Plain);
     group.bench_function("to the first answer", |b| b.iter(|| restart(&mut driver)));
     group.bench_function("to the first call", |b| b.iter(|| first_call(&mut driver)));
     group.finish();
     if let Some(peer) = peer_binary() {
-        let mut peer = counter.driver(&peer, Format::Json, false);
+        let mut peer = counter.driver(&peer, Format::Json, Waiting::Plain);
         compare(
             "start to the first answer",
             ("ours", |count| timed(count, || restart(&mut driver))),

@@ -38,6 +38,12 @@ pub struct DriverConfig {
     /// follows it, and with it the threads that the child starts later. Default false: neither could move away from a core
     /// that others use.
     pub share_core: bool,
+    /// For how long both sides look for the next message again and again before they sleep, in whole microseconds. Worth it
+    /// where the two have a core each to themselves and to wake a sleeping core takes long, as in a virtual machine
+    /// (docs/benchmarks.md): something over the time of a call, such as 100 microseconds. Costs that much time of a core at
+    /// each wait, and gains nothing with [`DriverConfig::share_core`]. Default zero. A child that does not know the option
+    /// sleeps at once.
+    pub spin: Duration,
 }
 
 impl DriverConfig {
@@ -55,6 +61,7 @@ impl DriverConfig {
             format: Format::PREFERRED,
             payload_limit_bytes: DEFAULT_PAYLOAD_LIMIT_BYTES,
             share_core: false,
+            spin: Duration::ZERO,
         }
     }
 

@@ -106,7 +106,8 @@ impl Process {
             stderr: child.stderr.take().expect("is piped").into(),
             log_lines,
         };
-        let transport = Pipes::with_deadlines(arwen_to_node, node_to_arwen);
+        let transport = Pipes::with_deadlines(arwen_to_node, node_to_arwen)
+            .and_then(|pipes| pipes.spinning(config.spin));
         let output = OutputReader::start(streams, config.format, counters);
         let (transport, output) = match (transport, output) {
             (Ok(transport), Ok(output)) => (transport, output),
@@ -143,6 +144,7 @@ impl Process {
         let mut arguments = config.arguments.clone();
         arguments.messages_marshalizer = config.format.marshalizer();
         arguments.logs_marshalizer = config.format.marshalizer();
+        arguments.spin_microseconds = u32::try_from(config.spin.as_micros()).unwrap_or(u32::MAX);
         let initialize = Initialize {
             arguments: Some(arguments),
         };

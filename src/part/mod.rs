@@ -30,6 +30,7 @@ use crate::transport::descriptors::ChildPipe;
 use crate::transport::{Pipes, Transport, TransportError};
 use logs::LogsHandle;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why the child ended, in the words of spec wire.md 1.
@@ -150,11 +151,21 @@ fn serve(
     logs.set_format(Format::from_marshalizer(arguments.logs_marshalizer).map_err(refuse)?);
 
     process::end_with_node(&node_to_arwen);
-    let transport = Pipes::blocking(node_to_arwen, arwen_to_node);
+    let transport = transport(node_to_arwen, arwen_to_node, arguments.spin_microseconds)
+        .map_err(|errno| PartError::Arguments(format!("the pipes can't be set up: {errno}")))?;
     let messenger = Messenger::new(Side::Arwen, transport, format, DEFAULT_PAYLOAD_LIMIT_BYTES);
     let message_loop =
         MessageLoop::new(Link::new(messenger), arguments, build).map_err(PartError::Arguments)?;
     Ok(message_loop.run())
+}
+
+/// The pipes of messages. Spinning wants a read that does not block, everything else one that does.
+fn transport(input: OwnedFd, output: OwnedFd, spin_microseconds: u32) -> nix::Result<Pipes> {
+    let pipes = Pipes::blocking(input, output);
+    match spin_microseconds {
+        0 => Ok(pipes),
+        spin => pipes.spinning(Duration::from_micros(spin.into())),
+    }
 }
 
 /// Reads the one frame that comes on the init pipe; always JSON.

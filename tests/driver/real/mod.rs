@@ -6,3 +6,4 @@ mod known_code;
 mod node;
 mod raw;
 mod survival;
+mod waiting;
