@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "no bench uses all of it")]
 
+pub mod in_process;
+
 use arwen::driver::{Driver, DriverConfig};
 use arwen::messages::*;
 use arwen::scenario::{Account, NewAddress, SharedWorld};
@@ -39,15 +41,20 @@ pub fn formats() -> impl Iterator<Item = (&'static str, Format)> {
         .filter(|(_, format)| Format::from_marshalizer(format.marshalizer()).is_ok())
 }
 
-/// A driver for this child. A peer need not know protobuf.
-pub fn config(binary: &Path, format: Format) -> DriverConfig {
-    let mut config = DriverConfig::new(Arguments {
+/// What every VM of the benches is built with.
+pub fn arguments() -> Arguments {
+    Arguments {
         vm_type: Bytes::from_static(b"\x05\0"),
         block_gas_limit: 1_500_000_000,
         gas_schedule: arwen::vm::flat_gas_schedule(1, 100_000),
         kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
         ..Arguments::default()
-    });
+    }
+}
+
+/// A driver for this child. A peer need not know protobuf.
+pub fn config(binary: &Path, format: Format) -> DriverConfig {
+    let mut config = DriverConfig::new(arguments());
     config.binary = Some(binary.to_owned());
     config.format = format;
     config.max_loop_time = Duration::from_secs(10);
@@ -65,8 +72,8 @@ pub fn vm_input(arguments: &[Bytes]) -> VmInput {
     }
 }
 
-/// A driver whose world has the deployed contract.
-pub fn deployed(config: DriverConfig, code: Bytes, arguments: &[Bytes]) -> Driver<SharedWorld> {
+/// A world in which a user can deploy at [`CONTRACT`].
+pub fn world() -> SharedWorld {
     let world = SharedWorld::default();
     world.lock().accounts.insert(USER, Account::default());
     world.lock().lasting.new_addresses.push(NewAddress {
@@ -74,6 +81,12 @@ pub fn deployed(config: DriverConfig, code: Bytes, arguments: &[Bytes]) -> Drive
         creator_nonce: 0,
         address: CONTRACT,
     });
+    world
+}
+
+/// A driver whose world has the deployed contract.
+pub fn deployed(config: DriverConfig, code: Bytes, arguments: &[Bytes]) -> Driver<SharedWorld> {
+    let world = world();
     let mut driver = Driver::new(config, world.clone()).expect("the child starts");
     let input = ContractCreateInput {
         input: Some(vm_input(arguments)),

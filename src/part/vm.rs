@@ -10,21 +10,7 @@ pub fn build_vm(
     arguments: &Arguments,
     hook: Box<dyn BlockchainHook>,
 ) -> Result<Box<dyn Machine>, String> {
-    let names = arguments.protocol_builtin_functions.iter();
-    // One field for each family of nodes.
-    let prefixes = [
-        &arguments.kalyan3104_protected_key_prefix,
-        &arguments.elrond_protected_key_prefix,
-    ];
-    let prefix = prefixes.into_iter().find(|prefix| !prefix.is_empty());
-    let parameters = VmParameters {
-        vm_type: arguments.vm_type.clone(),
-        block_gas_limit: arguments.block_gas_limit,
-        gas_schedule: arguments.gas_schedule.clone(),
-        protocol_builtin_functions: names.map(|name| name.key.clone()).collect(),
-        protected_key_prefix: prefix.cloned().unwrap_or_default(),
-    };
-    match Vm::new(parameters, hook) {
+    match Vm::new(VmParameters::from(arguments), hook) {
         Ok(vm) => Ok(Box::new(vm)),
         Err(error) => Err(error.to_string()),
     }

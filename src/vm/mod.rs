@@ -37,7 +37,9 @@ pub use error::VmError;
 pub use gas::schedule::flat_gas_schedule;
 
 use crate::hooks::BlockchainHook;
-use crate::messages::{ContractCallInput, ContractCreateInput, GasSectionEntry, VmOutput};
+use crate::messages::{
+    Arguments, ContractCallInput, ContractCreateInput, GasSectionEntry, VmOutput,
+};
 use bytes::Bytes;
 use contexts::input::{CallInput, CreateInput};
 use contexts::output::OutputState;
@@ -63,6 +65,25 @@ pub struct VmParameters {
     pub protocol_builtin_functions: Vec<Bytes>,
     /// Contracts can't write storage keys that begin so. Must not be empty.
     pub protected_key_prefix: Bytes,
+}
+
+impl From<&Arguments> for VmParameters {
+    fn from(arguments: &Arguments) -> VmParameters {
+        let names = arguments.protocol_builtin_functions.iter();
+        // One field for each family of nodes.
+        let prefixes = [
+            &arguments.kalyan3104_protected_key_prefix,
+            &arguments.elrond_protected_key_prefix,
+        ];
+        let prefix = prefixes.into_iter().find(|prefix| !prefix.is_empty());
+        VmParameters {
+            vm_type: arguments.vm_type.clone(),
+            block_gas_limit: arguments.block_gas_limit,
+            gas_schedule: arguments.gas_schedule.clone(),
+            protocol_builtin_functions: names.map(|name| name.key.clone()).collect(),
+            protected_key_prefix: prefix.cloned().unwrap_or_default(),
+        }
+    }
 }
 
 /// Runs contracts, one after the other.

@@ -1,0 +1,44 @@
+//! The VM in this process, with a world that has a contract.
+
+use super::{CONTRACT, USER, arguments, vm_input, world};
+use arwen::messages::*;
+use arwen::scenario::SharedWorld;
+use arwen::vm::{Vm, VmParameters};
+use bytes::Bytes;
+use num_bigint::BigUint;
+
+pub fn vm(world: &SharedWorld) -> Vm {
+    Vm::new(VmParameters::from(&arguments()), Box::new(world.clone()))
+        .expect("the parameters are good")
+}
+
+pub fn deploy(vm: &mut Vm, code: &Bytes, arguments: &[Bytes]) -> VmOutput {
+    let input = ContractCreateInput {
+        input: Some(vm_input(arguments)),
+        contract_code: code.clone(),
+        ..ContractCreateInput::default()
+    };
+    vm.create(input).expect("no failure of the VM")
+}
+
+pub fn call(vm: &mut Vm, function: &str, arguments: &[Bytes]) -> VmOutput {
+    let input = ContractCallInput {
+        input: Some(vm_input(arguments)),
+        recipient_addr: CONTRACT,
+        function: function.to_owned(),
+    };
+    let output = vm.call(input).expect("no failure of the VM");
+    assert_eq!(output.return_code, 0, "{}", output.return_message);
+    output
+}
+
+/// A VM whose world has the deployed contract.
+pub fn deployed(code: &Bytes, arguments: &[Bytes]) -> Vm {
+    let world = world();
+    let mut vm = vm(&world);
+    let output = deploy(&mut vm, code, arguments);
+    assert_eq!(output.return_code, 0, "{}", output.return_message);
+    let applied = world.lock().apply(Some(&USER), &BigUint::ZERO, &output);
+    applied.expect("a consistent output");
+    vm
+}
