@@ -107,6 +107,8 @@ pub(super) struct DefinedFunction {
     pub(super) body: Range<usize>,
     /// Result type, if there is a result.
     pub(super) result: Option<ValType>,
+    /// Parameters and locals.
+    pub(super) locals: u32,
     /// What one call of it takes of the stack, see [`slots`].
     pub(super) slots: u32,
     /// Whether it calls functions of this module, directly or through the table.
@@ -346,6 +348,7 @@ impl<'a> ValidatedModule<'a> {
         self.functions.push(DefinedFunction {
             body: range.start as usize..range.end as usize,
             result: signature.results().first().copied(),
+            locals: validator.len_locals(),
             slots: slots(validator.len_locals(), highest, kept_values),
             calls_own_functions,
         });

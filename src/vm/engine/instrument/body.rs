@@ -23,7 +23,11 @@ pub(super) struct CountingGlobals {
     pub(super) slots: u32,
 }
 
-/// Rewrites a body (local declarations and operators); no locals are added, since there can be as many as allowed.
+/// A function with fewer parameters and locals gets one local more, which an engine can well keep in a register. There may
+/// not be more than 50,000.
+const FEW_LOCALS: u32 = 1_000;
+
+/// Rewrites a body (local declarations and operators).
 pub(super) fn instrument(
     body: &[u8],
     function: &DefinedFunction,
@@ -33,7 +37,7 @@ pub(super) fn instrument(
     let parsed = FunctionBody::new(BinaryReader::new(body, 0));
     let mut operators = parsed.get_operators_reader()?;
     let mut copied = operators.original_position() as usize;
-    let mut rewriter = Rewriter::new(&body[..copied], function, globals);
+    let mut rewriter = Rewriter::new(&body[..copied], function, globals)?;
     rewriter.enter_function();
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
@@ -83,6 +87,9 @@ struct Rewriter<'a> {
     function: &'a DefinedFunction,
     globals: &'a CountingGlobals,
     output: Vec<u8>,
+    /// Whether a local keeps the slots that were free before the call. To add this call's to the global again would wait
+    /// for the last call inside to have put it back.
+    saves_slots: bool,
     /// The open levels; the function itself is the first.
     levels: Vec<Level>,
     /// Points of the operators since the last flush.
@@ -96,23 +103,36 @@ impl<'a> Rewriter<'a> {
         local_declarations: &[u8],
         function: &'a DefinedFunction,
         globals: &'a CountingGlobals,
-    ) -> Self {
+    ) -> Result<Self, InstrumentationError> {
         // Twice the size is what usual contracts grow to.
         let mut output = Vec::with_capacity(2 * function.body.len() + 64);
-        output.extend_from_slice(local_declarations);
+        let saves_slots = function.calls_own_functions && function.locals < FEW_LOCALS;
+        if saves_slots {
+            let mut declarations = BinaryReader::new(local_declarations, 0);
+            (declarations.read_var_u32()? + 1).encode(&mut output);
+            output.extend_from_slice(
+                &local_declarations[declarations.original_position() as usize..],
+            );
+            // A group of one.
+            1_u32.encode(&mut output);
+            ValType::I32.encode(&mut output);
+        } else {
+            output.extend_from_slice(local_declarations);
+        }
         let body = Level {
             opener: Opener::Function,
             is_target: false,
             opened_dead: false,
         };
-        Self {
+        Ok(Self {
             function,
             globals,
             output,
+            saves_slots,
             levels: vec![body],
             pending: 0,
             is_dead: false,
-        }
+        })
     }
 
     fn emit(&mut self, instructions: &[Instruction<'_>]) {
@@ -127,8 +147,11 @@ impl<'a> Rewriter<'a> {
         // At most 8 + 50,000 + 131,072, validation's limits.
         let cost = Instruction::I32Const(self.function.slots as i32);
         let slots = self.globals.slots;
+        self.emit(&[Instruction::GlobalGet(slots)]);
+        if self.saves_slots {
+            self.emit(&[Instruction::LocalTee(self.function.locals)]);
+        }
         self.emit(&[
-            Instruction::GlobalGet(slots),
             cost.clone(),
             Instruction::I32LtS,
             Instruction::If(BlockType::Empty),
@@ -137,7 +160,7 @@ impl<'a> Rewriter<'a> {
         ]);
         if self.function.calls_own_functions {
             self.emit(&[
-                Instruction::GlobalGet(slots),
+                self.slots_before(),
                 cost,
                 Instruction::I32Sub,
                 Instruction::GlobalSet(slots),
@@ -147,18 +170,25 @@ impl<'a> Rewriter<'a> {
         }
     }
 
+    /// Reads the slots that were free before this call, as long as it has taken none.
+    fn slots_before(&self) -> Instruction<'static> {
+        match self.saves_slots {
+            true => Instruction::LocalGet(self.function.locals),
+            false => Instruction::GlobalGet(self.globals.slots),
+        }
+    }
+
     /// Ends the outermost block and gives the slots back; the function's own `end` follows.
     fn leave_function(&mut self) {
-        if self.function.calls_own_functions {
-            let slots = self.globals.slots;
-            self.emit(&[
-                Instruction::End,
-                Instruction::GlobalGet(slots),
-                Instruction::I32Const(self.function.slots as i32),
-                Instruction::I32Add,
-                Instruction::GlobalSet(slots),
-            ]);
+        if !self.function.calls_own_functions {
+            return;
         }
+        self.emit(&[Instruction::End, self.slots_before()]);
+        if !self.saves_slots {
+            let cost = Instruction::I32Const(self.function.slots as i32);
+            self.emit(&[cost, Instruction::I32Add]);
+        }
+        self.emit(&[Instruction::GlobalSet(self.globals.slots)]);
     }
 
     fn result(&self) -> BlockType {
