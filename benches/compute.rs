@@ -87,8 +87,8 @@ fn sha256_blocks(constants: &[u32; 64]) -> u64 {
 
 fn schedule(block: u32) -> [u32; 64] {
     let mut words = [0_u32; 64];
-    for i in 0..16 {
-        words[i] = block + i as u32;
+    for (word, i) in words[..16].iter_mut().zip(0..) {
+        *word = block + i;
     }
     for i in 16..64 {
         let [x, y] = [words[i - 15], words[i - 2]];

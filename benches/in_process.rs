@@ -1,13 +1,15 @@
-//! The VM in this process, without pipes: calls of a warm contract, and the first call of unknown code.
+//! The VM in this process, without pipes: calls of a warm contract, and the first call of unknown code, with the
+//! interpreter and without.
 //!
 //! With `ARWEN_BENCH_WASM=/path/to/contract.wasm` that code is compiled as well (its `init` may fail, it runs all the
 //! same).
 
 mod support;
 
+use arwen::vm::QuickLimits;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use support::in_process::{call, deploy, deployed, vm};
+use support::in_process::{call, deploy, deployed, vm_on_tiers};
 use support::world;
 
 /// A contract of tests/contracts.
@@ -53,13 +55,15 @@ fn cold(c: &mut Criterion) {
         codes.push(("ARWEN_BENCH_WASM", code.into()));
     }
     for (name, code) in codes {
-        group.bench_function(format!("deploy {name}"), |b| {
-            b.iter_batched(
-                || vm(&world()),
-                |mut vm| (deploy(&mut vm, &code, &[]), vm),
-                BatchSize::PerIteration,
-            );
-        });
+        for (tiers, limits) in [("", None), (", interpreted", Some(QuickLimits::default()))] {
+            group.bench_function(format!("deploy {name}{tiers}"), |b| {
+                b.iter_batched(
+                    || vm_on_tiers(&world(), limits),
+                    |mut vm| (deploy(&mut vm, &code, &[]), vm),
+                    BatchSize::PerIteration,
+                );
+            });
+        }
     }
     group.finish();
 }

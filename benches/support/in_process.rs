@@ -3,13 +3,21 @@
 use super::{CONTRACT, USER, arguments, vm_input, world};
 use arwen::messages::*;
 use arwen::scenario::SharedWorld;
-use arwen::vm::{Vm, VmParameters};
+use arwen::vm::{QuickLimits, Vm, VmParameters};
 use bytes::Bytes;
 use num_bigint::BigUint;
 
 pub fn vm(world: &SharedWorld) -> Vm {
-    Vm::new(VmParameters::from(&arguments()), Box::new(world.clone()))
-        .expect("the parameters are good")
+    vm_on_tiers(world, None)
+}
+
+/// A VM that interprets unknown code as far as the limits say.
+pub fn vm_on_tiers(world: &SharedWorld, interpreter_tier: Option<QuickLimits>) -> Vm {
+    let parameters = VmParameters {
+        interpreter_tier,
+        ..VmParameters::from(&arguments())
+    };
+    Vm::new(parameters, Box::new(world.clone())).expect("the parameters are good")
 }
 
 pub fn deploy(vm: &mut Vm, code: &Bytes, arguments: &[Bytes]) -> VmOutput {

@@ -35,8 +35,8 @@ pub struct DriverConfig {
     /// Whether the thread that makes requests and the main thread of the child run on one core. They only ever take turns,
     /// and to wake a thread on another core takes several times as long as on the same (docs/benchmarks.md). A thread that
     /// makes a request stays on the core that it is on, also afterwards, so that it should be one made for that; the child
-    /// follows it, and with it the threads that the child starts later. Default false: neither could move away from a core
-    /// that others use.
+    /// follows it once it has answered for the first time, but not its thread that compiles. Default false: neither could
+    /// move away from a core that others use.
     pub share_core: bool,
     /// For how long both sides look for the next message again and again before they sleep, in whole microseconds. Worth it
     /// where the two have a core each to themselves and to wake a sleeping core takes long, as in a virtual machine

@@ -196,9 +196,6 @@ impl<H: BlockchainHook> Driver<H> {
         self.send_profile();
         // Taken out: should the hook panic, the child, which waits for an answer, goes with it.
         let mut process = self.live_process()?;
-        if self.config.share_core {
-            process.share_core();
-        }
         let answer = dialogue_loop::run(
             &mut process.messenger,
             &mut self.hook,
@@ -209,6 +206,10 @@ impl<H: BlockchainHook> Driver<H> {
         trace!(target: LOGGER, request = R::KIND.as_str_name(), duration = ?start.elapsed(), "end of dialogue");
         match answer {
             Ok(answer) => {
+                // Not before the first answer: the threads that the child has started by then stay on all cores.
+                if self.config.share_core {
+                    process.share_core();
+                }
                 self.process = Some(process);
                 self.restarts.served();
                 Ok(answer)

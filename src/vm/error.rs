@@ -34,6 +34,9 @@ pub enum Broken {
     /// The hook can't be asked any more.
     #[error("{0}")]
     Hook(#[source] Box<dyn Error + Send + Sync>),
+    /// The interpreter gave up, see [`crate::vm::engine::CallEnd::Abandoned`]: the run begins anew with compiled code.
+    #[error("the run is to begin anew")]
+    Abandoned,
 }
 
 impl Broken {
@@ -48,6 +51,7 @@ impl From<Broken> for VmError {
         match broken {
             Broken::HostPanic(text) => VmError::HostFault(text),
             Broken::Hook(source) => VmError::Fatal(source),
+            Broken::Abandoned => VmError::HostFault("host fault: compiled code gave up".to_owned()),
         }
     }
 }

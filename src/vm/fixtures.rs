@@ -3,7 +3,7 @@
 use super::engine::{ImportedFunction, ValueType};
 use super::gas::opcode_costs::OPCODE_NAMES;
 use super::gas::schedule::SECTIONS;
-use super::{Vm, VmError, VmParameters, eei};
+use super::{QuickLimits, Vm, VmError, VmParameters, eei};
 use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::messages::*;
 use bytes::Bytes;
@@ -294,6 +294,7 @@ pub fn parameters() -> VmParameters {
         gas_schedule: schedule_entries(),
         protocol_builtin_functions: vec![BUILTIN.into()],
         protected_key_prefix: PROTECTED.into(),
+        interpreter_tier: None,
     }
 }
 
@@ -321,21 +322,43 @@ pub fn on_each_engine_with(schedule: Vec<GasSectionEntry>, test: impl Fn(&mut Be
     }
 }
 
-/// A VM on each engine, each with a world of its own where an account `caller` owns 1000.
-pub fn benches(schedule: &[GasSectionEntry]) -> [Bench; 2] {
-    [Vm::new, Vm::interpreted].map(|make| {
-        let (node, world) = node();
-        let parameters = VmParameters {
-            gas_schedule: schedule.to_vec(),
-            ..parameters()
-        };
-        let bench = Bench {
-            vm: make(parameters, node).expect("good parameters"),
-            world,
-        };
-        bench.world().put_account("caller", 1000);
-        bench
-    })
+/// A VM on each engine, each with a world of its own where an account `caller` owns 1000: compiled, interpreted, first
+/// interpreted and then compiled, and likewise where the interpreter gives up at once.
+pub fn benches(schedule: &[GasSectionEntry]) -> [Bench; 4] {
+    let tiers = |fuel| Some(QuickLimits { fuel });
+    let makers: [(MakeVm, Option<QuickLimits>); 4] = [
+        (Vm::new, None),
+        (Vm::interpreted, None),
+        (Vm::new, Some(QuickLimits::default())),
+        (Vm::new, tiers(0)),
+    ];
+    makers.map(|(make, interpreter_tier)| bench_with(schedule, make, interpreter_tier))
+}
+
+type MakeVm = fn(VmParameters, Box<dyn BlockchainHook>) -> Result<Vm, VmError>;
+
+/// A VM on two tiers, of which the first may spend this fuel in each run.
+pub fn bench_on_tiers(fuel: u64) -> Bench {
+    bench_with(&schedule_entries(), Vm::new, Some(QuickLimits { fuel }))
+}
+
+fn bench_with(
+    schedule: &[GasSectionEntry],
+    make: MakeVm,
+    interpreter_tier: Option<QuickLimits>,
+) -> Bench {
+    let (node, world) = node();
+    let parameters = VmParameters {
+        gas_schedule: schedule.to_vec(),
+        interpreter_tier,
+        ..parameters()
+    };
+    let bench = Bench {
+        vm: make(parameters, node).expect("good parameters"),
+        world,
+    };
+    bench.world().put_account("caller", 1000);
+    bench
 }
 
 /// The input of a direct call without value by `caller`.

@@ -31,8 +31,9 @@ pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
-pub use engine::InstanceCounters;
 pub use engine::cache::EngineCounters;
+pub use engine::tiers::QuickLimits;
+pub use engine::{InstanceCounters, TierCounters};
 pub use error::VmError;
 pub use gas::schedule::flat_gas_schedule;
 
@@ -47,10 +48,12 @@ use contexts::{Contexts, Settings};
 use crypto::Hashes;
 use engine::Engine;
 use engine::cache::{CacheLimits, ModuleCache};
+use engine::tiers::TieredEngine;
 use engine::wasmer::WasmerEngine;
 use error::Broken;
 use gas::schedule::GasSchedule;
 use host::{Host, UPGRADE_FUNCTION};
+use std::sync::Arc;
 
 /// What a VM is given once (spec host.md 1.1).
 #[derive(Debug, Clone, Default)]
@@ -65,6 +68,9 @@ pub struct VmParameters {
     pub protocol_builtin_functions: Vec<Bytes>,
     /// Contracts can't write storage keys that begin so. Must not be empty.
     pub protected_key_prefix: Bytes,
+    /// Whether code that was never seen is interpreted while it is compiled, and how far. The default is to wait for the
+    /// compiler. All outputs are the same.
+    pub interpreter_tier: Option<QuickLimits>,
 }
 
 impl From<&Arguments> for VmParameters {
@@ -82,6 +88,7 @@ impl From<&Arguments> for VmParameters {
             gas_schedule: arguments.gas_schedule.clone(),
             protocol_builtin_functions: names.map(|name| name.key.clone()).collect(),
             protected_key_prefix: prefix.cloned().unwrap_or_default(),
+            interpreter_tier: None,
         }
     }
 }
@@ -96,7 +103,17 @@ impl Vm {
     ///
     /// [`VmError::Construction`]: the gas schedule lacks a cost, or there is no protected prefix.
     pub fn new(parameters: VmParameters, hook: Box<dyn BlockchainHook>) -> Result<Vm, VmError> {
-        Vm::with_engine(parameters, hook, Box::new(WasmerEngine::default()))
+        let compiler = WasmerEngine::default();
+        let engine: Box<dyn Engine<Host>> = match parameters.interpreter_tier {
+            None => Box::new(compiler),
+            Some(limits) => {
+                let tiers = TieredEngine::new(Arc::new(compiler), limits);
+                Box::new(tiers.map_err(|error| {
+                    VmError::Construction(format!("no thread to compile on: {error}"))
+                })?)
+            }
+        };
+        Vm::with_engine(parameters, hook, engine)
     }
 
     /// Likewise, on an interpreter in place of the compiler. All outputs are the same; it is there to be compared with.
@@ -108,7 +125,7 @@ impl Vm {
         Vm::with_engine(
             parameters,
             hook,
-            Box::new(engine::wasmi_engine::WasmiEngine),
+            Box::new(engine::wasmi_engine::WasmiEngine::unlimited()),
         )
     }
 

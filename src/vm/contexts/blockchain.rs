@@ -1,6 +1,7 @@
 //! What the hook knows, in part through the output (spec host.md 6.2, 6.4).
 
 use super::Contexts;
+use crate::hooks::BlockchainHook as _;
 use crate::messages::Account;
 use crate::vm::error::{Broken, ExecutionError, Failure, unless_refused};
 use bytes::Bytes;

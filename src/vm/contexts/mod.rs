@@ -8,6 +8,7 @@ pub mod input;
 pub mod metering;
 pub mod output;
 pub mod promises;
+pub mod recorded_hook;
 pub mod runtime;
 pub mod storage;
 
@@ -17,6 +18,7 @@ use crate::vm::gas::schedule::GasSchedule;
 use big_int::BigInts;
 use bytes::Bytes;
 use output::OutputState;
+use recorded_hook::RecordedHook;
 use runtime::{Runtime, RuntimeState};
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
@@ -91,7 +93,7 @@ pub struct Settings {
 
 /// All state of the run at hand, and what it is based on.
 pub struct Contexts {
-    pub hook: Box<dyn BlockchainHook>,
+    pub hook: RecordedHook,
     pub crypto: Box<dyn CryptoHook>,
     pub schedule: GasSchedule,
     pub settings: Settings,
@@ -115,7 +117,7 @@ impl Contexts {
         settings: Settings,
     ) -> Contexts {
         Contexts {
-            hook,
+            hook: RecordedHook::new(hook),
             crypto,
             schedule,
             settings,

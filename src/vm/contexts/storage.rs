@@ -2,6 +2,7 @@
 
 use super::Contexts;
 use super::metering::use_gas;
+use crate::hooks::BlockchainHook as _;
 use crate::vm::engine::InstanceAccess;
 use crate::vm::error::{Broken, ExecutionError, Failure, unless_refused};
 use bytes::Bytes;

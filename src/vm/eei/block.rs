@@ -47,7 +47,7 @@ impl Call<'_> {
         &mut self,
         question: impl FnOnce(&mut dyn BlockchainHook) -> HookResult<T>,
     ) -> Answer<T> {
-        let answer = question(&mut *self.contexts().hook);
+        let answer = question(&mut self.contexts().hook);
         Ok(unless_refused(answer)?.unwrap_or_default())
     }
 

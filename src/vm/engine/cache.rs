@@ -9,7 +9,9 @@ use thiserror::Error;
 
 use super::instrument::{InstrumentationError, instrument};
 use super::validation::{InvalidModule, validate};
-use super::{CompiledModule, Engine, HostCalls, ImportTable, InstanceCounters, panic_message};
+use super::{
+    CompiledModule, Engine, HostCalls, ImportTable, InstanceCounters, TierCounters, panic_message,
+};
 use crate::vm::gas::opcode_costs::OpcodeCosts;
 
 /// Why code could not be compiled. For the contract all of these are the same: invalid contract code.
@@ -55,6 +57,8 @@ pub struct EngineCounters {
     pub evictions: u64,
     /// The instances.
     pub instances: InstanceCounters,
+    /// The interpreter that comes before compiled code, if there is one.
+    pub tiers: TierCounters,
 }
 
 /// SHA-256 of the code.
@@ -62,6 +66,8 @@ type CodeHash = [u8; 32];
 
 struct Entry<H> {
     module: Arc<dyn CompiledModule<H>>,
+    /// What the module took when it was last used.
+    memory_bytes: usize,
     last_use: u64,
 }
 
@@ -110,7 +116,11 @@ impl<H: HostCalls> ModuleCache<H> {
             self.by_use.remove(&entry.last_use);
             entry.last_use = self.uses;
             self.by_use.insert(self.uses, hash);
-            return Ok(Arc::clone(&entry.module));
+            let module = Arc::clone(&entry.module);
+            let counted = std::mem::replace(&mut entry.memory_bytes, module.memory_bytes());
+            self.memory_bytes = self.memory_bytes - counted + entry.memory_bytes;
+            self.make_room_for(0);
+            return Ok(module);
         }
         self.counters.misses += 1;
         let module = self.compile_uncached(code)?;
@@ -126,10 +136,16 @@ impl<H: HostCalls> ModuleCache<H> {
         Ok(module)
     }
 
+    /// The engine that compiles.
+    pub fn engine(&self) -> &dyn Engine<H> {
+        &*self.engine
+    }
+
     /// What has become of modules and instances so far.
     pub fn counters(&self) -> EngineCounters {
         EngineCounters {
             instances: self.engine.instance_counters(),
+            tiers: self.engine.tier_counters(),
             ..self.counters
         }
     }
@@ -153,11 +169,10 @@ impl<H: HostCalls> ModuleCache<H> {
         if memory_bytes > self.limits.memory_bytes {
             return;
         }
-        while self.memory_bytes + memory_bytes > self.limits.memory_bytes {
-            self.drop_oldest();
-        }
+        self.make_room_for(memory_bytes);
         let entry = Entry {
             module: Arc::clone(module),
+            memory_bytes,
             last_use: self.uses,
         };
         self.memory_bytes += memory_bytes;
@@ -165,12 +180,18 @@ impl<H: HostCalls> ModuleCache<H> {
         self.entries.insert(hash, entry);
     }
 
+    fn make_room_for(&mut self, memory_bytes: usize) {
+        while self.memory_bytes + memory_bytes > self.limits.memory_bytes {
+            self.drop_oldest();
+        }
+    }
+
     fn drop_oldest(&mut self) {
         let oldest = self
             .by_use
             .pop_first()
             .and_then(|(_, hash)| self.entries.remove(&hash));
-        self.memory_bytes -= oldest.map_or(0, |entry| entry.module.memory_bytes());
+        self.memory_bytes -= oldest.map_or(0, |entry| entry.memory_bytes);
         self.counters.evictions += 1;
     }
 }

@@ -49,9 +49,9 @@ macro_rules! instance_access_through_access {
 
 pub mod cache;
 pub mod instrument;
+pub mod tiers;
 pub mod validation;
 pub mod wasmer;
-#[cfg(any(test, feature = "interpreter"))]
 pub(in crate::vm) mod wasmi_engine;
 
 #[cfg(test)]
@@ -144,6 +144,8 @@ pub enum CallEnd {
     Trapped(String),
     /// A host function returned [`Abort`], or panicked.
     Aborted,
+    /// The engine gave up: what the contract would have done is not known. The whole run begins anew, on another tier.
+    Abandoned,
 }
 
 /// An exported function.
@@ -173,7 +175,7 @@ pub trait CompiledModule<H: HostCalls>: Send + Sync {
     /// Whether the contract exports a memory, under any name (spec host.md 3.2).
     fn exports_memory(&self) -> bool;
 
-    /// About how many bytes the module takes, without its instances. Does not change.
+    /// About how many bytes the module takes, without its instances. Changes when another tier takes over.
     fn memory_bytes(&self) -> usize;
 
     /// An instance in its first state with `limit` points, its start function, if any, done (its points are in the used
@@ -190,6 +192,9 @@ pub enum InstantiationError {
     /// The start function called a host function, which kills the reference (spec README, HOST-PANIC).
     #[error("a start function called a host function")]
     StartCalledHost,
+    /// The engine gave up, see [`CallEnd::Abandoned`].
+    #[error("the engine gave up")]
+    Abandoned,
 }
 
 /// Compiles modules.
@@ -202,6 +207,35 @@ pub trait Engine<H: HostCalls>: Send + Sync {
 
     /// What has become of the instances of its modules so far.
     fn instance_counters(&self) -> InstanceCounters;
+
+    /// A run begins, which may use a tier that gives up. Returns whether there is one.
+    fn begin_run(&self) -> bool {
+        false
+    }
+
+    /// Whether the run has an instance that may give up.
+    fn may_give_up(&self) -> bool {
+        false
+    }
+
+    /// Until the next run begins, no new instance gives up.
+    fn require_last_tier(&self) {}
+
+    /// What the tiers have done so far.
+    fn tier_counters(&self) -> TierCounters {
+        TierCounters::default()
+    }
+}
+
+/// What the tiers of an engine have done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TierCounters {
+    /// Runs that began on the interpreter.
+    pub quick_runs: u64,
+    /// Those that were given up, and run again with compiled code.
+    pub abandoned_runs: u64,
+    /// Interpreted modules whose compiled code took over.
+    pub hot_swaps: u64,
 }
 
 /// What has become of instances.

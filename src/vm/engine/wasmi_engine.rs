@@ -1,11 +1,16 @@
-//! A second engine, for tests and fuzz targets: the interpreter wasmi. What it counts must be what the compiled code counts.
+//! A second engine: the interpreter wasmi. What it counts must be what the compiled code counts.
+//!
+//! Without limits it runs everything, slowly: tests and fuzz targets compare the compiler with it. With limits it is the
+//! first of two [`tiers`](super::tiers), and gives up whatever it can't do quickly, or not as the compiled code does it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmi::{
     AsContextMut, Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern, Func,
-    FuncType, Global, Instance as CodeInstance, Memory, Module, Store, Val, ValType,
+    FuncType, Global, Instance as CodeInstance, Memory, Module, Store, StoreLimits,
+    StoreLimitsBuilder, TrapCode, Val, ValType,
 };
 
 use super::instrument::InstrumentedModule;
@@ -14,23 +19,70 @@ use super::{
     InstanceAccess, InstanceCounters, InstantiationError, OutOfBounds, ValueType, panic_message,
 };
 
+/// Larger memories are given up: each is filled with zeros when it is made.
+const QUICK_MEMORY_BYTES: usize = 8 * 1024 * 1024;
+
+/// Longer tables are given up.
+const QUICK_TABLE_ELEMENTS: usize = 100_000;
+
+/// What the run at hand may still spend, in all its instances. A unit is about one operator.
+#[derive(Debug, Default)]
+pub(super) struct RunFuel(AtomicU64);
+
+impl RunFuel {
+    pub(super) fn set(&self, units: u64) {
+        self.0.store(units, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Interprets with wasmi, whose own limits of the recursion are out of reach: the slots end first.
-pub(in crate::vm) struct WasmiEngine;
+pub(in crate::vm) struct WasmiEngine {
+    /// With limits, which end in [`CallEnd::Abandoned`].
+    fuel: Option<Arc<RunFuel>>,
+}
+
+impl WasmiEngine {
+    /// Runs everything to its end.
+    #[cfg(any(test, feature = "interpreter"))]
+    pub(in crate::vm) const fn unlimited() -> Self {
+        Self { fuel: None }
+    }
+
+    /// Gives up when the fuel is spent.
+    pub(super) fn limited(fuel: Arc<RunFuel>) -> Self {
+        Self { fuel: Some(fuel) }
+    }
+}
 
 impl<H: HostCalls> Engine<H> for WasmiEngine {
     fn compile(&self, module: &InstrumentedModule) -> Result<Arc<dyn CompiledModule<H>>, String> {
+        // What can't be translated is an error of the compilation, not a trap. With limits, most functions are never
+        // called, and for one that can't be translated the engine gives up.
+        let mode = match self.fuel {
+            None => CompilationMode::Eager,
+            Some(_) => CompilationMode::Lazy,
+        };
         let mut config = Config::default();
         config
             .set_max_recursion_depth(usize::MAX)
             .set_max_stack_height(1 << 30)
-            // What it can't translate is an error of the compilation then, not a trap.
-            .compilation_mode(CompilationMode::Eager);
+            .consume_fuel(self.fuel.is_some())
+            .compilation_mode(mode);
         let interpreter = Interpreter::new(&config);
         let code = Module::new(&interpreter, &module.bytes).map_err(|error| error.to_string())?;
         Ok(Arc::new(WasmiModule {
             interpreter,
             code,
-            description: Arc::new(module.clone()),
+            bytes: module.bytes.len(),
+            description: Arc::new(InstrumentedModule {
+                bytes: Vec::new(),
+                ..module.clone()
+            }),
+            fuel: self.fuel.clone(),
         }))
     }
 
@@ -42,7 +94,11 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
 struct WasmiModule {
     interpreter: Interpreter,
     code: Module,
+    /// Length of the wasm.
+    bytes: usize,
+    /// What was compiled, without its bytes.
     description: Arc<InstrumentedModule>,
+    fuel: Option<Arc<RunFuel>>,
 }
 
 impl<H: HostCalls> CompiledModule<H> for WasmiModule {
@@ -55,11 +111,18 @@ impl<H: HostCalls> CompiledModule<H> for WasmiModule {
     }
 
     fn memory_bytes(&self) -> usize {
-        2 * self.description.bytes.len()
+        2 * self.bytes
     }
 
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError> {
-        Ok(Box::new(WasmiInstance::<H>::new(self, limit)?))
+        match WasmiInstance::<H>::new(self, limit) {
+            Ok(instance) => Ok(Box::new(instance)),
+            // Only compiled code says why, because a contract can see the text.
+            Err(InstantiationError::Invalid(_)) if self.fuel.is_some() => {
+                Err(InstantiationError::Abandoned)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -67,12 +130,16 @@ impl<H: HostCalls> CompiledModule<H> for WasmiModule {
 enum Stop {
     Aborted,
     NoHost,
+    /// A host function needs more memory than the limits allow.
+    TooLarge,
 }
 
 struct Environment<H> {
     host: Option<Box<H>>,
     handles: Option<Handles>,
     stop: Option<Stop>,
+    fuel: Option<Arc<RunFuel>>,
+    limits: StoreLimits,
 }
 
 #[derive(Clone, Copy)]
@@ -93,12 +160,22 @@ struct WasmiInstance<H: HostCalls> {
 impl<H: HostCalls> WasmiInstance<H> {
     fn new(module: &WasmiModule, limit: u64) -> Result<Self, InstantiationError> {
         let invalid = |error: Error| InstantiationError::Invalid(error.to_string());
+        let limits = match module.fuel {
+            None => StoreLimitsBuilder::new(),
+            Some(_) => StoreLimitsBuilder::new()
+                .memory_size(QUICK_MEMORY_BYTES)
+                .table_elements(QUICK_TABLE_ELEMENTS)
+                .trap_on_grow_failure(true),
+        };
         let environment = Environment {
             host: None,
             handles: None,
             stop: None,
+            fuel: module.fuel.clone(),
+            limits: limits.build(),
         };
         let mut store = Store::new(&module.interpreter, environment);
+        store.limiter(|environment| &mut environment.limits);
         let table = module.description.import_table;
         let imports = module.description.imports.iter();
         let imports: Vec<Extern> = imports
@@ -148,7 +225,15 @@ impl<H: HostCalls> WasmiInstance<H> {
             .get_func(&self.store, name)
             .ok_or_else(|| Error::new("no such function"))?;
         let mut values = vec![Val::I32(0); results];
-        function.call(&mut self.store, &[], &mut values)
+        fill(&mut self.store)?;
+        let outcome = function.call(&mut self.store, &[], &mut values);
+        drain(&mut self.store)?;
+        outcome
+    }
+
+    /// Whether the contract itself has failed, and not the engine.
+    fn is_trap(&self, error: &Error) -> bool {
+        self.store.data().fuel.is_none() || error.as_trap_code().is_some_and(is_trap_of_a_contract)
     }
 
     fn access(&mut self) -> Access<&mut Store<Environment<H>>> {
@@ -179,10 +264,51 @@ impl<H: HostCalls> Instance<H> for WasmiInstance<H> {
         let end = match outcome {
             Ok(()) => CallEnd::Returned,
             Err(_) if environment.stop == Some(Stop::Aborted) => CallEnd::Aborted,
-            Err(error) => CallEnd::Trapped(error.to_string()),
+            Err(_) if environment.stop == Some(Stop::TooLarge) => CallEnd::Abandoned,
+            Err(error) if self.is_trap(&error) => CallEnd::Trapped(error.to_string()),
+            Err(_) => CallEnd::Abandoned,
         };
         self.is_spent = end != CallEnd::Returned;
         (host, end)
+    }
+}
+
+/// Gives the store what is left of the run's fuel.
+fn fill<H>(mut context: impl AsContextMut<Data = Environment<H>>) -> Result<(), Error> {
+    let mut context = context.as_context_mut();
+    match &context.data().fuel {
+        None => Ok(()),
+        Some(fuel) => {
+            let units = fuel.get();
+            context.set_fuel(units)
+        }
+    }
+}
+
+/// Takes back what the store has left.
+fn drain<H>(mut context: impl AsContextMut<Data = Environment<H>>) -> Result<(), Error> {
+    let context = context.as_context_mut();
+    if let Some(fuel) = &context.data().fuel {
+        fuel.set(context.get_fuel()?);
+    }
+    Ok(())
+}
+
+/// The traps that the spec of wasm knows. The others are limits of the interpreter.
+fn is_trap_of_a_contract(code: TrapCode) -> bool {
+    match code {
+        TrapCode::UnreachableCodeReached
+        | TrapCode::MemoryOutOfBounds
+        | TrapCode::TableOutOfBounds
+        | TrapCode::IndirectCallToNull
+        | TrapCode::IntegerDivisionByZero
+        | TrapCode::IntegerOverflow
+        | TrapCode::BadConversionToInteger
+        | TrapCode::BadSignature => true,
+        TrapCode::StackOverflow
+        | TrapCode::OutOfFuel
+        | TrapCode::GrowthOperationLimited
+        | TrapCode::OutOfSystemMemory => false,
     }
 }
 
@@ -226,6 +352,7 @@ fn call_host<H: HostCalls>(
     index: usize,
     arguments: &[i64],
 ) -> Result<i64, Error> {
+    drain(&mut caller)?;
     let environment = caller.data_mut();
     let (Some(mut host), Some(handles)) = (environment.host.take(), environment.handles) else {
         environment.stop = Some(Stop::NoHost);
@@ -248,9 +375,13 @@ fn call_host<H: HostCalls>(
     };
     let environment = caller.data_mut();
     environment.host = Some(host);
+    if environment.stop == Some(Stop::TooLarge) {
+        return Err(Error::new("the memory is too large"));
+    }
     if result.is_err() {
         environment.stop = Some(Stop::Aborted);
     }
+    fill(&mut caller)?;
     result
 }
 
@@ -259,7 +390,7 @@ struct Access<C> {
     context: C,
 }
 
-impl<C: AsContextMut> Access<C> {
+impl<H, C: AsContextMut<Data = Environment<H>>> Access<C> {
     fn in_bounds(&mut self, succeeded: bool, offset: u64, length: u64) -> Result<(), OutOfBounds> {
         if succeeded {
             return Ok(());
@@ -272,7 +403,7 @@ impl<C: AsContextMut> Access<C> {
     }
 }
 
-impl<C: AsContextMut> InstanceAccess for Access<C> {
+impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
     fn used_points(&mut self) -> u64 {
         match self.handles.used.get(self.context.as_context()) {
             Val::I64(points) => points as u64,
@@ -319,12 +450,17 @@ impl<C: AsContextMut> InstanceAccess for Access<C> {
     }
 
     fn grow_memory(&mut self, pages: u32) -> bool {
-        let memory = self.handles.memory;
-        memory.is_some_and(|memory| {
-            memory
-                .grow(self.context.as_context_mut(), u64::from(pages))
-                .is_ok()
-        })
+        let Some(memory) = self.handles.memory else {
+            return false;
+        };
+        let size = self.memory_size() + u64::from(pages) * 65_536;
+        let mut context = self.context.as_context_mut();
+        let environment = context.data_mut();
+        if environment.fuel.is_some() && size > QUICK_MEMORY_BYTES as u64 {
+            environment.stop = Some(Stop::TooLarge);
+            return false;
+        }
+        memory.grow(context, u64::from(pages)).is_ok()
     }
 }
 

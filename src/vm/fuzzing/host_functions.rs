@@ -133,7 +133,7 @@ fn schedule() -> Vec<GasSectionEntry> {
 
 /// What the VMs of a thread are: they stay, so that the contract is compiled once.
 struct Machines {
-    benches: [Bench; 2],
+    benches: [Bench; 4],
     dispatcher: Bytes,
     generator: HostCallGenerator,
 }
@@ -293,7 +293,7 @@ impl Run {
 pub fn host_functions(data: &[u8]) {
     MACHINES.with_borrow_mut(|machines| {
         let Machines {
-            benches: [compiled, interpreted],
+            benches: [compiled, interpreted, ..],
             dispatcher,
             generator,
         } = machines;

@@ -158,7 +158,7 @@ fn any_module(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 
 /// What the VMs of a thread are.
 struct Machines {
-    benches: [Bench; 2],
+    benches: [Bench; 4],
     costs: OpcodeCosts,
 }
 
@@ -196,9 +196,11 @@ pub fn wasm_modules(data: &[u8]) {
         check_code(&code, is_admitted, &machines.costs);
         if is_admitted && is_small && code.len() <= MAXIMUM_CODE_BYTES {
             let gas = code.len() as u64 + gas;
-            let [compiled, interpreted] = &mut machines.benches;
-            let outcomes = run(interpreted, &code, gas);
-            assert_eq!(run(compiled, &code, gas), outcomes, "the engines differ");
+            let [compiled, others @ ..] = &mut machines.benches;
+            let outcomes = run(compiled, &code, gas);
+            for other in others {
+                assert_eq!(run(other, &code, gas), outcomes, "the engines differ");
+            }
         }
     });
 }

@@ -2,6 +2,7 @@
 
 use super::nested::NestedOutput;
 use super::{CALLBACK_FUNCTION, Host};
+use crate::hooks::BlockchainHook as _;
 use crate::messages::CallType;
 use crate::vm::contexts::big_int::{from_unsigned_bytes, unsigned_bytes};
 use crate::vm::contexts::input::{CallInput, Input};

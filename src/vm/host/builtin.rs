@@ -1,7 +1,7 @@
 //! Functions that the protocol itself implements: the hook runs them (spec host.md 4.6, 5.7; gas.md 6).
 
 use super::Host;
-use crate::hooks::HookError;
+use crate::hooks::{BlockchainHook as _, HookError};
 use crate::vm::contexts::input::CallInput;
 use crate::vm::contexts::metering::use_gas;
 use crate::vm::engine::InstanceAccess;

@@ -9,9 +9,7 @@ use crate::vm::error::{Broken, ExecutionError, Failure};
 impl Host {
     /// Calls a function of a contract.
     pub fn run_call(&mut self, call: CallInput) -> Result<OutputState, Broken> {
-        self.contexts.reset();
-        let result = self.call_contract(&call);
-        self.finish_run(result)
+        self.complete(|host| host.call_contract(&call))
     }
 
     /// The state that calls and upgrades begin with. That the caller has the value is the node's business.

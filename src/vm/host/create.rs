@@ -9,19 +9,17 @@ use bytes::Bytes;
 impl Host {
     /// Deploys a contract at a new address.
     pub fn run_create(&mut self, input: CreateInput) -> Result<OutputState, Broken> {
-        self.contexts.reset();
-        let result = self.create(input);
-        self.finish_run(result)
+        self.complete(|host| host.create(&input))
     }
 
-    fn create(&mut self, input: CreateInput) -> Result<(), Failure> {
+    fn create(&mut self, input: &CreateInput) -> Result<(), Failure> {
         let contexts = &mut self.contexts;
         let address = contexts.new_address(&input.input.caller)?;
         contexts.output.account(&address).balance_delta += &input.input.call_value;
-        contexts.runtime.state.input = input.input;
+        contexts.runtime.state.input = input.input.clone();
         contexts.runtime.state.address = address.clone();
         *contexts.storage_address = address.clone();
-        self.deploy(&input.code, input.code_metadata, &address)
+        self.deploy(&input.code, input.code_metadata.clone(), &address)
     }
 
     /// DEPLOY: what deploys and upgrades have in common.

@@ -13,6 +13,7 @@ mod indirect_deploy;
 mod nested;
 mod promise_json;
 mod promises;
+mod repeat;
 mod stored_promises;
 mod upgrade;
 
@@ -129,12 +130,15 @@ impl Host {
         let unusable = |reason: String| Failure::from(ExecutionError::Instantiation(reason));
         let compiled = self.modules.compile(code);
         let module = compiled.map_err(|error| unusable(error.to_string()))?;
-        match module.instantiate(gas) {
+        let instantiated = module.instantiate(gas);
+        self.after_instantiation();
+        match instantiated {
             Ok(instance) => Ok(Running { instance, module }),
             Err(InstantiationError::Invalid(reason)) => Err(unusable(reason)),
             Err(error @ InstantiationError::StartCalledHost) => {
                 Err(Broken::host_fault(error).into())
             }
+            Err(InstantiationError::Abandoned) => Err(Broken::Abandoned.into()),
         }
     }
 
@@ -169,13 +173,17 @@ impl Host {
             CallEnd::Returned => Ok(()),
             CallEnd::Trapped(_) => Err(ExecutionError::Trap(function.name.clone()).into()),
             CallEnd::Aborted => self.after_abort(running.access(), &function.name),
+            CallEnd::Abandoned => Err(Broken::Abandoned.into()),
         };
         self.contexts.runtime.breakpoint = outer;
         result
     }
 
     /// The output of a run that ended with `result`; the state is empty after that.
-    fn finish_run(&mut self, result: Result<(), Failure>) -> Result<OutputState, Broken> {
+    pub(super) fn finish_run(
+        &mut self,
+        result: Result<(), Failure>,
+    ) -> Result<OutputState, Broken> {
         let output = match result {
             Ok(()) => Ok(std::mem::take(&mut *self.contexts.output)),
             Err(Failure::Execution(error)) => Ok(self.contexts.failure_output(&error)),

@@ -12,9 +12,7 @@ impl Host {
     /// Deploys the code that the arguments bring in place of the recipient's. Whether that may be is the node's
     /// business.
     pub fn run_upgrade(&mut self, call: CallInput) -> Result<OutputState, Broken> {
-        self.contexts.reset();
-        let result = self.upgrade(&call);
-        self.finish_run(result)
+        self.complete(|host| host.upgrade(&call))
     }
 
     fn upgrade(&mut self, call: &CallInput) -> Result<(), Failure> {

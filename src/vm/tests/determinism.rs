@@ -105,22 +105,22 @@ impl Run {
 }
 
 /// The bytes of a run by a VM that has done nothing before.
-fn first_bytes(run: &Run) -> [String; 2] {
+fn first_bytes(run: &Run) -> Vec<String> {
     let found = RefCell::new(Vec::new());
     on_each_engine(|bench| {
         set_up(bench);
         found.borrow_mut().push(run.on(bench));
     });
-    let found = found.into_inner();
-    found.try_into().expect("two engines")
+    found.into_inner()
 }
 
 #[test]
 fn a_run_gives_the_same_bytes_on_both_engines_and_after_any_other() {
     let expected = RUNS.each_ref().map(|run| {
-        let [wasmer, wasmi] = first_bytes(run);
-        assert_eq!(wasmer, wasmi, "{}", run.name);
-        wasmer
+        let mut found = first_bytes(run);
+        found.dedup();
+        assert_eq!(found.len(), 1, "{}: {found:?}", run.name);
+        found.remove(0)
     });
     // Each is something else, so that one can't pass for another.
     for (index, bytes) in expected.iter().enumerate() {

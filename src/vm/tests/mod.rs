@@ -31,4 +31,5 @@ mod random_memory;
 mod rows;
 mod storage;
 mod texts;
+mod tiers;
 mod unusual;

@@ -15,14 +15,14 @@ fn spinning() -> DriverConfig {
     config
 }
 
-/// Whether the main thread of this process is running, not asleep.
-fn is_running(process: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
+/// What the main thread of this process does: R it runs, S it sleeps, Z it has ended.
+fn state(process: u32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("it is not reaped");
     let state = stat
         .rsplit(") ")
         .next()
         .and_then(|rest| rest.chars().next());
-    state == Some('R')
+    state.expect("Linux tells")
 }
 
 /// The cores that a process, or `self`, may use.
@@ -39,7 +39,7 @@ fn times_running(node: &Node) -> usize {
     let child = node.driver.child_id().expect("it runs");
     let look = |_| {
         std::thread::sleep(Duration::from_millis(5));
-        is_running(child)
+        state(child) == 'R'
     };
     (0..20).filter(|&i| look(i)).count()
 }
@@ -79,6 +79,9 @@ fn spinning_ends_with_the_time_budget_and_with_the_child() {
         nix::sys::signal::Signal::SIGKILL,
     )
     .expect("it runs");
+    while state(child) != 'Z' {
+        std::thread::yield_now();
+    }
     // The next request finds out, and starts another.
     assert_eq!(node.call("increment").return_data, [&[4][..]]);
 }
