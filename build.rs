@@ -1,16 +1,22 @@
-//! Turns proto/ into Rust: the structs (prost), their JSON form, and the table of message kinds.
+//! Turns proto/ into Rust: the structs (prost), their JSON form, and the table of message kinds. Also names the build of
+//! the engine, so that compiled modules on disk are not used by another one.
 
 #[path = "build/schema.rs"]
 mod schema;
 
 use protox::prost::Message as _;
-use std::path::Path;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
     println!("cargo::rerun-if-changed=proto");
     println!("cargo::rerun-if-changed=build");
+    println!(
+        "cargo::rustc-env=ARWEN_ENGINE_BUILD={:016x}",
+        engine_build()
+    );
 
     let mut sources: Vec<_> = fs::read_dir("proto/arwen/v1")
         .expect("proto/arwen/v1 is part of the sources")
@@ -33,4 +39,33 @@ fn main() {
     config
         .compile_fds(descriptors)
         .expect("prost-build accepts what protox made");
+}
+
+/// A hash of everything that compiled modules depend on: what instruments and compiles them, and the versions of all
+/// dependencies.
+fn engine_build() -> u64 {
+    let mut sources = vec![PathBuf::from("Cargo.lock")];
+    let mut folders = vec![PathBuf::from("src/vm/engine"), PathBuf::from("src/vm/gas")];
+    while let Some(folder) = folders.pop() {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        for entry in fs::read_dir(folder).expect("a folder of the sources") {
+            let path = entry.expect("a readable directory").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => sources.push(path),
+            }
+        }
+    }
+    println!("cargo::rerun-if-changed=Cargo.lock");
+    sources.sort();
+    let mut hasher = DefaultHasher::new();
+    for path in sources {
+        // A crate that is not built in a workspace of its own may come without Cargo.lock; wasmer's version is pinned.
+        let content = fs::read(&path).unwrap_or_default();
+        hasher.write(path.as_os_str().as_encoded_bytes());
+        hasher.write(&content.len().to_le_bytes());
+        hasher.write(&content);
+    }
+    hasher.write(env::var("TARGET").unwrap_or_default().as_bytes());
+    hasher.finish()
 }

@@ -3,11 +3,13 @@
 //!
 //! All contracts are ours. With `ARWEN_BENCH_ERC20=/path/to/erc20.wasm` another token is called as well: its `init` takes
 //! the supply, its `transferToken` an address and an amount. With `ARWEN_PEER=/path/to/arwen` the calls and starts are
-//! compared with those of another binary that speaks the protocol, in JSON, and the ratios printed.
+//! compared with those of another binary that speaks the protocol, in JSON, and the ratios printed. With
+//! `ARWEN_BENCH_DELEGATION=/path/to/delegation.wasm`, a large contract with a view `getServiceFee`, its first call after a
+//! start is measured as well.
 
 mod support;
 
-use arwen::driver::{Driver, DriverConfig};
+use arwen::driver::{DiskCache, Driver, DriverConfig};
 use arwen::messages::*;
 use arwen::scenario::SharedWorld;
 use bytes::Bytes;
@@ -250,5 +252,38 @@ fn starts(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, calls, waits, starts);
+/// First calls after a restart, without compiled modules on disk and with them.
+fn starts_with_disk(c: &mut Criterion) {
+    let mut contracts = vec![
+        ("counter", cases().swap_remove(0).code, "increment"),
+        ("counter of 50 KB", cases().swap_remove(2).code, "increment"),
+    ];
+    if let Some(path) = std::env::var_os("ARWEN_BENCH_DELEGATION") {
+        let code = std::fs::read(path).expect("ARWEN_BENCH_DELEGATION names a readable file");
+        contracts.push(("ARWEN_BENCH_DELEGATION", code.into(), "getServiceFee"));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = DiskCache::Folder(folder.path().join("modules"));
+    let mut group = c.benchmark_group("start to the first call");
+    group.sample_size(20);
+    for (name, code, function) in contracts {
+        for (place, disk_cache) in [("compiled", DiskCache::Off), ("on disk", disk.clone())] {
+            let mut config = config(&own_binary(), Format::Json);
+            config.disk_cache = disk_cache;
+            let mut driver = support::with_code(config, code.clone());
+            call(&mut driver, function, &[]);
+            // The file is written beside the call, and the end of the child does not wait for it.
+            std::thread::sleep(Duration::from_millis(500));
+            group.bench_function(format!("{name}, {place}"), |b| {
+                b.iter(|| {
+                    driver.close();
+                    call(&mut driver, function, &[]);
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, calls, waits, starts, starts_with_disk);
 criterion_main!(benches);

@@ -70,7 +70,7 @@ fn be_a_child() {
     #[expect(unsafe_code, reason = "the pipes are given by number")]
     let inherited = unsafe { arwen::transport::descriptors::inherited() };
     let end = match PartPipes::new(inherited) {
-        Ok(pipes) => part::run(pipes, |_, hook| Ok(Box::new(Asker { hook }))),
+        Ok(pipes) => part::run(pipes, Box::new(|_, hook| Ok(Box::new(Asker { hook })))),
         Err(error) => error,
     };
     eprintln!("{end}");

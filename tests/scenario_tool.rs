@@ -37,6 +37,7 @@ impl Contracts {
             .args(arguments)
             .current_dir(root())
             .env_remove("ARWEN_PATH")
+            .env("ARWEN_MODULE_CACHE", "")
             .output()
             .expect("it runs")
     }

@@ -3,7 +3,7 @@
 use super::{CONTRACT, USER, arguments, vm_input, world};
 use arwen::messages::*;
 use arwen::scenario::SharedWorld;
-use arwen::vm::{QuickLimits, Vm, VmParameters};
+use arwen::vm::{EngineSettings, QuickLimits, Vm, VmParameters};
 use bytes::Bytes;
 use num_bigint::BigUint;
 
@@ -12,9 +12,12 @@ pub fn vm(world: &SharedWorld) -> Vm {
 }
 
 /// A VM that interprets unknown code as far as the limits say.
-pub fn vm_on_tiers(world: &SharedWorld, interpreter_tier: Option<QuickLimits>) -> Vm {
+pub fn vm_on_tiers(world: &SharedWorld, interpreter: Option<QuickLimits>) -> Vm {
     let parameters = VmParameters {
-        interpreter_tier,
+        engine: EngineSettings {
+            interpreter,
+            ..EngineSettings::default()
+        },
         ..VmParameters::from(&arguments())
     };
     Vm::new(parameters, Box::new(world.clone())).expect("the parameters are good")

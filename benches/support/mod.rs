@@ -4,7 +4,7 @@
 
 pub mod in_process;
 
-use arwen::driver::{Driver, DriverConfig};
+use arwen::driver::{DiskCache, Driver, DriverConfig};
 use arwen::messages::*;
 use arwen::scenario::{Account, NewAddress, SharedWorld};
 use bytes::Bytes;
@@ -58,6 +58,7 @@ pub fn config(binary: &Path, format: Format) -> DriverConfig {
     config.binary = Some(binary.to_owned());
     config.format = format;
     config.max_loop_time = Duration::from_secs(10);
+    config.disk_cache = DiskCache::Off;
     config.log_profile.log_level_patterns = "*:NONE".to_owned();
     config
 }
@@ -70,6 +71,15 @@ pub fn vm_input(arguments: &[Bytes]) -> VmInput {
         gas_provided: 1_000_000_000,
         ..VmInput::default()
     }
+}
+
+/// A driver whose world has the contract, which was never initialised.
+pub fn with_code(config: DriverConfig, code: Bytes) -> Driver<SharedWorld> {
+    let world = world();
+    let mut account = Account::default();
+    account.set_code(code);
+    world.lock().accounts.insert(CONTRACT, account);
+    Driver::new(config, world).expect("the child starts")
 }
 
 /// A world in which a user can deploy at [`CONTRACT`].

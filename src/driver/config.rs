@@ -4,6 +4,7 @@ use super::process::PROFILE_FRAME_LIMIT_BYTES;
 use crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use crate::logs::profile::{self, LevelPatterns, Levels, PatternError};
 use crate::messages::{Arguments, Format, LogProfile};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
@@ -44,6 +45,37 @@ pub struct DriverConfig {
     /// each wait, and gains nothing with [`DriverConfig::share_core`]. Default zero. A child that does not know the option
     /// sleeps at once.
     pub spin: Duration,
+    /// Where the child keeps compiled modules on disk, so that the next child need not compile them. Default
+    /// [`DiskCache::OfChild`].
+    pub disk_cache: DiskCache,
+}
+
+/// Where a child keeps compiled modules on disk. A child that has no such cache does not mind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum DiskCache {
+    /// Where the child does by itself (`arwen --help`): in the user's folder for caches, unless the environment says
+    /// otherwise.
+    #[default]
+    OfChild,
+    /// Nowhere.
+    Off,
+    /// In this folder, which must be this user's alone (mode 700); it is made if it is not there. Several children may use
+    /// it.
+    Folder(PathBuf),
+}
+
+impl DiskCache {
+    /// The environment variable that tells a child; empty for nowhere.
+    const VARIABLE: &str = "ARWEN_MODULE_CACHE";
+
+    /// The variable for the child, unless it is to have ours.
+    pub(super) fn variable(&self) -> Option<(&'static str, &OsStr)> {
+        match self {
+            DiskCache::OfChild => None,
+            DiskCache::Off => Some((Self::VARIABLE, OsStr::new(""))),
+            DiskCache::Folder(path) => Some((Self::VARIABLE, path.as_os_str())),
+        }
+    }
 }
 
 impl DriverConfig {
@@ -62,6 +94,7 @@ impl DriverConfig {
             payload_limit_bytes: DEFAULT_PAYLOAD_LIMIT_BYTES,
             share_core: false,
             spin: Duration::ZERO,
+            disk_cache: DiskCache::default(),
         }
     }
 

@@ -34,7 +34,7 @@ mod repliers;
 mod supervisor;
 mod text_lines;
 
-pub use config::{DriverConfig, ProfileError};
+pub use config::{DiskCache, DriverConfig, ProfileError};
 pub use error::{Blame, ChildExit, CriticalError, Fault, ProcessEnd, StartError, VmFailure};
 pub use logs::STDERR_TAIL_BYTES;
 

@@ -96,7 +96,8 @@ impl Process {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stderr(Stdio::piped())
+            .envs(config.disk_cache.variable());
         // With it the parent's copies of the child's ends are closed: the end of the child is the end of the streams.
         let mut child = descriptors::spawn(command, pipes.childs).map_err(system)?;
         let started = Instant::now();

@@ -465,7 +465,8 @@ pub fn part_loop(data: &[u8]) {
     }));
     let connection = Connection(Arc::clone(&node));
     let messenger = Messenger::new(Side::Arwen, connection, format, LIMIT_BYTES);
-    let message_loop = MessageLoop::new(Link::new(messenger), Arguments::default(), build);
+    let message_loop =
+        MessageLoop::new(Link::new(messenger), Arguments::default(), Box::new(build));
     let end = message_loop.expect("builds").run();
     let node = node.lock().expect("no check failed");
     assert_eq!(Some(end), node.end);

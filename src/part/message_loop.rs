@@ -31,7 +31,7 @@ pub struct MachineError(pub String);
 
 /// Makes a machine from the Initialize arguments and the hooks. The error says what is wrong with the arguments.
 pub type MachineBuilder =
-    fn(&Arguments, Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, String>;
+    Box<dyn Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, String>>;
 
 /// Why the loop ended (spec wire.md 1 and 6). Whatever the node did wrong, a contract's result never comes of it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

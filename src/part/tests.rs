@@ -108,7 +108,7 @@ fn start() -> (Messenger<MemoryTransport>, JoinHandle<LoopEnd>) {
     let node = messenger(Side::Node, near);
     let child = std::thread::spawn(move || {
         let link = Link::new(messenger(Side::Arwen, far));
-        MessageLoop::new(link, Arguments::default(), build)
+        MessageLoop::new(link, Arguments::default(), Box::new(build))
             .expect("builds")
             .run()
     });

@@ -17,7 +17,8 @@ const MAX_LOOP_TIME: Duration = Duration::from_secs(60);
 /// The VM in this process.
 #[cfg(feature = "vm")]
 pub fn in_process(arguments: &Arguments, world: SharedWorld) -> Result<Box<dyn Machine>, String> {
-    crate::part::build_vm(arguments, Box::new(world))
+    let engine = crate::vm::EngineSettings::default();
+    crate::part::build_vm(arguments, Box::new(world), &engine)
 }
 
 /// The VM in a child process, with the pipes and messages between that a node has. [`DriverConfig`] says at its field

@@ -294,7 +294,7 @@ pub fn parameters() -> VmParameters {
         gas_schedule: schedule_entries(),
         protocol_builtin_functions: vec![BUILTIN.into()],
         protected_key_prefix: PROTECTED.into(),
-        interpreter_tier: None,
+        engine: crate::vm::EngineSettings::default(),
     }
 }
 
@@ -332,7 +332,7 @@ pub fn benches(schedule: &[GasSectionEntry]) -> [Bench; 4] {
         (Vm::new, Some(QuickLimits::default())),
         (Vm::new, tiers(0)),
     ];
-    makers.map(|(make, interpreter_tier)| bench_with(schedule, make, interpreter_tier))
+    makers.map(|(make, interpreter)| bench_with(schedule, make, interpreter))
 }
 
 type MakeVm = fn(VmParameters, Box<dyn BlockchainHook>) -> Result<Vm, VmError>;
@@ -345,12 +345,15 @@ pub fn bench_on_tiers(fuel: u64) -> Bench {
 fn bench_with(
     schedule: &[GasSectionEntry],
     make: MakeVm,
-    interpreter_tier: Option<QuickLimits>,
+    interpreter: Option<QuickLimits>,
 ) -> Bench {
     let (node, world) = node();
     let parameters = VmParameters {
         gas_schedule: schedule.to_vec(),
-        interpreter_tier,
+        engine: crate::vm::EngineSettings {
+            interpreter,
+            ..crate::vm::EngineSettings::default()
+        },
         ..parameters()
     };
     let bench = Bench {

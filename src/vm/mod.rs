@@ -31,8 +31,10 @@ pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
-pub use engine::cache::EngineCounters;
+pub use engine::cache::{CacheLimits, EngineCounters};
+pub use engine::disk::{DiskCounters, DiskLimits};
 pub use engine::tiers::QuickLimits;
+pub use engine::wasmer::warm::WarmLimits;
 pub use engine::{InstanceCounters, TierCounters};
 pub use error::VmError;
 pub use gas::schedule::flat_gas_schedule;
@@ -47,7 +49,7 @@ use contexts::output::OutputState;
 use contexts::{Contexts, Settings};
 use crypto::Hashes;
 use engine::Engine;
-use engine::cache::{CacheLimits, ModuleCache};
+use engine::cache::ModuleCache;
 use engine::tiers::TieredEngine;
 use engine::wasmer::WasmerEngine;
 use error::Broken;
@@ -68,9 +70,21 @@ pub struct VmParameters {
     pub protocol_builtin_functions: Vec<Bytes>,
     /// Contracts can't write storage keys that begin so. Must not be empty.
     pub protected_key_prefix: Bytes,
-    /// Whether code that was never seen is interpreted while it is compiled, and how far. The default is to wait for the
-    /// compiler. All outputs are the same.
-    pub interpreter_tier: Option<QuickLimits>,
+    /// How code becomes fast. No output depends on it.
+    pub engine: EngineSettings,
+}
+
+/// How a VM comes to compiled code, and what it keeps between runs so that it need not be made again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Compiled modules in memory. Default 64 MiB.
+    pub modules: CacheLimits,
+    /// Instances that wait for the next call. Default 64, with 16 MiB.
+    pub instances: WarmLimits,
+    /// Compiled modules on disk, shared by all VMs that use the same folder. Default none.
+    pub disk: Option<DiskLimits>,
+    /// How far code that was never seen is interpreted while it is compiled. Default none: it waits for the compiler.
+    pub interpreter: Option<QuickLimits>,
 }
 
 impl From<&Arguments> for VmParameters {
@@ -88,7 +102,7 @@ impl From<&Arguments> for VmParameters {
             gas_schedule: arguments.gas_schedule.clone(),
             protocol_builtin_functions: names.map(|name| name.key.clone()).collect(),
             protected_key_prefix: prefix.cloned().unwrap_or_default(),
-            interpreter_tier: None,
+            engine: EngineSettings::default(),
         }
     }
 }
@@ -103,8 +117,9 @@ impl Vm {
     ///
     /// [`VmError::Construction`]: the gas schedule lacks a cost, or there is no protected prefix.
     pub fn new(parameters: VmParameters, hook: Box<dyn BlockchainHook>) -> Result<Vm, VmError> {
-        let compiler = WasmerEngine::default();
-        let engine: Box<dyn Engine<Host>> = match parameters.interpreter_tier {
+        let settings = &parameters.engine;
+        let compiler = WasmerEngine::with_disk(settings.instances, settings.disk.clone());
+        let engine: Box<dyn Engine<Host>> = match settings.interpreter {
             None => Box::new(compiler),
             Some(limits) => {
                 let tiers = TieredEngine::new(Arc::new(compiler), limits);
@@ -141,7 +156,7 @@ impl Vm {
             return Err(VmError::Construction(text.to_owned()));
         }
         let opcode_costs = schedule.WASMOpcodeCost.clone();
-        let limits = CacheLimits::default();
+        let limits = parameters.engine.modules;
         let modules = ModuleCache::new(engine, eei::import_table(), opcode_costs, limits);
         let settings = Settings {
             vm_type: parameters.vm_type,

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::disk::DiskCounters;
 use super::instrument::{InstrumentationError, instrument};
 use super::validation::{InvalidModule, validate};
 use super::{
-    CompiledModule, Engine, HostCalls, ImportTable, InstanceCounters, TierCounters, panic_message,
+    CompiledModule, Engine, HostCalls, ImportTable, InstanceCounters, ModuleIdentity, TierCounters,
+    panic_message,
 };
 use crate::vm::gas::opcode_costs::OpcodeCosts;
 
@@ -59,6 +61,8 @@ pub struct EngineCounters {
     pub instances: InstanceCounters,
     /// The interpreter that comes before compiled code, if there is one.
     pub tiers: TierCounters,
+    /// The modules on disk.
+    pub disk: DiskCounters,
 }
 
 /// SHA-256 of the code.
@@ -77,6 +81,8 @@ pub struct ModuleCache<H> {
     engine: Box<dyn Engine<H>>,
     import_table: ImportTable,
     costs: OpcodeCosts,
+    /// Hash of the import table and the costs.
+    rules_hash: [u8; 32],
     limits: CacheLimits,
     entries: BTreeMap<CodeHash, Entry<H>>,
     /// The same entries by their last use, oldest first.
@@ -97,6 +103,7 @@ impl<H: HostCalls> ModuleCache<H> {
         Self {
             engine,
             import_table,
+            rules_hash: rules_hash(import_table, &costs),
             costs,
             limits,
             entries: BTreeMap::new(),
@@ -107,7 +114,7 @@ impl<H: HostCalls> ModuleCache<H> {
         }
     }
 
-    /// The compiled module of `code`: from the cache, or validated, instrumented, compiled and kept.
+    /// The compiled module of `code`: from the cache, from the disk, or validated, instrumented, compiled and kept.
     pub fn compile(&mut self, code: &[u8]) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
         let hash: CodeHash = Sha256::digest(code).into();
         self.uses += 1;
@@ -123,7 +130,7 @@ impl<H: HostCalls> ModuleCache<H> {
             return Ok(module);
         }
         self.counters.misses += 1;
-        let module = self.compile_uncached(code)?;
+        let module = self.load_or_compile(code, hash)?;
         self.keep(hash, &module);
         tracing::debug!(
             target: "arwen/engine",
@@ -131,7 +138,7 @@ impl<H: HostCalls> ModuleCache<H> {
             moduleBytes = module.memory_bytes(),
             cacheBytes = self.memory_bytes,
             counters = ?self.counters(),
-            "compiled"
+            "module"
         );
         Ok(module)
     }
@@ -146,17 +153,28 @@ impl<H: HostCalls> ModuleCache<H> {
         EngineCounters {
             instances: self.engine.instance_counters(),
             tiers: self.engine.tier_counters(),
+            disk: self.engine.disk_counters(),
             ..self.counters
         }
     }
 
-    fn compile_uncached(
+    fn load_or_compile(
         &self,
         code: &[u8],
+        code_hash: CodeHash,
     ) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
+        let identity = ModuleIdentity {
+            code_hash,
+            rules_hash: self.rules_hash,
+        };
         let compiled = catch_unwind(AssertUnwindSafe(|| {
+            // What was compiled once was valid.
+            if let Some(module) = self.engine.load(&identity, self.import_table) {
+                return Ok(module);
+            }
             let validated = validate(code, self.import_table)?;
-            let instrumented = instrument(&validated, self.import_table, &self.costs)?;
+            let mut instrumented = instrument(&validated, self.import_table, &self.costs)?;
+            instrumented.identity = Some(identity);
             self.engine
                 .compile(&instrumented)
                 .map_err(CompilationError::Engine)
@@ -194,6 +212,11 @@ impl<H: HostCalls> ModuleCache<H> {
         self.memory_bytes -= oldest.map_or(0, |entry| entry.memory_bytes);
         self.counters.evictions += 1;
     }
+}
+
+/// What a contract is instrumented and validated by, besides the build.
+fn rules_hash(import_table: ImportTable, costs: &OpcodeCosts) -> [u8; 32] {
+    Sha256::digest(format!("{import_table:?} {costs:?}")).into()
 }
 
 #[cfg(test)]

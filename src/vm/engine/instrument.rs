@@ -17,7 +17,7 @@ use wasmparser::{BinaryReader, SectionLimited};
 
 use self::body::CountingGlobals;
 use super::validation::ValidatedModule;
-use super::{ExportedFunction, ImportTable};
+use super::{ExportedFunction, ImportTable, ModuleIdentity};
 use crate::vm::gas::opcode_costs::OpcodeCosts;
 
 /// The stack slots of an instance: 8 MiB of values, as much stack as the reference has. Each active call takes
@@ -51,6 +51,8 @@ pub struct HiddenExports {
 pub struct InstrumentedModule {
     /// The wasm.
     pub bytes: Vec<u8>,
+    /// Under what the engine may keep the compiled module outside of the process, if it may.
+    pub identity: Option<ModuleIdentity>,
     /// The functions that can be imported.
     pub import_table: ImportTable,
     /// What is imported, in order, as indices of `import_table`.
@@ -110,6 +112,7 @@ pub fn instrument(
     }
     Ok(InstrumentedModule {
         bytes: rewritten.finish(),
+        identity: None,
         import_table,
         imports: module.imports.clone(),
         exported_functions: module.exported_functions(),

@@ -48,6 +48,7 @@ macro_rules! instance_access_through_access {
 }
 
 pub mod cache;
+pub mod disk;
 pub mod instrument;
 pub mod tiers;
 pub mod validation;
@@ -197,6 +198,15 @@ pub enum InstantiationError {
     Abandoned,
 }
 
+/// What a compiled module depends on besides the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModuleIdentity {
+    /// SHA-256 of the contract's code.
+    pub code_hash: [u8; 32],
+    /// Hash of the import table and the opcode costs.
+    pub rules_hash: [u8; 32],
+}
+
 /// Compiles modules.
 pub trait Engine<H: HostCalls>: Send + Sync {
     /// Compiles an instrumented module. The text of the error is for people.
@@ -204,6 +214,20 @@ pub trait Engine<H: HostCalls>: Send + Sync {
         &self,
         module: &instrument::InstrumentedModule,
     ) -> Result<std::sync::Arc<dyn CompiledModule<H>>, String>;
+
+    /// The module that was compiled under this identity before, if the engine has kept it outside of the process.
+    fn load(
+        &self,
+        _: &ModuleIdentity,
+        _: ImportTable,
+    ) -> Option<std::sync::Arc<dyn CompiledModule<H>>> {
+        None
+    }
+
+    /// What has become of the modules outside of the process so far.
+    fn disk_counters(&self) -> disk::DiskCounters {
+        disk::DiskCounters::default()
+    }
 
     /// What has become of the instances of its modules so far.
     fn instance_counters(&self) -> InstanceCounters;

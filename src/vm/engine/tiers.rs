@@ -20,11 +20,12 @@ use std::{io, thread};
 use wasmparser::{FunctionBody, Parser, Payload};
 
 use super::cache::CompilationError;
+use super::disk::DiskCounters;
 use super::instrument::InstrumentedModule;
 use super::wasmi_engine::{RunFuel, WasmiEngine};
 use super::{
-    CompiledModule, Engine, ExportedFunction, HostCalls, Instance, InstanceCounters,
-    InstantiationError, TierCounters, panic_message,
+    CompiledModule, Engine, ExportedFunction, HostCalls, ImportTable, Instance, InstanceCounters,
+    InstantiationError, ModuleIdentity, TierCounters, panic_message,
 };
 
 /// A module with a longer function, once it is instrumented, is compiled before anything of it runs. Cranelift refuses very
@@ -132,6 +133,18 @@ impl<H: HostCalls> Engine<H> for TieredEngine<H> {
 
     fn instance_counters(&self) -> InstanceCounters {
         self.hot.instance_counters()
+    }
+
+    fn load(
+        &self,
+        identity: &ModuleIdentity,
+        table: ImportTable,
+    ) -> Option<Arc<dyn CompiledModule<H>>> {
+        self.hot.load(identity, table)
+    }
+
+    fn disk_counters(&self) -> DiskCounters {
+        self.hot.disk_counters()
     }
 
     fn begin_run(&self) -> bool {

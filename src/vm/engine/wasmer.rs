@@ -13,17 +13,18 @@ pub mod warm;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::wasmer::sys::{Cranelift, CraneliftOptLevel, EngineBuilder, vm};
+use ::wasmer::sys::{Cranelift, CraneliftOptLevel, EngineBuilder, Target, vm};
 use ::wasmer::{Engine as CodeEngine, Module};
 
 use self::instance::WasmerInstance;
 use self::lease::{Lease, LeaseOrigin};
 use self::unchecked::Artifact;
 use self::warm::{WarmInstances, WarmLimits};
+use super::disk::{ArtifactStore, DiskCounters, DiskLimits, StoredModule};
 use super::instrument::InstrumentedModule;
 use super::{
-    CompiledModule, Engine, ExportedFunction, HostCalls, Instance, InstanceCounters,
-    InstantiationError,
+    CompiledModule, Engine, ExportedFunction, HostCalls, ImportTable, Instance, InstanceCounters,
+    InstantiationError, ModuleIdentity,
 };
 
 /// Native stack of each instance that runs; the most that wasmer allows. Measured: the slots of
@@ -35,8 +36,11 @@ pub const NATIVE_STACK_BYTES: usize = 100 * 1024 * 1024;
 /// What a module takes besides its artifact and its machine code, which is about a third of the artifact.
 const MODULE_BYTES: usize = 16 * 1024;
 
+const OPTIMISATION: CraneliftOptLevel = CraneliftOptLevel::Speed;
+
 /// Compiles with Cranelift, optimising for speed.
 pub struct WasmerEngine<H: HostCalls> {
+    store: Option<ArtifactStore>,
     warm: Arc<WarmInstances<H>>,
     modules: AtomicU64,
 }
@@ -46,9 +50,43 @@ impl<H: HostCalls> WasmerEngine<H> {
     pub fn new(limits: WarmLimits) -> Self {
         vm::set_stack_size(NATIVE_STACK_BYTES);
         Self {
+            store: None,
             warm: Arc::new(WarmInstances::new(limits)),
             modules: AtomicU64::new(0),
         }
+    }
+
+    /// Likewise, with compiled modules kept on disk. If that can't be, it is logged, and the engine does without.
+    pub fn with_disk(limits: WarmLimits, disk: Option<DiskLimits>) -> Self {
+        let store = disk.and_then(|disk| {
+            let store = ArtifactStore::open(disk, &compiler_name());
+            let report = |error: &_| {
+                tracing::warn!(target: "arwen/engine", %error, "compiled modules are not kept on disk");
+            };
+            store.inspect_err(report).ok()
+        });
+        Self {
+            store,
+            ..Self::new(limits)
+        }
+    }
+
+    fn ready(
+        &self,
+        artifact: Artifact,
+        description: InstrumentedModule,
+    ) -> Result<Arc<dyn CompiledModule<H>>, String> {
+        // Several times as much as the artifact: what compiling leaves behind is not kept.
+        let memory_bytes = artifact.bytes().len() + artifact.bytes().len() / 3 + MODULE_BYTES;
+        let (engine, code) = artifact.load()?;
+        let id = self.modules.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::new(WasmerModule {
+            engine,
+            code,
+            memory_bytes,
+            description: Arc::new(description),
+            origin: Arc::new(LeaseOrigin::new(id, Arc::clone(&self.warm))),
+        }))
     }
 
     /// How many instances wait.
@@ -67,21 +105,34 @@ impl<H: HostCalls> Default for WasmerEngine<H> {
 impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
     fn compile(&self, module: &InstrumentedModule) -> Result<Arc<dyn CompiledModule<H>>, String> {
         let artifact = compile_to_artifact(module)?;
-        // Several times as much as the artifact: what compiling leaves behind is not kept.
-        let memory_bytes = artifact.len() + artifact.len() / 3 + MODULE_BYTES;
-        let (engine, code) = artifact.load()?;
         let description = InstrumentedModule {
             bytes: Vec::new(),
+            identity: None,
             ..module.clone()
         };
-        let id = self.modules.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(WasmerModule {
-            engine,
-            code,
-            memory_bytes,
-            description: Arc::new(description),
-            origin: Arc::new(LeaseOrigin::new(id, Arc::clone(&self.warm))),
-        }))
+        if let (Some(store), Some(identity)) = (&self.store, module.identity) {
+            let module = StoredModule {
+                artifact: artifact.bytes().clone(),
+                description: description.clone(),
+            };
+            store.store(identity, module);
+        }
+        self.ready(artifact, description)
+    }
+
+    fn load(
+        &self,
+        identity: &ModuleIdentity,
+        table: ImportTable,
+    ) -> Option<Arc<dyn CompiledModule<H>>> {
+        self.store.as_ref()?.load(identity, table, |module| {
+            self.ready(Artifact::from_store(module.artifact), module.description)
+        })
+    }
+
+    fn disk_counters(&self) -> DiskCounters {
+        let counters = self.store.as_ref().map(ArtifactStore::counters);
+        counters.unwrap_or_default()
     }
 
     fn instance_counters(&self) -> InstanceCounters {
@@ -93,10 +144,22 @@ impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
 /// was loaded from an artifact takes a tenth of the memory of one that was compiled.
 fn compile_to_artifact(module: &InstrumentedModule) -> Result<Artifact, String> {
     let mut compiler = Cranelift::new();
-    compiler.opt_level(CraneliftOptLevel::Speed);
+    compiler.opt_level(OPTIMISATION);
     let engine: CodeEngine = EngineBuilder::new(compiler).engine().into();
     let code = Module::new(&engine, &module.bytes).map_err(|error| error.to_string())?;
     Artifact::of(&code)
+}
+
+/// Names all that machine code depends on besides the module.
+fn compiler_name() -> String {
+    let target = Target::default();
+    format!(
+        "{} {} {} {:?} {OPTIMISATION:?}",
+        env!("CARGO_PKG_VERSION"),
+        env!("ARWEN_ENGINE_BUILD"),
+        target.triple(),
+        target.cpu_features(),
+    )
 }
 
 /// Compiled code.

@@ -1,6 +1,7 @@
 //! The real binary over real pipes: contracts through the driver, and bad nodes with frames made by hand.
 
 mod contracts;
+mod disk_cache;
 mod formats;
 mod known_code;
 mod node;

@@ -1,6 +1,6 @@
 //! A node for the tests: a world in memory, the driver, and the real child.
 
-use arwen::driver::{Driver, DriverConfig};
+use arwen::driver::{DiskCache, Driver, DriverConfig};
 use arwen::messages::*;
 use arwen::scenario::{Account, NewAddress, SharedWorld};
 use bytes::Bytes;
@@ -26,6 +26,7 @@ pub fn config() -> DriverConfig {
     let mut config = DriverConfig::new(arguments());
     config.binary = Some(env!("CARGO_BIN_EXE_arwen").into());
     config.max_loop_time = Duration::from_secs(20);
+    config.disk_cache = DiskCache::Off;
     config
 }
 

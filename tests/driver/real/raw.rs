@@ -50,6 +50,7 @@ impl Raw {
         let child = Command::new("/bin/sh")
             .args(["-c", script, env!("CARGO_BIN_EXE_arwen")])
             .current_dir(folder.path())
+            .env("ARWEN_MODULE_CACHE", "")
             .stderr(Stdio::piped())
             .spawn()
             .expect("there is a shell");

@@ -9,7 +9,7 @@ use region::Protection;
 use super::instance::WasmerInstance;
 use crate::vm::engine::HostCalls;
 
-/// Machine code and what belongs to it, as bytes; wasmer made them.
+/// Machine code and what belongs to it, as bytes; this version of wasmer made them for this processor.
 pub(super) struct Artifact(Bytes);
 
 impl Artifact {
@@ -19,18 +19,25 @@ impl Artifact {
         Ok(Self(bytes))
     }
 
+    /// An artifact from the disk. The store has made sure that these are the bytes of [`Artifact::bytes`] that this user
+    /// has written, with this build and on a processor like this one.
+    pub(super) fn from_store(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
     /// Loads the module, into an engine of its own.
     pub(super) fn load(self) -> Result<(CodeEngine, Module), String> {
         let engine: CodeEngine = EngineBuilder::headless().engine().into();
-        // SAFETY: the bytes are what this version of wasmer has made on this machine.
+        // SAFETY: the bytes are what this version of wasmer has made for this machine: in this process, or in one whose files the
+        // store trusts.
         #[expect(unsafe_code, reason = "loads machine code")]
         let code = unsafe { Module::deserialize(&engine, self.0) };
         Ok((engine, code.map_err(|error| error.to_string())?))
-    }
-
-    /// Length of the bytes.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
     }
 }
 
