@@ -4,6 +4,7 @@
 use super::host_calls::{
     CONTRACTS, HostCall, HostCallGenerator, LARGEST_SHIFT, MAXIMUM_PARAMETERS, data,
 };
+use super::node_state::{NODE_STATE_BYTES, NodeState};
 use super::outcome::Outcome;
 use crate::messages::{ContractCreateInput, GasSectionEntry, VmInput, VmOutput};
 use crate::vm::VmError;
@@ -30,6 +31,9 @@ const LARGEST_PRODUCT_BYTES: usize = 4096;
 /// The functions of the contract, each with the offset and the length of its name in [`data`]: the storage key of what
 /// it calls.
 const PROGRAMS: [(&str, usize, usize); 3] = [("f", 192, 1), ("callBack", 200, 8), ("init", 216, 4)];
+
+/// Where the promises of the transaction are stored: its hash and a suffix (spec host.md 5.4).
+const STORED_PROMISES_KEY: &[u8] = b"originalasyncCalls";
 
 /// Below this no argument reaches a program, wherever a result is written.
 const TAME_ARGUMENTS: std::ops::RangeInclusive<i64> = 0..=30_000;
@@ -168,12 +172,16 @@ struct Run {
     gas: u64,
     value: u64,
     builtin_answer: Option<Option<VmOutput>>,
+    node: NodeState,
     /// Account, storage key, calls.
     programs: Vec<(&'static str, &'static str, Vec<HostCall>)>,
 }
 
 impl Run {
-    fn new(bytes: &mut Unstructured<'_>, generator: &HostCallGenerator) -> Result<Run> {
+    fn new(data: &[u8], generator: &HostCallGenerator) -> Result<Run> {
+        let (calls, node) = data.split_at(data.len().saturating_sub(NODE_STATE_BYTES));
+        let node = NodeState::new(&mut Unstructured::new(node))?;
+        let bytes = &mut Unstructured::new(calls);
         let entry = match bytes.int_in_range(0..=11)? {
             0..=6 => Entry::Call("f"),
             7 | 8 => Entry::Call("callBack"),
@@ -191,6 +199,8 @@ impl Run {
             return_data: vec!["built in".into()],
             gas_remaining: 400,
             return_code: bytes.int_in_range(0..=1)? * 4,
+            output_accounts: node.builtin_accounts.clone(),
+            gas_refund: node.gas_refund.clone(),
             ..VmOutput::default()
         };
         let answers = [Some(Some(answer)), Some(None), None];
@@ -219,6 +229,7 @@ impl Run {
             gas,
             value,
             builtin_answer,
+            node,
             programs,
         })
     }
@@ -240,11 +251,16 @@ impl Run {
 
     fn run(&self, bench: &mut Bench, code: &Bytes) -> Outcome {
         self.set_up(bench, code);
+        let long: &[u8] = if self.node.has_calldata {
+            &[0x80; 32]
+        } else {
+            &[0x80; 40]
+        };
         let input = VmInput {
             call_value: Some(self.value.into()),
             gas_provided: self.gas,
             call_type: self.call_type,
-            ..input(&[b"first", &[0x80; 40], b""])
+            ..input(&[b"first", long, b""])
         };
         let result = match self.entry {
             Entry::Call(function) => bench.call_with("self", function, input),
@@ -276,6 +292,12 @@ impl Run {
         *world = World {
             builtin_answer: self.builtin_answer.clone(),
             other_shard: vec![address("nobody")],
+            breaks_at: self.node.breaks_at,
+            refuses: self
+                .node
+                .refuses
+                .clone()
+                .map(|account| (account, "not told")),
             ..World::default()
         };
         world.put_account("caller", 1000);
@@ -285,6 +307,10 @@ impl Run {
         for (account, key, calls) in &self.programs {
             let place = (address(account), Bytes::from_static(key.as_bytes()));
             world.storage.insert(place, program(calls));
+        }
+        if let Some(promises) = &self.node.stored_promises {
+            let place = (address("self"), Bytes::from_static(STORED_PROMISES_KEY));
+            world.storage.insert(place, promises.clone());
         }
     }
 }
@@ -297,7 +323,7 @@ pub fn host_functions(data: &[u8]) {
             dispatcher,
             generator,
         } = machines;
-        let run = Run::new(&mut Unstructured::new(data), generator).expect("any bytes are numbers");
+        let run = Run::new(data, generator).expect("any bytes are numbers");
         let outcome = run.run(interpreted, dispatcher);
         outcome.check(run.gas, run.is_tame());
         assert_eq!(

@@ -5,6 +5,7 @@
 mod admission;
 pub(super) mod host_calls;
 mod host_functions;
+mod node_state;
 pub(super) mod outcome;
 mod wasm_modules;
 
