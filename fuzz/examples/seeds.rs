@@ -171,7 +171,7 @@ fn rarely_reached() {
     seed("frame_decoder", "torn-log-header", &[&[1, 5, 0]]);
     let number = format!(
         r#"{{"Account":{{"Balance":-{}}}}}"#,
-        "1234567890".repeat(140)
+        "1234567890".repeat(250)
     );
     let kind = [MessageKind::BlockchainGetUserAccountResponse.wire() as u8];
     seed("json_messages", "long-number", &[&kind, number.as_bytes()]);
@@ -179,6 +179,20 @@ fn rarely_reached() {
         "codec_agreement",
         "long-number",
         &[&kind, &[0], number.as_bytes()],
+    );
+    // Arrays in an unknown field, deeper than Go reads.
+    let deep = format!("{{\"x\":{}", "[".repeat(10_001));
+    seed("json_messages", "deep", &[&kind, deep.as_bytes()]);
+    seed("protobuf_messages", "another-kind", &[&[4, 0x10, 5]]);
+    seed("protobuf_messages", "torn-number", &[&[4, 0x10]]);
+    // A thousand patterns; a logger's last one wins.
+    let patterns = (0..2000)
+        .map(|number| format!("{number}:INFO"))
+        .collect::<Vec<_>>();
+    seed(
+        "log_lines",
+        "many-patterns",
+        &[&[3], patterns.join(",").as_bytes()],
     );
     let whole = r#"{"name":"n","comment":"c","steps":[
         {"step":"setState","comment":"c","accounts":{"''a":{"nonce":"1","balance":"2","storage":{"''k":"''v"},"code":""}},

@@ -2,7 +2,16 @@
 
 use crate::frame::{Decoder, Header};
 use crate::logs::{Level, line, profile};
-use crate::messages::Format;
+use crate::messages::{Format, LogLine};
+
+/// The levels of events, and those of the lines made of them.
+const TRACED: [(tracing::Level, Level); 5] = [
+    (tracing::Level::TRACE, Level::Trace),
+    (tracing::Level::DEBUG, Level::Debug),
+    (tracing::Level::INFO, Level::Info),
+    (tracing::Level::WARN, Level::Warn),
+    (tracing::Level::ERROR, Level::Error),
+];
 
 /// The first byte chooses what the others are.
 pub fn log_lines(data: &[u8]) {
@@ -29,6 +38,33 @@ fn log_line(format: Format, payload: &[u8]) {
         assert_eq!(line::decode(format, &cut(&frame)), Ok(read.clone()));
     }
     assert!(line::text_bytes(&read) <= 3 * payload.len());
+    let level = u8::try_from(read.log_level).ok().and_then(Level::from_wire);
+    if let Some(level) = level {
+        made(level, read);
+    }
+}
+
+/// A line made of the parts of another is that line, but for the correlation, which nobody sets. Its level keeps its
+/// number, and the name that profiles call it by.
+fn made(level: Level, read: LogLine) {
+    let made = line::line(
+        level,
+        &read.logger_name,
+        read.message.clone(),
+        read.args.clone(),
+        read.timestamp,
+    );
+    let correlation = made.correlation.clone();
+    assert_eq!(
+        made,
+        LogLine {
+            correlation,
+            ..read
+        }
+    );
+    assert_eq!(Level::from_wire(level.wire()), Some(level));
+    let named = format!("*:{level}").parse::<profile::LevelPatterns>();
+    assert!(named.is_ok(), "{named:?}");
 }
 
 /// Likewise a profile, whose levels then can be found.
@@ -77,6 +113,11 @@ fn levels(text: &[u8]) {
         let level = found.map(|(_, level)| *level);
         assert_eq!(Some(levels.of(logger)), level, "{logger:?} by {text:?}");
         assert!(levels.lowest() <= levels.of(logger));
+        for (traced, line) in TRACED {
+            assert_eq!(Level::from(traced), line);
+            let is_high = level.is_some_and(|level| level as u8 <= line as u8);
+            assert_eq!(levels.of(logger).lets_pass(line), is_high);
+        }
     }
 }
 

@@ -195,16 +195,7 @@ impl Run {
             2 => bytes.int_in_range(0..=30_000)?,
             _ => bytes.int_in_range(0..=250_000)?,
         };
-        let answer = VmOutput {
-            return_data: vec!["built in".into()],
-            gas_remaining: 400,
-            return_code: bytes.int_in_range(0..=1)? * 4,
-            output_accounts: node.builtin_accounts.clone(),
-            gas_refund: node.gas_refund.clone(),
-            ..VmOutput::default()
-        };
-        let answers = [Some(Some(answer)), Some(None), None];
-        let builtin_answer = bytes.choose(&answers)?.clone();
+        let builtin_answer = builtin_answer(bytes, &node)?;
         let value = *bytes.choose(&[0, 3, 1 << 40, u64::MAX])?;
         let mut programs = Vec::new();
         // The calls of the function that is run come first, because most inputs are short.
@@ -313,6 +304,23 @@ impl Run {
             world.storage.insert(place, promises.clone());
         }
     }
+}
+
+/// What the built-in function answers: an output, nothing, or a refusal.
+fn builtin_answer(
+    bytes: &mut Unstructured<'_>,
+    node: &NodeState,
+) -> Result<Option<Option<VmOutput>>> {
+    let answer = VmOutput {
+        return_data: vec!["built in".into()],
+        gas_remaining: 400,
+        return_code: bytes.int_in_range(0..=1)? * 4,
+        output_accounts: node.builtin_accounts.clone(),
+        gas_refund: node.gas_refund.clone(),
+        ..VmOutput::default()
+    };
+    let answers = [Some(Some(answer)), Some(None), None];
+    bytes.choose(&answers).cloned()
 }
 
 /// Runs what the bytes say on both engines, and now and then a second time on one. All outcomes must be equal.
