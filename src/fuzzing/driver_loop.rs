@@ -110,15 +110,10 @@ impl Outcome {
 
     /// What the child hears of it.
     fn reply(self, number: u8) -> (Message, &'static str) {
-        let nothing = || {
-            let kind = hook_calls::response(number, 0).kind();
-            let decoded = codec::decode(Format::Protobuf, kind, bytes::Bytes::new());
-            decoded.expect("a message of zeros").1
-        };
         match self {
             Outcome::Answer(value) => (hook_calls::response(number, value), ""),
-            Outcome::Refusal => (nothing(), "no such thing"),
-            Outcome::WordlessRefusal | Outcome::Fatal => (nothing(), "hook refused"),
+            Outcome::Refusal => (nothing(number), "no such thing"),
+            Outcome::WordlessRefusal | Outcome::Fatal => (nothing(number), "hook refused"),
         }
     }
 }
@@ -313,15 +308,19 @@ impl Plan {
         if broken {
             return Some(End::NotReceived);
         }
-        self.calls.push_back(ExpectedCall {
-            number: call.number,
-            asked: call.asked,
-            answer: call.outcome.result(),
-        });
-        if matches!(call.outcome, Outcome::Fatal) {
-            return Some(End::HookFailed);
-        }
-        let (message, error_message) = call.outcome.reply(call.number);
+        let (message, error_message) = if lacks_input(call.number, call.asked) {
+            (nothing(call.number), "missing call input")
+        } else {
+            self.calls.push_back(ExpectedCall {
+                number: call.number,
+                asked: call.asked,
+                answer: call.outcome.result(),
+            });
+            if matches!(call.outcome, Outcome::Fatal) {
+                return Some(End::HookFailed);
+            }
+            call.outcome.reply(call.number)
+        };
         self.turns.push_back(Turn::Hear {
             message,
             error_message,
@@ -364,9 +363,27 @@ impl End {
     }
 }
 
+/// The answer to a hook call, with nothing in it.
+fn nothing(number: u8) -> Message {
+    let kind = hook_calls::response(number, 0).kind();
+    let decoded = codec::decode(Format::Protobuf, kind, bytes::Bytes::new());
+    decoded.expect("a message of zeros").1
+}
+
+/// Whether the child asks for a built-in function without saying what it is called with, which the hook can't be asked.
+fn lacks_input(number: u8, asked: u8) -> bool {
+    let request = hook_calls::request(number, asked);
+    asked == 0 && matches!(request, Message::BlockchainProcessBuiltinFunctionRequest(_))
+}
+
 /// What a child asks. Some children know the code of the account already.
 fn child_request(number: u8, asked: u8) -> Message {
     let mut message = hook_calls::request(number, asked);
+    if let Message::BlockchainProcessBuiltinFunctionRequest(request) = &mut message
+        && lacks_input(number, asked)
+    {
+        request.call_input = None;
+    }
     if let Message::BlockchainGetUserAccountRequest(request) = &mut message
         && asked % 2 == 1
     {
