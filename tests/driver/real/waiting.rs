@@ -1,7 +1,9 @@
 //! How the two sides wait for each other changes the speed, and nothing else.
 
 use super::node::{Node, call_input, config};
+use crate::end_child;
 use arwen::driver::{DriverConfig, Fault};
+use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
 
 const COUNTER: &str = include_str!("../../contracts/counter.wat");
@@ -15,7 +17,7 @@ fn spinning() -> DriverConfig {
     config
 }
 
-/// What the main thread of this process does: R it runs, S it sleeps, Z it has ended.
+/// What the main thread of this process does: R it runs, S it sleeps.
 fn state(process: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("it is not reaped");
     let state = stat
@@ -73,15 +75,7 @@ fn spinning_ends_with_the_time_budget_and_with_the_child() {
 
     let mut node = Node::with_contract(spinning(), COUNTER);
     increments(&mut node);
-    let child = node.driver.child_id().expect("it runs");
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(child as i32),
-        nix::sys::signal::Signal::SIGKILL,
-    )
-    .expect("it runs");
-    while state(child) != 'Z' {
-        std::thread::yield_now();
-    }
+    end_child(&node.driver, Signal::SIGKILL);
     // The next request finds out, and starts another.
     assert_eq!(node.call("increment").return_data, [&[4][..]]);
 }
