@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How much longer than its budget a request may take.
 pub const OVERSHOOT: Duration = Duration::from_millis(100);
@@ -188,6 +188,19 @@ pub fn holdings() -> Holdings {
         descriptors: count("/proc/self/fd"),
         threads: count("/proc/self/task"),
         children: children(),
+    }
+}
+
+/// What the process holds as soon as that is `expected`, or else after two seconds: a thread that was joined can be seen for
+/// a moment longer.
+pub fn holdings_like(expected: &Holdings) -> Holdings {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    loop {
+        let found = holdings();
+        if found == *expected || Instant::now() > deadline {
+            return found;
+        }
+        std::thread::yield_now();
     }
 }
 

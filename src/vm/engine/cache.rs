@@ -33,10 +33,10 @@ pub enum CompilationError {
     Panic(String),
 }
 
-/// How much a [`ModuleCache`] keeps.
+/// How many compiled modules are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheLimits {
-    /// Sum of the bytes that the modules take, by [`CompiledModule::memory_bytes`].
+    /// Sum of the bytes that the modules take, machine code and tables.
     pub memory_bytes: usize,
 }
 
