@@ -333,7 +333,7 @@ pub fn host_functions(data: &[u8]) {
         } = machines;
         let run = Run::new(data, generator).expect("any bytes are numbers");
         let outcome = run.run(interpreted, dispatcher);
-        outcome.check(run.gas, run.is_tame());
+        outcome.check(run.gas, run.is_tame(), run.node.breaks_at.is_some());
         assert_eq!(
             run.run(compiled, dispatcher),
             outcome,

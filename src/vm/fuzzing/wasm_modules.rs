@@ -246,7 +246,7 @@ fn run(bench: &mut Bench, code: &[u8], gas: u64) -> Vec<Outcome> {
         outcomes.push(Outcome::new(bench, called));
     }
     for outcome in &outcomes {
-        outcome.check(gas, false);
+        outcome.check(gas, false, false);
     }
     outcomes
 }
