@@ -25,7 +25,7 @@ pub struct DriverConfig {
     /// `ARWEN_PATH` names, or the file `arwen` beside the running program; the first that is there and no directory. A
     /// path that is given is taken or refused: nothing else is looked for.
     pub binary: Option<PathBuf>,
-    /// Which lines the child logs. Default `*:INFO`.
+    /// Which lines the child logs, from its first request on. Default `*:INFO`.
     pub log_profile: LogProfile,
     /// The format of messages and log lines. Default JSON, or protobuf with the feature `protobuf`; without the feature,
     /// protobuf is refused at the start.

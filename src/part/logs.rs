@@ -3,7 +3,7 @@
 use crate::frame::{Decoder, Header};
 use crate::logs::{LogLayer, Logs, line, profile};
 use crate::messages::Format;
-use crate::transport::{read_some, write_all};
+use crate::transport::{has_input, read_some, write_all};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -25,12 +25,14 @@ pub struct LogsHandle {
     logs: Arc<Logs>,
     format: Arc<OnceLock<Format>>,
     writer: Option<thread::Thread>,
+    /// Until [`LogsHandle::begin`].
+    profiles: Option<ProfileReader>,
 }
 
 /// Makes every `tracing` event of the process a log line on the log pipe, with the levels that come on the profile pipe.
 ///
-/// Both pipes may be missing. Lines wait until [`LogsHandle::set_format`] says how they are written. Two threads are
-/// started: whatever must happen before the process has a second thread comes first.
+/// Both pipes may be missing. Lines wait until [`LogsHandle::begin`] says how they are written. A thread is started:
+/// whatever must happen before the process has a second one comes first.
 pub fn start(profile_pipe: Option<OwnedFd>, log_pipe: Option<OwnedFd>) -> LogsHandle {
     attach(profile_pipe, log_pipe, |layer| {
         // It fails when there is one already; then that one gets the events, and ours none.
@@ -38,8 +40,7 @@ pub fn start(profile_pipe: Option<OwnedFd>, log_pipe: Option<OwnedFd>) -> LogsHa
     })
 }
 
-/// Starts the threads; nothing is written unless the layer gets events. It is installed first: the node may have sent a
-/// profile already, whose thread says so at once.
+/// Nothing is written unless the layer gets events.
 fn attach(
     profile_pipe: Option<OwnedFd>,
     log_pipe: Option<OwnedFd>,
@@ -55,20 +56,30 @@ fn attach(
     if writer.is_none() {
         logs.close();
     }
-    if let Some(pipe) = profile_pipe {
-        let logs = logs.clone();
-        spawn("log-profiles", move || read_profiles(&pipe, &logs));
-    }
+    let profiles = profile_pipe.map(|pipe| ProfileReader {
+        pipe,
+        decoder: Decoder::new(Header::Log, profile::PROFILE_LIMIT_BYTES),
+        logs: logs.clone(),
+    });
     LogsHandle {
         logs,
         format,
         writer,
+        profiles,
     }
 }
 
 impl LogsHandle {
-    /// Says how lines are written, once Initialize has told; a second time has no effect.
-    pub fn set_format(&self, format: Format) {
+    /// Writes the lines in this format, once Initialize has told which; a second time has no effect.
+    ///
+    /// Profiles that the node sent before Initialize are applied at once, so that its first request is logged as they
+    /// say; later ones whenever they come, by a second thread.
+    pub fn begin(&mut self, format: Format) {
+        if let Some(mut profiles) = self.profiles.take()
+            && profiles.apply_waiting().is_some()
+        {
+            spawn("log-profiles", move || profiles.apply_all());
+        }
         if self.format.set(format).is_ok()
             && let Some(writer) = &self.writer
         {
@@ -112,18 +123,39 @@ fn write_lines(pipe: &OwnedFd, logs: &Logs, format: &OnceLock<Format>) {
     }
 }
 
-/// Applies profiles until the pipe ends, or can't be cut into profiles any more. One that can't be read is skipped.
-fn read_profiles(pipe: &OwnedFd, logs: &Logs) {
-    let mut decoder = Decoder::new(Header::Log, profile::PROFILE_LIMIT_BYTES);
-    let mut bytes = [0; READ_BYTES];
-    while let Ok(count @ 1..) = read_some(pipe.as_fd(), &mut bytes, None) {
-        decoder.push(&bytes[..count]);
-        while let Some(frame) = decoder.next() {
-            match frame {
-                Ok(frame) => apply(&frame.payload, logs),
-                Err(_) => return,
-            }
+/// The profiles that come from the node.
+#[derive(Debug)]
+struct ProfileReader {
+    pipe: OwnedFd,
+    decoder: Decoder,
+    logs: Arc<Logs>,
+}
+
+impl ProfileReader {
+    /// Applies what is in the pipe already; none if no more can come.
+    fn apply_waiting(&mut self) -> Option<()> {
+        while has_input(self.pipe.as_fd()) {
+            self.apply_next()?;
         }
+        Some(())
+    }
+
+    fn apply_all(mut self) {
+        while self.apply_next().is_some() {}
+    }
+
+    /// Waits for bytes and applies the profiles that they complete; none at the end of the pipe, and when they can't be
+    /// cut into profiles. A profile that can't be read is skipped.
+    fn apply_next(&mut self) -> Option<()> {
+        let mut bytes = [0; READ_BYTES];
+        match read_some(self.pipe.as_fd(), &mut bytes, None) {
+            Ok(count @ 1..) => self.decoder.push(&bytes[..count]),
+            Ok(0) | Err(_) => return None,
+        }
+        while let Some(frame) = self.decoder.next() {
+            apply(&frame.ok()?.payload, &self.logs);
+        }
+        Some(())
     }
 }
 
@@ -200,11 +232,11 @@ mod tests {
 
     #[test]
     fn lines_wait_for_the_format_and_follow_the_profile() {
-        let (layer, handle, mut node) = child();
+        let (layer, mut handle, mut node) = child();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             info!(target: "arwen/host", "early");
             handle.flush();
-            handle.set_format(Format::Json);
+            handle.begin(Format::Json);
             assert_eq!(node.line().message, "early");
             for (profile, second) in [
                 (
@@ -233,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_profile_pipe_is_read_until_it_is_no_stream_of_profiles() {
-        let (_layer, handle, node) = child();
+        let (_layer, mut handle, node) = child();
         let patterns = |text: &str| {
             let log_level_patterns = text.to_owned();
             let profile = LogProfile {
@@ -244,13 +276,21 @@ mod tests {
             profile::encode(&profile, &mut frame).expect("fits");
             frame.split_off(4)
         };
+        let logs = handle.logs.clone();
         let level_becomes = |level| {
             let deadline = Instant::now() + Duration::from_secs(10);
-            while handle.logs.level_of("arwen/host") != level {
+            while logs.level_of("arwen/host") != level {
                 assert!(Instant::now() < deadline, "never {level}");
                 thread::yield_now();
             }
         };
+        node.send(&patterns("*:TRACE"));
+        handle.begin(Format::Json);
+        // What was sent before is applied already.
+        assert_eq!(
+            handle.logs.level_of("arwen/host"),
+            crate::logs::Level::Trace
+        );
         node.send(b"garbage");
         node.send(&patterns("*:DEBUG"));
         level_becomes(crate::logs::Level::Debug);
@@ -265,8 +305,8 @@ mod tests {
 
     #[test]
     fn a_closed_log_pipe_ends_only_the_writer() {
-        let (layer, handle, node) = child();
-        handle.set_format(Format::Json);
+        let (layer, mut handle, node) = child();
+        handle.begin(Format::Json);
         drop(node);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             let deadline = Instant::now() + Duration::from_secs(10);
@@ -281,11 +321,11 @@ mod tests {
     #[test]
     fn a_child_without_log_pipes_is_silent() {
         let mut layer = None;
-        let handle = attach(None, None, |it| layer = Some(it));
+        let mut handle = attach(None, None, |it| layer = Some(it));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             info!(target: "arwen/host", "nobody reads");
         });
-        handle.set_format(Format::Json);
+        handle.begin(Format::Json);
         handle.flush();
     }
 }

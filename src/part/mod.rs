@@ -123,12 +123,12 @@ impl PartPipes {
 
 /// Runs the child until its end, which is always reported as an error: there is no other way to end it.
 pub fn run(pipes: PartPipes, build: MachineBuilder) -> PartError {
-    let logs = logs::start(pipes.read_log_profile, pipes.log_to_node);
+    let mut logs = logs::start(pipes.read_log_profile, pipes.log_to_node);
     let end = match serve(
         pipes.init,
         pipes.node_to_arwen,
         pipes.arwen_to_node,
-        &logs,
+        &mut logs,
         build,
     ) {
         Ok(end) => PartError::Loop(end),
@@ -142,13 +142,13 @@ fn serve(
     init: OwnedFd,
     node_to_arwen: OwnedFd,
     arwen_to_node: OwnedFd,
-    logs: &LogsHandle,
+    logs: &mut LogsHandle,
     build: MachineBuilder,
 ) -> Result<LoopEnd, PartError> {
     let arguments = receive_arguments(init)?;
     let refuse = |error: UnsupportedMarshalizer| PartError::Arguments(error.to_string());
     let format = Format::from_marshalizer(arguments.messages_marshalizer).map_err(refuse)?;
-    logs.set_format(Format::from_marshalizer(arguments.logs_marshalizer).map_err(refuse)?);
+    logs.begin(Format::from_marshalizer(arguments.logs_marshalizer).map_err(refuse)?);
 
     process::end_with_node(&node_to_arwen);
     let transport = transport(node_to_arwen, arwen_to_node, arguments.spin_microseconds)

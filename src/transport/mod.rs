@@ -6,7 +6,7 @@ pub mod descriptors;
 pub mod memory;
 mod pipes;
 
-pub use pipes::{Pipes, read_some, set_non_blocking, write_all};
+pub use pipes::{Pipes, has_input, read_some, set_non_blocking, write_all};
 
 use std::time::Instant;
 use thiserror::Error;

@@ -41,8 +41,7 @@ impl Pipes {
 
     /// Whether bytes, or the end of the stream, can be received at once.
     pub fn has_input(&self) -> bool {
-        let mut polled = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
-        poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+        has_input(self.input.as_fd())
     }
 }
 
@@ -120,6 +119,12 @@ pub fn read_some(
             Err(errno) => return Err(system(Direction::Receiving, errno)),
         }
     }
+}
+
+/// Whether bytes of a pipe, or its end, can be read at once.
+pub fn has_input(pipe: BorrowedFd<'_>) -> bool {
+    let mut polled = [PollFd::new(pipe, PollFlags::POLLIN)];
+    poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// Makes a pipe non-blocking, so that deadlines hold.
