@@ -133,16 +133,28 @@ impl<'a> Schema<'a> {
         let (own, flattened): (Vec<_>, Vec<_>) =
             message.field.iter().partition(|field| !is_flattened(field));
         let names: Vec<_> = own.iter().map(|field| json_name(field)).collect();
-        let (mut read, mut write) = (String::new(), String::new());
+        let (mut read, mut write, mut in_order) = (String::new(), String::new(), String::new());
         let mut otherwise = "false".to_owned();
         // Flattened fields come first in the recorded frames.
         for field in &flattened {
             let name = field.name();
             writeln!(write, "json::flattened::write(&self.{name}, out);").expect(INFALLIBLE);
+            writeln!(
+                in_order,
+                "json::flattened::read_in_order(&mut self.{name}, input)?;"
+            )
+            .expect(INFALLIBLE);
             otherwise = format!("json::flattened::read_member(&mut self.{name}, name, input)?");
         }
         for (index, field) in own.iter().enumerate() {
             let (name, module) = (field.name(), self.json_module(field));
+            // The member up to its value.
+            let member = format!("\"{}\":", names[index]);
+            writeln!(
+                in_order,
+                "if input.takes_member(b{member:?}) {{ json::{module}::read(&mut self.{name}, input)?; }}"
+            )
+            .expect(INFALLIBLE);
             writeln!(
                 read,
                 "{index} => {{ json::{module}::read(&mut self.{name}, input)?; true }}"
@@ -150,12 +162,11 @@ impl<'a> Schema<'a> {
             .expect(INFALLIBLE);
             let method = match field.number() >= FIRST_EXTENSION {
                 true => "extension",
-                false => "member",
+                false => "field",
             };
             writeln!(
                 write,
-                "out.{method}({:?}, json::{module}::is_zero(&self.{name}), |out| json::{module}::write(&self.{name}, out));",
-                names[index]
+                "out.{method}({member:?}, json::{module}::is_zero(&self.{name}), |out| json::{module}::write(&self.{name}, out));"
             )
             .expect(INFALLIBLE);
         }
@@ -171,6 +182,10 @@ impl<'a> Schema<'a> {
         writeln!(
             out,
             "impl json::JsonObject for {type_name} {{
+                fn read_in_order(&mut self, {unused}input: &mut json::Reader<'_>) -> Result<(), json::JsonError> {{
+                    {in_order}
+                    Ok(())
+                }}
                 fn read_member(&mut self, {unused}name: &[u8], {unused}input: &mut json::Reader<'_>) -> Result<bool, json::JsonError> {{
                     Ok({known})
                 }}
@@ -288,7 +303,14 @@ impl<'a> Schema<'a> {
             .collect();
         let rows: String = sent
             .iter()
-            .map(|(name, rust)| format!("{name}({rust}), {};", self.role(name)))
+            .map(|(name, rust)| {
+                // Those with a message in them are large, and all variants take the room of the largest.
+                let stored = match self.messages[*name].field.iter().any(is_single_message) {
+                    true => "boxed",
+                    false => "plain",
+                };
+                format!("{name}({rust}, {stored}), {};", self.role(name))
+            })
             .collect();
         writeln!(out, "messages! {{ {rows} }}").expect(INFALLIBLE);
         // For what has to do something with every hook request, each in its own way.
@@ -344,6 +366,10 @@ impl<'a> Schema<'a> {
             None => "Role::Control".to_owned(),
         }
     }
+}
+
+fn is_single_message(field: &FieldDescriptorProto) -> bool {
+    field.r#type() == Type::Message && field.label() != Label::Repeated
 }
 
 fn is_hook(kind: &str) -> bool {

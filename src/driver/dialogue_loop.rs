@@ -28,10 +28,11 @@ impl Budget {
         }
     }
 
-    /// Exactly nothing left is expired, too.
-    fn check(&self) -> Result<(), Fault> {
-        if Instant::now() < self.deadline {
-            Ok(())
+    /// The time, unless that is expired: exactly nothing left is, too.
+    fn check(&self) -> Result<Instant, Fault> {
+        let now = Instant::now();
+        if now < self.deadline {
+            Ok(now)
         } else {
             Err(Fault::TimeExpired { budget: self.whole })
         }
@@ -56,11 +57,12 @@ pub(crate) fn run<T: Transport, R: Request>(
         let Received { envelope, message } = messenger
             .receive(Some(budget.deadline))
             .map_err(|error| Fault::receiving(error, budget.whole))?;
-        budget.check()?;
+        let asked = budget.check()?;
         let replier = Replier {
             messenger,
             hook,
             budget: &mut budget,
+            asked,
         };
         match dispatch(replier, message) {
             ControlFlow::Continue(replied) => replied?,
@@ -81,15 +83,16 @@ struct Replier<'a, T> {
     messenger: &'a mut Messenger<T>,
     hook: &'a mut dyn BlockchainHook,
     budget: &'a mut Budget,
+    /// When the call came.
+    asked: Instant,
 }
 
 impl<T: Transport> Answerer for Replier<'_, T> {
     type Output = Result<(), Fault>;
 
     fn answer<R: Answer>(self, request: R) -> Result<(), Fault> {
-        let start = Instant::now();
         let answer = request.answer(self.hook);
-        let took = start.elapsed();
+        let took = self.asked.elapsed();
         trace!(target: "arwenDriver", request = R::KIND.as_str_name(), ?took, "hook call");
         self.budget.deadline += took;
         let (error, response) = match answer {

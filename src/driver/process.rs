@@ -12,7 +12,7 @@ use crate::logs::profile;
 use crate::messages::{Format, Initialize, LogProfile, codec};
 use crate::transport::descriptors::ChildPipe;
 use crate::transport::{Pipes, TransportError, set_non_blocking, write_all};
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
@@ -30,10 +30,6 @@ const GRACE_STEP: Duration = Duration::from_micros(200);
 /// Longest profile, in bytes of its frame: what a pipe takes whole or not at all, so that no frame is torn when the child
 /// does not read. (`PIPE_BUF` on Linux.)
 pub const PROFILE_FRAME_LIMIT_BYTES: usize = 4096;
-
-/// Room in each of the two pipes of messages: the code of a large contract as JSON comes in one go. What Linux lets every
-/// user have; memory is taken for what is in the pipe only.
-const MESSAGE_PIPE_BYTES: i32 = 1 << 20;
 
 /// A running child, or one that has ended and was not yet looked at. Dropping it leaves nothing behind.
 #[derive(Debug)]
@@ -63,10 +59,6 @@ impl PipePairs {
         let (mut parents, mut childs) = (Vec::new(), Vec::new());
         for pipe in ChildPipe::ALL {
             let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-            if let ChildPipe::NodeToArwen | ChildPipe::ArwenToNode = pipe {
-                // Without the room large frames take more than one turn, nothing else.
-                let _ = fcntl(&write, FcntlArg::F_SETPIPE_SZ(MESSAGE_PIPE_BYTES));
-            }
             let (parent, child) = match pipe.is_read_by_arwen() {
                 true => (write, read),
                 false => (read, write),

@@ -27,9 +27,12 @@ pub(super) fn dispatch<A: Answerer>(
 ) -> ControlFlow<Message, A::Output> {
     macro_rules! arms {
         ($($request:ident)*) => {
-            match message {
-                $(Message::$request(request) => ControlFlow::Continue(answerer.answer(request)),)*
-                other => ControlFlow::Break(other),
+            match MessageKind::from_wire(message.kind()) {
+                $(Some(MessageKind::$request) => match $request::from_message(message) {
+                    Ok(request) => ControlFlow::Continue(answerer.answer(request)),
+                    Err(other) => ControlFlow::Break(other),
+                },)*
+                _ => ControlFlow::Break(message),
             }
         };
     }

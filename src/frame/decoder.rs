@@ -1,8 +1,13 @@
 use super::{FrameError, Header};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use std::mem;
 
-/// How much memory a decoder keeps for the next frames when it is empty.
-const KEEP_BYTES: usize = 64 << 10;
+/// Up to this size, in bytes, a payload is copied out of what was received, whose memory serves again. A larger one takes
+/// the memory along.
+const COPIED_BYTES: usize = 4 << 10;
+
+/// How much memory a decoder keeps for the next frames when it is empty, in bytes.
+const KEPT_BYTES: usize = 128 << 10;
 
 /// A frame: the kind (0 for a log frame) and the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +27,10 @@ pub struct Frame {
 pub struct Decoder {
     header: Header,
     limit_bytes: u32,
-    /// Received, not yet part of a returned frame. Starts at a header.
-    buffer: BytesMut,
+    /// What was received.
+    buffer: Vec<u8>,
+    /// Where it was not yet returned as frames: a header begins there.
+    start: usize,
 }
 
 impl Decoder {
@@ -32,12 +39,17 @@ impl Decoder {
         Decoder {
             header,
             limit_bytes,
-            buffer: BytesMut::new(),
+            buffer: Vec::new(),
+            start: 0,
         }
     }
 
     /// Takes in the next bytes of the stream, however few.
     pub fn push(&mut self, bytes: &[u8]) {
+        // What is moved to the front is not more than what was returned since it was moved the last time.
+        if self.start >= self.buffer.len() - self.start {
+            self.buffer.drain(..mem::take(&mut self.start));
+        }
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -56,23 +68,32 @@ impl Decoder {
                 limit: self.limit_bytes,
             }));
         }
-        let end = self.header.size() + length as usize;
+        let payload = self.start + self.header.size();
+        let end = payload + length as usize;
         if self.buffer.len() < end {
             return None;
         }
-        let mut frame = self.buffer.split_to(end);
-        if self.buffer.is_empty() && end > KEEP_BYTES {
-            // Otherwise the memory of a large frame would stay here for as long as the decoder lives.
-            self.buffer = BytesMut::new();
-        }
-        let payload = frame.split_off(self.header.size()).freeze();
+        let rest = self.buffer.len() - end;
+        let payload = if length as usize <= COPIED_BYTES.max(rest) {
+            self.start = end;
+            let payload = Bytes::copy_from_slice(&self.buffer[payload..end]);
+            if rest == 0 && self.buffer.capacity() > KEPT_BYTES {
+                self.buffer = Vec::new();
+                self.start = 0;
+            }
+            payload
+        } else {
+            let rest = self.buffer.split_off(end);
+            self.start = 0;
+            Bytes::from(mem::replace(&mut self.buffer, rest)).slice(payload..)
+        };
         Some(Ok(Frame { kind, payload }))
     }
 
     /// Tells the end of the stream, when [`next`](Decoder::next) has returned `None`: clean between two frames, torn
     /// inside one.
     pub fn end(&self) -> Result<(), FrameError> {
-        let have = self.buffer.len();
+        let have = self.waiting().len();
         let want = self.header.size();
         match self.announced() {
             None if have == 0 => Ok(()),
@@ -86,12 +107,17 @@ impl Decoder {
 
     /// Whether everything that has come was returned in frames.
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+        self.waiting().is_empty()
     }
 
-    /// Length and kind of the frame that the buffer starts with, once its header is there.
+    /// What is not yet part of a returned frame.
+    fn waiting(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    /// Length and kind of the frame that comes next, once its header is there.
     fn announced(&self) -> Option<(u32, u32)> {
-        let (length, rest) = self.buffer.split_first_chunk()?;
+        let (length, rest) = self.waiting().split_first_chunk()?;
         let kind = match self.header {
             Header::Preamble => u32::from_le_bytes(*rest.first_chunk()?),
             Header::Log => 0,

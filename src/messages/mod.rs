@@ -65,12 +65,24 @@ pub trait Request: Payload {
 /// A [`Request`] that arwen sends to the node in the middle of a dialogue.
 pub trait HookRequest: Request {}
 
+/// How a payload is stored in a [`Message`]: as it is, or in a box.
+macro_rules! stored {
+    (plain type $payload:ty) => { $payload };
+    (boxed type $payload:ty) => { Box<$payload> };
+    (plain value $payload:ident) => { $payload };
+    (boxed value $payload:ident) => { *$payload };
+    (plain reference $payload:ident) => { $payload };
+    (boxed reference $payload:ident) => { &**$payload };
+    (plain mutable $payload:ident) => { $payload };
+    (boxed mutable $payload:ident) => { &mut **$payload };
+}
+
 macro_rules! messages {
-    ($($name:ident($payload:ident), $role:expr;)*) => {
+    ($($name:ident($payload:ident, $stored:ident), $role:expr;)*) => {
         /// A message of any kind.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Message {
-            $(#[doc = concat!("See [`MessageKind::", stringify!($name), "`].")] $name($payload),)*
+            $(#[doc = concat!("See [`MessageKind::", stringify!($name), "`].")] $name(stored!($stored type $payload)),)*
             /// A kind that nobody sends; the wire number. Of its fields only the envelope is read.
             Unknown(u32),
         }
@@ -87,7 +99,7 @@ macro_rules! messages {
             /// An all-zero message of a kind.
             fn zero(kind: u32) -> Message {
                 match MessageKind::from_wire(kind) {
-                    $(Some(MessageKind::$name) => Message::$name($payload::default()),)*
+                    $(Some(MessageKind::$name) => Message::$name($payload::default().into()),)*
                     _ => Message::Unknown(kind),
                 }
             }
@@ -95,7 +107,7 @@ macro_rules! messages {
             /// The fields as a JSON object; none for an unknown kind.
             fn as_json(&self) -> Option<&dyn json::JsonObject> {
                 match self {
-                    $(Message::$name(payload) => Some(payload),)*
+                    $(Message::$name(payload) => Some(stored!($stored reference payload)),)*
                     Message::Unknown(_) => None,
                 }
             }
@@ -103,7 +115,7 @@ macro_rules! messages {
             /// Likewise, for reading.
             fn as_json_mut(&mut self) -> Option<&mut dyn json::JsonObject> {
                 match self {
-                    $(Message::$name(payload) => Some(payload),)*
+                    $(Message::$name(payload) => Some(stored!($stored mutable payload)),)*
                     Message::Unknown(_) => None,
                 }
             }
@@ -111,7 +123,7 @@ macro_rules! messages {
             /// Appends the fields as protobuf.
             fn write_protobuf(&self, out: &mut Vec<u8>) {
                 match self {
-                    $(Message::$name(payload) => prost::Message::encode_raw(payload, out),)*
+                    $(Message::$name(payload) => prost::Message::encode_raw(stored!($stored reference payload), out),)*
                     Message::Unknown(_) => {}
                 }
             }
@@ -127,7 +139,7 @@ macro_rules! messages {
             /// Reads the fields from protobuf.
             fn read_protobuf(&mut self, payload: bytes::Bytes) -> Result<(), prost::DecodeError> {
                 match self {
-                    $(Message::$name(fields) => prost::Message::merge(fields, payload),)*
+                    $(Message::$name(fields) => prost::Message::merge(stored!($stored mutable fields), payload),)*
                     Message::Unknown(_) => Ok(()),
                 }
             }
@@ -136,7 +148,7 @@ macro_rules! messages {
         $(
             impl From<$payload> for Message {
                 fn from(payload: $payload) -> Message {
-                    Message::$name(payload)
+                    Message::$name(payload.into())
                 }
             }
 
@@ -145,7 +157,7 @@ macro_rules! messages {
 
                 fn from_message(message: Message) -> Result<Self, Message> {
                     match message {
-                        Message::$name(payload) => Ok(payload),
+                        Message::$name(payload) => Ok(stored!($stored value payload)),
                         other => Err(other),
                     }
                 }

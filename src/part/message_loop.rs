@@ -3,9 +3,8 @@ use crate::dialogue::{DialogueError, MessengerError, Received};
 use crate::frame::FrameError;
 use crate::hooks::BlockchainHook;
 use crate::messages::{
-    Arguments, ContractCallInput, ContractCallRequest, ContractCreateInput, ContractDeployRequest,
-    ContractResponse, DiagnoseWaitRequest, DiagnoseWaitResponse, Message, MessageError,
-    UndefinedRequestOrResponse, VmOutput, kind_name,
+    Arguments, ContractCallInput, ContractCreateInput, ContractResponse, DiagnoseWaitRequest,
+    DiagnoseWaitResponse, Message, MessageError, UndefinedRequestOrResponse, VmOutput, kind_name,
 };
 use crate::transport::Transport;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -130,11 +129,11 @@ impl<T: Transport + 'static> MessageLoop<T> {
         let start = Instant::now();
         match message {
             Message::Stop(_) => return Err(LoopEnd::Stopped),
-            Message::ContractDeployRequest(ContractDeployRequest { create_input }) => {
-                self.answer(create_input, |machine, input| machine.create(input))?;
+            Message::ContractDeployRequest(request) => {
+                self.answer(request.create_input, |machine, input| machine.create(input))?;
             }
-            Message::ContractCallRequest(ContractCallRequest { call_input }) => {
-                self.answer(call_input, |machine, input| machine.call(input))?;
+            Message::ContractCallRequest(request) => {
+                self.answer(request.call_input, |machine, input| machine.call(input))?;
             }
             Message::DiagnoseWaitRequest(DiagnoseWaitRequest { milliseconds }) => {
                 std::thread::sleep(Duration::from_millis(milliseconds.into()));

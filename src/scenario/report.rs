@@ -69,13 +69,13 @@ impl Report {
         out.object(|out| {
             let failed = self.failed();
             let passed = self.scenarios.len() - failed;
-            out.member("passed", false, |out| out.bare(passed));
-            out.member("failed", false, |out| out.bare(failed));
-            out.member("scenarios", false, |out| {
+            out.member("passed", |out| out.bare(passed));
+            out.member("failed", |out| out.bare(failed));
+            out.member("scenarios", |out| {
                 out.array(&self.scenarios, write_scenario);
             });
             let transactions: Vec<_> = self.transactions().collect();
-            out.member("transactions", false, |out| {
+            out.member("transactions", |out| {
                 out.array(&transactions, write_transaction);
             });
         });
@@ -95,9 +95,9 @@ impl Report {
 fn write_scenario(scenario: &ScenarioReport, out: &mut Writer<'_>) {
     let file = scenario.file.display().to_string();
     out.object(|out| {
-        out.member("scenario", false, |out| out.text(&file));
-        out.member("passed", false, |out| out.bare(scenario.failure.is_none()));
-        out.member("failure", false, |out| match &scenario.failure {
+        out.member("scenario", |out| out.text(&file));
+        out.member("passed", |out| out.bare(scenario.failure.is_none()));
+        out.member("failure", |out| match &scenario.failure {
             None => out.bare("null"),
             Some(failure) => out.text(&failure.to_string()),
         });
@@ -107,15 +107,15 @@ fn write_scenario(scenario: &ScenarioReport, out: &mut Writer<'_>) {
 fn write_transaction(transaction: &(String, &TransactionReport), out: &mut Writer<'_>) {
     let (scenario, transaction) = transaction;
     out.object(|out| {
-        out.member("scenario", false, |out| out.text(scenario));
-        out.member("txId", false, |out| out.text(&transaction.id));
-        out.member("returnCode", false, |out| out.bare(transaction.return_code));
-        out.member("message", false, |out| out.text(&transaction.message));
-        out.member("gasRemaining", false, |out| {
+        out.member("scenario", |out| out.text(scenario));
+        out.member("txId", |out| out.text(&transaction.id));
+        out.member("returnCode", |out| out.bare(transaction.return_code));
+        out.member("message", |out| out.text(&transaction.message));
+        out.member("gasRemaining", |out| {
             out.bare(transaction.gas_remaining);
         });
-        out.member("refund", false, |out| out.bare(&transaction.refund));
-        out.member("hookCalls", false, |out| out.bare(transaction.hook_calls));
+        out.member("refund", |out| out.bare(&transaction.refund));
+        out.member("hookCalls", |out| out.bare(transaction.hook_calls));
     });
 }
 

@@ -5,6 +5,7 @@
 pub mod descriptors;
 pub mod memory;
 mod pipes;
+mod watchdog;
 
 pub use pipes::{Pipes, has_input, read_some, set_non_blocking, write_all};
 
@@ -17,7 +18,7 @@ pub trait Transport: Send {
     fn send(&mut self, bytes: &[u8], deadline: Option<Instant>) -> Result<(), TransportError>;
 
     /// Waits for bytes and reads at most `into.len()` of them; 0 at the end of the stream. `None` waits as long as it
-    /// takes.
+    /// takes. After a deadline has passed, nothing that is received means anything any more.
     fn receive(
         &mut self,
         into: &mut [u8],

@@ -1,8 +1,10 @@
+use super::watchdog::Watchdog;
 use super::{Direction, Transport, TransportError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A pipe to read from and a pipe to write to.
@@ -10,33 +12,55 @@ use std::time::{Duration, Instant};
 /// Whoever has no deadlines uses blocking pipes ([`Pipes::blocking`]): a system call less for each message.
 #[derive(Debug)]
 pub struct Pipes {
-    input: OwnedFd,
+    input: Arc<OwnedFd>,
     output: OwnedFd,
+    /// Ends reads at their deadline; none if the input is non-blocking, or there are no deadlines.
+    watchdog: Option<Watchdog>,
+    /// What the output holds, as far as is known.
+    output_bytes: usize,
     spin: Duration,
 }
+
+/// What a pipe holds unless it is told otherwise, in bytes.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// What a process without privileges may make of it.
+const LARGEST_PIPE_BYTES: usize = 1 << 20;
 
 impl Pipes {
     /// For calls without deadlines: with one, a write of more than the pipe holds may take longer.
     pub fn blocking(input: OwnedFd, output: OwnedFd) -> Pipes {
         Pipes {
-            input,
+            input: input.into(),
             output,
+            watchdog: None,
+            output_bytes: PIPE_BYTES,
             spin: Duration::ZERO,
         }
     }
 
-    /// Makes both ends non-blocking, so that every deadline holds.
+    /// So that every deadline holds: makes the output non-blocking, and puts a thread beside the reads.
     pub fn with_deadlines(input: OwnedFd, output: OwnedFd) -> Result<Pipes, Errno> {
-        set_non_blocking(input.as_fd())?;
         set_non_blocking(output.as_fd())?;
-        Ok(Pipes::blocking(input, output))
+        let mut pipes = Pipes::blocking(input, output);
+        pipes.watchdog = Watchdog::new(pipes.input.clone()).ok();
+        set_blocking(pipes.input.as_fd(), pipes.watchdog.is_some())?;
+        Ok(pipes)
     }
 
     /// Before a receiver sleeps, it looks for bytes again and again for so long: to be woken can take longer than the other
-    /// side needs for its answer. Makes the input non-blocking.
+    /// side needs for its answer. Makes the input non-blocking, unless the time is zero.
     pub fn spinning(self, spin: Duration) -> Result<Pipes, Errno> {
+        if spin.is_zero() {
+            return Ok(self);
+        }
         set_non_blocking(self.input.as_fd())?;
-        Ok(Pipes { spin, ..self })
+        let watchdog = None;
+        Ok(Pipes {
+            spin,
+            watchdog,
+            ..self
+        })
     }
 
     /// Whether bytes, or the end of the stream, can be received at once.
@@ -47,6 +71,9 @@ impl Pipes {
 
 impl Transport for Pipes {
     fn send(&mut self, bytes: &[u8], deadline: Option<Instant>) -> Result<(), TransportError> {
+        if bytes.len() > self.output_bytes {
+            self.widen();
+        }
         write_all(self.output.as_fd(), bytes, deadline)
     }
 
@@ -60,11 +87,27 @@ impl Transport for Pipes {
         {
             return Ok(read);
         }
-        read_some(self.input.as_fd(), into, deadline)
+        let input = self.input.as_fd();
+        match (&self.watchdog, deadline) {
+            (Some(watchdog), Some(deadline)) => watchdog
+                .watch(deadline, || read_some(input, into, None))
+                .unwrap_or(Err(TransportError::DeadlinePassed(Direction::Receiving))),
+            _ => read_some(input, into, deadline),
+        }
     }
 }
 
 impl Pipes {
+    /// Makes room for large frames, once they are there: the kernel goes through all of the room in turn, so that small
+    /// ones are better off without. Where it is refused, such a frame takes more turns, nothing else.
+    fn widen(&mut self) {
+        self.output_bytes = usize::MAX;
+        let _ = fcntl(
+            &self.output,
+            FcntlArg::F_SETPIPE_SZ(LARGEST_PIPE_BYTES as i32),
+        );
+    }
+
     /// Reads what comes within the time for spinning; none if nothing comes, or something is wrong, which sleeping will tell.
     fn spin(&self, into: &mut [u8], deadline: Option<Instant>) -> Option<usize> {
         let start = Instant::now();
@@ -107,7 +150,7 @@ pub fn read_some(
     into: &mut [u8],
     deadline: Option<Instant>,
 ) -> Result<usize, TransportError> {
-    // An answer takes the other side a while: with a deadline, reading first would nearly always be in vain.
+    // The pipe may be a blocking one.
     if deadline.is_some() {
         wait(pipe, Direction::Receiving, deadline)?;
     }
@@ -129,8 +172,13 @@ pub fn has_input(pipe: BorrowedFd<'_>) -> bool {
 
 /// Makes a pipe non-blocking, so that deadlines hold.
 pub fn set_non_blocking(pipe: BorrowedFd<'_>) -> Result<(), Errno> {
-    let flags = OFlag::from_bits_retain(fcntl(pipe, FcntlArg::F_GETFL)?);
-    fcntl(pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    set_blocking(pipe, false)
+}
+
+fn set_blocking(pipe: BorrowedFd<'_>, blocking: bool) -> Result<(), Errno> {
+    let mut flags = OFlag::from_bits_retain(fcntl(pipe, FcntlArg::F_GETFL)?);
+    flags.set(OFlag::O_NONBLOCK, !blocking);
+    fcntl(pipe, FcntlArg::F_SETFL(flags))?;
     Ok(())
 }
 
@@ -205,12 +253,43 @@ mod tests {
             pipes.receive(&mut [0; 8], soon()),
             Err(TransportError::DeadlinePassed(Direction::Receiving))
         );
-        let full = vec![0; 1 << 20];
+        let full = vec![0; 2 * LARGEST_PIPE_BYTES];
         assert_eq!(
             pipes.send(&full, soon()),
             Err(TransportError::DeadlinePassed(Direction::Sending))
         );
         assert!(start.elapsed() >= Duration::from_millis(60));
+    }
+
+    #[test]
+    fn a_deadline_before_one_that_was_far_away_holds() {
+        let mut pipes = echo();
+        let far = Some(Instant::now() + Duration::from_secs(600));
+        for _ in 0..3 {
+            pipes.send(b"x", far).expect("room in the pipe");
+            assert_eq!(pipes.receive(&mut [0; 8], far), Ok(1));
+            // The watchdog sleeps now until then.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let direction = Direction::Receiving;
+        assert_eq!(
+            pipes.receive(&mut [0; 8], soon()),
+            Err(TransportError::DeadlinePassed(direction))
+        );
+    }
+
+    #[test]
+    fn with_deadlines_too_the_stream_ends_with_its_writer() {
+        let (input, writer) = nix::unistd::pipe().expect("a pipe");
+        let (_, output) = nix::unistd::pipe().expect("a pipe");
+        let mut pipes = Pipes::with_deadlines(input, output).expect("flags can be set");
+        let far = Some(Instant::now() + Duration::from_secs(600));
+        let late = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            drop(writer);
+        });
+        assert_eq!(pipes.receive(&mut [0; 8], far), Ok(0));
+        late.join().expect("no panic");
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub mod integer {
     use super::*;
 
     /// An integer type of the schema.
-    pub trait Integer: std::str::FromStr + std::fmt::Display + Copy + Default + PartialEq {
+    pub trait Integer:
+        std::str::FromStr + TryFrom<u64> + itoa::Integer + Copy + Default + PartialEq
+    {
         /// The name, for errors.
         const NAME: &'static str;
     }
@@ -35,6 +37,10 @@ pub mod integer {
     integers!(u8 u32 u64 i32 i64);
 
     pub fn read<T: Integer>(value: &mut T, input: &mut Reader<'_>) -> Result<(), JsonError> {
+        if let Some(number) = input.plain_integer() {
+            *value = number;
+            return Ok(());
+        }
         if input.null()? {
             return Ok(());
         }
@@ -45,7 +51,7 @@ pub mod integer {
     }
 
     pub fn write<T: Integer>(value: &T, out: &mut Writer<'_>) {
-        out.bare(value);
+        out.literal(itoa::Buffer::new().format(*value));
     }
 
     pub fn is_zero<T: Integer>(value: &T) -> bool {
@@ -65,7 +71,7 @@ pub mod boolean {
     }
 
     pub fn write(value: &bool, out: &mut Writer<'_>) {
-        out.bare(value);
+        out.literal(if *value { "true" } else { "false" });
     }
 
     pub fn is_zero(value: &bool) -> bool {
@@ -78,7 +84,9 @@ pub mod text {
     use super::*;
 
     pub fn read(value: &mut String, input: &mut Reader<'_>) -> Result<(), JsonError> {
-        if !input.null()? {
+        if input.empty_string() {
+            value.clear();
+        } else if !input.null()? {
             *value = input.string()?.text()?;
         }
         Ok(())
@@ -138,6 +146,9 @@ pub mod nullable_bytes {
     }
 
     pub(super) fn parse(input: &mut Reader<'_>) -> Result<Option<Bytes>, JsonError> {
+        if let Some(bytes) = input.plain_base64() {
+            return Ok(Some(bytes.into()));
+        }
         if input.null()? {
             return Ok(None);
         }
@@ -162,7 +173,7 @@ pub mod nullable_bytes {
     pub fn write(value: &Option<Bytes>, out: &mut Writer<'_>) {
         match value {
             Some(bytes) => out.base64(bytes),
-            None => out.bare("null"),
+            None => out.literal("null"),
         }
     }
 
@@ -208,7 +219,7 @@ pub mod big_int {
     pub fn write(value: &Option<BigInt>, out: &mut Writer<'_>) {
         match value {
             Some(number) => out.bare(number),
-            None => out.bare("null"),
+            None => out.literal("null"),
         }
     }
 
@@ -235,7 +246,7 @@ pub mod object {
     pub fn write<T: JsonObject>(value: &Option<T>, out: &mut Writer<'_>) {
         match value {
             Some(object) => out.object(|out| object.write_fields(out)),
-            None => out.bare("null"),
+            None => out.literal("null"),
         }
     }
 
@@ -272,6 +283,22 @@ pub mod object_list {
 /// A message whose fields stand beside those of the message that contains it.
 pub mod flattened {
     use super::*;
+
+    pub fn read_in_order<T: JsonObject + Default>(
+        value: &mut Option<T>,
+        input: &mut Reader<'_>,
+    ) -> Result<(), JsonError> {
+        if let Some(object) = value {
+            return object.read_in_order(input);
+        }
+        let mut object = T::default();
+        let before = input.at();
+        object.read_in_order(input)?;
+        if input.at() > before {
+            *value = Some(object);
+        }
+        Ok(())
+    }
 
     pub fn read_member<T: JsonObject + Default>(
         value: &mut Option<T>,
@@ -342,9 +369,19 @@ pub mod map {
 
     /// Writes keys as Go does, except that no two members get the same name (spec wire.md 4).
     pub fn write<E: JsonEntry>(entries: &[E], out: &mut Writer<'_>) {
-        let names = unique_names(entries);
         out.object(|out| {
-            for (entry, name) in entries.iter().zip(&names) {
+            // As Go writes them, and so do we: nothing can be there twice.
+            if entries.is_sorted_by(|one, next| one.key() < next.key())
+                && entries
+                    .iter()
+                    .all(|entry| str::from_utf8(entry.key()).is_ok())
+            {
+                for entry in entries {
+                    out.bytes_member(entry.key(), |out| entry.write_value(out));
+                }
+                return;
+            }
+            for (entry, name) in entries.iter().zip(&unique_names(entries)) {
                 out.named_member(name, |out| entry.write_value(out));
             }
         });
@@ -399,7 +436,9 @@ pub mod unit {
 }
 
 fn read_members<T: JsonObject>(object: &mut T, input: &mut Reader<'_>) -> Result<(), JsonError> {
-    input.object(|name, input| match object.read_member(name, input)? {
+    input.begin_object()?;
+    object.read_in_order(input)?;
+    input.rest_of_object(|name, input| match object.read_member(name, input)? {
         true => Ok(()),
         false => input.skip(),
     })

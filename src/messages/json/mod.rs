@@ -19,6 +19,10 @@ pub use writer::Writer;
 
 /// A message that is a JSON object. Generated from the schema.
 pub trait JsonObject {
+    /// Reads members as long as they come in the order of the fields, which is the order of every known writer. Each is
+    /// found at one comparison.
+    fn read_in_order(&mut self, input: &mut Reader<'_>) -> Result<(), JsonError>;
+
     /// Reads the value of the member `name`, unless the message has no such field: then false, and nothing is read.
     fn read_member(&mut self, name: &[u8], input: &mut Reader<'_>) -> Result<bool, JsonError>;
 
@@ -49,7 +53,12 @@ pub fn read_pair(
 ) -> Result<(), JsonError> {
     let mut input = Reader::new(text);
     if !input.null()? {
-        input.object(|name, input| {
+        input.begin_object()?;
+        first.read_in_order(&mut input)?;
+        if let Some(second) = &mut second {
+            second.read_in_order(&mut input)?;
+        }
+        input.rest_of_object(|name, input| {
             let mut read = first.read_member(name, input)?;
             if let Some(second) = &mut second
                 && !read

@@ -111,10 +111,49 @@ impl<'a> Reader<'a> {
     /// Reads an object: calls `member` with every name, to read the value behind it.
     pub fn object(
         &mut self,
+        member: impl FnMut(&[u8], &mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
+        self.begin_object()?;
+        self.rest_of_object(member)
+    }
+
+    /// Consumes what opens an object.
+    pub fn begin_object(&mut self) -> Result<(), JsonError> {
+        self.open(b'{', "an object")
+    }
+
+    /// Consumes the name of a member, given with its quotes and the colon, if exactly that comes next: behind the bracket
+    /// that opens the object, or behind a comma.
+    #[inline]
+    pub fn takes_member<const N: usize>(&mut self, name: &[u8; N]) -> bool {
+        let at = match self.nothing_was_read() {
+            true => self.at,
+            false if self.text.get(self.at) == Some(&b',') => self.at + 1,
+            false => return false,
+        };
+        let found = self.text[at..].first_chunk() == Some(name);
+        if found {
+            self.at = at + N;
+        }
+        found
+    }
+
+    /// Whether the last byte that was consumed opened an object: no value ends with that byte.
+    fn nothing_was_read(&self) -> bool {
+        self.text[..self.at].last() == Some(&b'{')
+    }
+
+    /// Reads an object from behind a member, or from its beginning: calls `member` with every name that is left, to read
+    /// the value behind it.
+    pub fn rest_of_object(
+        &mut self,
         mut member: impl FnMut(&[u8], &mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
-        self.open(b'{', "an object")?;
-        if self.peek()? == b'}' {
+        if !self.nothing_was_read() {
+            if !self.continues(b'}', "',' or '}'")? {
+                return Ok(());
+            }
+        } else if self.peek()? == b'}' {
             self.close();
             return Ok(());
         }
@@ -153,6 +192,46 @@ impl<'a> Reader<'a> {
             b'f' => self.literal(b"false").map(|()| false),
             found => Err(self.unexpected(found, "true or false")),
         }
+    }
+
+    /// Consumes an integer that fits `T`, if it stands here as every known writer writes it: the short way for nearly all
+    /// numbers.
+    pub(super) fn plain_integer<T: TryFrom<u64>>(&mut self) -> Option<T> {
+        // So many always fit an u64.
+        const MOST_DIGITS: usize = 19;
+        let rest = &self.text[self.at..];
+        let digits = rest.iter().take(MOST_DIGITS + 1);
+        let digits = digits.take_while(|byte| byte.is_ascii_digit()).count();
+        let ends = matches!(rest.get(digits), Some(b',' | b'}' | b']'));
+        let leading_zero = digits > 1 && rest[0] == b'0';
+        if !(1..=MOST_DIGITS).contains(&digits) || !ends || leading_zero {
+            return None;
+        }
+        let number = rest[..digits]
+            .iter()
+            .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+        let number = T::try_from(number).ok()?;
+        self.at += digits;
+        Some(number)
+    }
+
+    /// Consumes a string of base64, if it stands here as every known writer writes it.
+    pub(super) fn plain_base64(&mut self) -> Option<Vec<u8>> {
+        let text = self.text[self.at..].strip_prefix(b"\"")?;
+        let text = &text[..memchr::memchr(b'"', text)?];
+        // A backslash or a control character is none of its characters.
+        let bytes = base64_simd::STANDARD.decode_to_vec(text).ok()?;
+        self.at += text.len() + 2;
+        Some(bytes)
+    }
+
+    /// Consumes an empty string, if it stands here.
+    pub(super) fn empty_string(&mut self) -> bool {
+        let found = self.text[self.at..].starts_with(b"\"\"");
+        if found {
+            self.at += 2;
+        }
+        found
     }
 
     /// Reads a number, without making anything of it.
@@ -281,6 +360,11 @@ impl<'a> Reader<'a> {
             escaped,
             at: start,
         })
+    }
+
+    /// How much was consumed, in bytes.
+    pub(super) fn at(&self) -> usize {
+        self.at
     }
 
     pub(super) fn error(&self, fault: JsonFault) -> JsonError {

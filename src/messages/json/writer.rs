@@ -44,10 +44,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a member of an object whose name needs no escapes; `value` writes its value.
-    pub fn member(&mut self, name: &str, is_zero: bool, value: impl FnOnce(&mut Self)) {
-        if self.sparse && is_zero {
-            return;
-        }
+    pub fn member(&mut self, name: &str, value: impl FnOnce(&mut Self)) {
         self.separate();
         self.raw(b"\"");
         self.raw(name.as_bytes());
@@ -56,10 +53,23 @@ impl<'a> Writer<'a> {
         self.comma = true;
     }
 
-    /// Likewise for a member that is left out when it is zero: an old peer need not see it.
+    /// Writes a field of the schema, whose name is given with its quotes and the colon.
+    #[inline]
+    pub fn field(&mut self, name: &str, is_zero: bool, value: impl FnOnce(&mut Self)) {
+        if self.sparse && is_zero {
+            return;
+        }
+        self.separate();
+        self.raw(name.as_bytes());
+        value(self);
+        self.comma = true;
+    }
+
+    /// Likewise for a field that is left out when it is zero: an old peer need not see it.
+    #[inline]
     pub fn extension(&mut self, name: &str, is_zero: bool, value: impl FnOnce(&mut Self)) {
         if !is_zero {
-            self.member(name, is_zero, value);
+            self.field(name, is_zero, value);
         }
     }
 
@@ -107,7 +117,13 @@ impl<'a> Writer<'a> {
         self.raw(b"\"");
     }
 
-    /// Writes what shows itself as valid JSON: a number, true, false or null.
+    /// Writes what is JSON already: a number, true, false or null.
+    #[inline]
+    pub fn literal(&mut self, text: &str) {
+        self.raw(text.as_bytes());
+    }
+
+    /// Writes what shows itself as valid JSON, such as a number.
     pub fn bare(&mut self, value: impl std::fmt::Display) {
         write!(self.out, "{value}").expect("writing to a Vec can't fail");
     }

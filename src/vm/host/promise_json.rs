@@ -12,10 +12,10 @@ pub(super) fn write(promises: &Promises) -> Vec<u8> {
     groups.sort_by(|left, right| left.identifier.cmp(&right.identifier));
     let mut json = Vec::new();
     Writer::new(&mut json, false).object(|out| {
-        out.member("CallerAddr", false, |out| out.base64(&promises.caller));
+        out.member("CallerAddr", |out| out.base64(&promises.caller));
         // Never set, so null rather than an empty string.
-        out.member("ReturnData", false, |out| out.bare("null"));
-        out.member("AsyncContextMap", false, |out| {
+        out.member("ReturnData", |out| out.bare("null"));
+        out.member("AsyncContextMap", |out| {
             out.object(|out| {
                 for group in groups {
                     out.bytes_member(&group.identifier, |out| write_group(group, out));
@@ -28,8 +28,8 @@ pub(super) fn write(promises: &Promises) -> Vec<u8> {
 
 fn write_group(group: &PromiseGroup, out: &mut Writer<'_>) {
     out.object(|out| {
-        out.member("Callback", false, |out| out.bytes_text(&group.callback));
-        out.member("AsyncCalls", false, |out| {
+        out.member("Callback", |out| out.bytes_text(&group.callback));
+        out.member("AsyncCalls", |out| {
             out.array(&group.calls, write_call);
         });
     });
@@ -37,18 +37,18 @@ fn write_group(group: &PromiseGroup, out: &mut Writer<'_>) {
 
 fn write_call(call: &Promise, out: &mut Writer<'_>) {
     out.object(|out| {
-        out.member("Status", false, |out| out.bare(call.status as u8));
-        out.member("Destination", false, |out| out.base64(&call.destination));
-        out.member("Data", false, |out| out.base64(&call.data));
-        out.member("GasLimit", false, |out| out.bare(call.gas_limit));
-        out.member("ValueBytes", false, |out| out.base64(&call.value));
-        out.member("SuccessCallback", false, |out| {
+        out.member("Status", |out| out.bare(call.status as u8));
+        out.member("Destination", |out| out.base64(&call.destination));
+        out.member("Data", |out| out.base64(&call.data));
+        out.member("GasLimit", |out| out.bare(call.gas_limit));
+        out.member("ValueBytes", |out| out.base64(&call.value));
+        out.member("SuccessCallback", |out| {
             out.bytes_text(&call.success_callback);
         });
-        out.member("ErrorCallback", false, |out| {
+        out.member("ErrorCallback", |out| {
             out.bytes_text(&call.error_callback);
         });
-        out.member("ProvidedGas", false, |out| out.bare(call.provided_gas));
+        out.member("ProvidedGas", |out| out.bare(call.provided_gas));
     });
 }
 
