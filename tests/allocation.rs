@@ -219,7 +219,8 @@ fn a_long_value_takes_twice_its_length() {
     }
     // Every broken byte becomes the three bytes of U+FFFD.
     let (peak, length) = filled(5, r#"{"ErrorMessage":""#, b"\xff", r#""}"#);
-    let message = size_of::<Envelope>() + size_of::<ContractResponse>();
+    let message =
+        size_of::<arwen::messages::Envelope>() + size_of::<arwen::messages::ContractResponse>();
     assert!(peak <= 3 * length + message, "{peak} for {length}");
 }
 

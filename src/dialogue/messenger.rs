@@ -50,7 +50,6 @@ pub struct Messenger<T> {
     format: Format,
     dialogue: Dialogue,
     decoder: Decoder,
-    incoming: Box<[u8]>,
     outgoing: Vec<u8>,
 }
 
@@ -62,7 +61,6 @@ impl<T: Transport> Messenger<T> {
             format,
             dialogue: Dialogue::new(side),
             decoder: Decoder::new(Header::Preamble, payload_limit_bytes),
-            incoming: vec![0; READ_BYTES].into(),
             outgoing: Vec::new(),
         }
     }
@@ -102,12 +100,11 @@ impl<T: Transport> Messenger<T> {
             if let Some(frame) = self.decoder.next() {
                 break frame?;
             }
-            match self.transport.receive(&mut self.incoming, deadline)? {
-                0 => {
-                    self.decoder.end()?;
-                    return Err(MessengerError::EndOfStream);
-                }
-                count => self.decoder.push(&self.incoming[..count]),
+            let transport = &mut self.transport;
+            let read = |buffer: &mut Vec<u8>| transport.receive(buffer, deadline);
+            if self.decoder.receive(READ_BYTES, read)? == 0 {
+                self.decoder.end()?;
+                return Err(MessengerError::EndOfStream);
             }
         };
         let size = frame.payload.len();

@@ -1,9 +1,9 @@
 use super::{FrameError, Header};
 use bytes::Bytes;
 use std::mem;
+use std::ops::Range;
 
-/// Up to this size, in bytes, a payload is copied out of what was received, whose memory serves again. A larger one takes
-/// the memory along.
+/// Up to this size, in bytes, a payload is always copied out of what was received, whose memory serves again.
 const COPIED_BYTES: usize = 4 << 10;
 
 /// How much memory a decoder keeps for the next frames when it is empty, in bytes.
@@ -46,11 +46,25 @@ impl Decoder {
 
     /// Takes in the next bytes of the stream, however few.
     pub fn push(&mut self, bytes: &[u8]) {
-        // What is moved to the front is not more than what was returned since it was moved the last time.
+        self.move_to_front();
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Likewise for bytes that `read` appends to a buffer which has room for about `room_bytes` of them. Returns what it
+    /// returns.
+    pub fn receive<T>(&mut self, room_bytes: usize, read: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        self.move_to_front();
+        if self.buffer.capacity() - self.buffer.len() < room_bytes / 2 {
+            self.buffer.reserve(room_bytes);
+        }
+        read(&mut self.buffer)
+    }
+
+    /// Makes room where frames were returned. What is moved is not more than what was returned since the last time.
+    fn move_to_front(&mut self) {
         if self.start >= self.buffer.len() - self.start {
             self.buffer.drain(..mem::take(&mut self.start));
         }
-        self.buffer.extend_from_slice(bytes);
     }
 
     /// The next frame: `None` when more bytes are needed, an error when the stream can't be cut any further. An
@@ -73,20 +87,21 @@ impl Decoder {
         if self.buffer.len() < end {
             return None;
         }
-        let rest = self.buffer.len() - end;
-        let payload = if length as usize <= COPIED_BYTES.max(rest) {
-            self.start = end;
-            let payload = Bytes::copy_from_slice(&self.buffer[payload..end]);
-            if rest == 0 && self.buffer.capacity() > KEPT_BYTES {
-                self.buffer = Vec::new();
+        let payload = match self.is_worth_taking(payload..end) {
+            true => {
+                let rest = self.buffer.split_off(end);
                 self.start = 0;
+                Bytes::from(mem::replace(&mut self.buffer, rest)).slice(payload..)
             }
-            payload
-        } else {
-            let rest = self.buffer.split_off(end);
-            self.start = 0;
-            Bytes::from(mem::replace(&mut self.buffer, rest)).slice(payload..)
+            false => {
+                self.start = end;
+                Bytes::copy_from_slice(&self.buffer[payload..end])
+            }
         };
+        if self.is_empty() && self.buffer.capacity() > KEPT_BYTES {
+            self.buffer = Vec::new();
+            self.start = 0;
+        }
         Some(Ok(Frame { kind, payload }))
     }
 
@@ -108,6 +123,12 @@ impl Decoder {
     /// Whether everything that has come was returned in frames.
     pub fn is_empty(&self) -> bool {
         self.waiting().is_empty()
+    }
+
+    /// Whether a payload takes its memory along, rather than being copied: if it is large, and most of that memory.
+    fn is_worth_taking(&self, payload: Range<usize>) -> bool {
+        let rest = self.buffer.len() - payload.end;
+        payload.len() > COPIED_BYTES.max(rest) && payload.len() >= self.buffer.capacity() / 2
     }
 
     /// What is not yet part of a returned frame.

@@ -195,7 +195,7 @@ impl Transport for Child {
         }
     }
 
-    fn receive(&mut self, into: &mut [u8], _: Option<Instant>) -> Result<usize, TransportError> {
+    fn receive(&mut self, into: &mut Vec<u8>, _: Option<Instant>) -> Result<usize, TransportError> {
         if self.wire.is_empty() {
             let Some(Turn::Say {
                 message,

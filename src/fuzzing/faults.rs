@@ -221,13 +221,14 @@ impl Wire {
         self.end = Some(Ok(0));
     }
 
-    pub fn receive(&mut self, into: &mut [u8]) -> std::result::Result<usize, TransportError> {
+    pub fn receive(&mut self, into: &mut Vec<u8>) -> std::result::Result<usize, TransportError> {
         let rest = &self.bytes[self.read..];
-        let count = rest.len().min(into.len()).min(self.piece);
+        let room = into.capacity() - into.len();
+        let count = rest.len().min(room).min(self.piece);
         if count == 0 {
             return self.end.take().expect("it is not empty");
         }
-        into[..count].copy_from_slice(&rest[..count]);
+        into.extend_from_slice(&rest[..count]);
         self.read += count;
         Ok(count)
     }

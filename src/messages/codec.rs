@@ -10,7 +10,11 @@ use super::{Envelope, Marshalizer, Message, Payload, kind_name};
 use crate::frame;
 use bytes::Bytes;
 use prost::Message as _;
+use prost::encoding::{DecodeContext, decode_key};
 use thiserror::Error;
+
+/// The numbers up to this one are the envelope's in every payload, which build/schema.rs checks.
+const LAST_ENVELOPE_FIELD: u32 = 3;
 
 /// How payloads are encoded: the marshalizer of the Initialize arguments (spec wire.md 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -175,11 +179,12 @@ pub fn decode(
                 .check_elements(&payload)
                 .map_err(|error| MessageError::TooManyElements { kind, error })?;
             envelope.kind = 0;
-            envelope.merge(payload.clone()).map_err(fault)?;
+            message
+                .read_protobuf(&mut envelope, payload)
+                .map_err(fault)?;
             if envelope.kind == 0 {
                 envelope.kind = kind;
             }
-            message.read_protobuf(payload).map_err(fault)?;
         }
     }
     if envelope.kind != kind {
@@ -189,6 +194,23 @@ pub fn decode(
         });
     }
     Ok((envelope, message))
+}
+
+/// Reads a protobuf that has the fields of both messages.
+pub(super) fn read_pair<P: prost::Message>(
+    envelope: &mut Envelope,
+    payload: &mut P,
+    mut bytes: Bytes,
+) -> Result<(), prost::DecodeError> {
+    while !bytes.is_empty() {
+        let (number, wire_type) = decode_key(&mut bytes)?;
+        let context = DecodeContext::default();
+        match number {
+            ..=LAST_ENVELOPE_FIELD => envelope.merge_field(number, wire_type, &mut bytes, context),
+            _ => payload.merge_field(number, wire_type, &mut bytes, context),
+        }?;
+    }
+    Ok(())
 }
 
 /// A JSON object that has no envelope, such as a log profile. Fields that are zero or empty are left out if `sparse`.

@@ -136,11 +136,11 @@ macro_rules! messages {
                 }
             }
 
-            /// Reads the fields from protobuf.
-            fn read_protobuf(&mut self, payload: bytes::Bytes) -> Result<(), prost::DecodeError> {
+            /// Reads the fields and those of the envelope from protobuf.
+            fn read_protobuf(&mut self, envelope: &mut Envelope, payload: bytes::Bytes) -> Result<(), prost::DecodeError> {
                 match self {
-                    $(Message::$name(fields) => prost::Message::merge(stored!($stored mutable fields), payload),)*
-                    Message::Unknown(_) => Ok(()),
+                    $(Message::$name(fields) => codec::read_pair(envelope, stored!($stored mutable fields), payload),)*
+                    Message::Unknown(_) => prost::Message::merge(envelope, payload),
                 }
             }
         }

@@ -147,10 +147,10 @@ impl ProfileReader {
     /// Waits for bytes and applies the profiles that they complete; none at the end of the pipe, and when they can't be
     /// cut into profiles. A profile that can't be read is skipped.
     fn apply_next(&mut self) -> Option<()> {
-        let mut bytes = [0; READ_BYTES];
-        match read_some(self.pipe.as_fd(), &mut bytes, None) {
-            Ok(count @ 1..) => self.decoder.push(&bytes[..count]),
-            Ok(0) | Err(_) => return None,
+        let pipe = self.pipe.as_fd();
+        let read = |buffer: &mut Vec<u8>| read_some(pipe, buffer, None);
+        if self.decoder.receive(READ_BYTES, read).ok()? == 0 {
+            return None;
         }
         while let Some(frame) = self.decoder.next() {
             apply(&frame.ok()?.payload, &self.logs);
@@ -202,10 +202,9 @@ mod tests {
                     let payload = frame.expect("a frame").payload;
                     return line::decode(Format::Json, &payload).expect("a line");
                 }
-                let mut bytes = [0; 1000];
-                let count =
-                    read_some(self.lines.as_fd(), &mut bytes, deadline).expect("a line comes");
-                self.decoder.push(&bytes[..count]);
+                let pipe = self.lines.as_fd();
+                let read = |buffer: &mut Vec<u8>| read_some(pipe, buffer, deadline);
+                self.decoder.receive(1000, read).expect("a line comes");
             }
         }
     }

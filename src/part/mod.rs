@@ -168,22 +168,21 @@ fn transport(input: OwnedFd, output: OwnedFd, spin_microseconds: u32) -> nix::Re
     }
 }
 
+/// How much of Initialize is read at a time, in bytes: mostly all of it.
+const INITIALIZE_BYTES: usize = 16 << 10;
+
 /// Reads the one frame that comes on the init pipe; always JSON.
 fn receive_arguments(init: OwnedFd) -> Result<Arguments, InitializeError> {
     let nowhere = init.try_clone().map_err(|_| InitializeError::EndOfStream)?;
     let mut pipes = Pipes::blocking(init, nowhere);
     let mut decoder = Decoder::new(Header::Preamble, DEFAULT_PAYLOAD_LIMIT_BYTES);
-    let mut bytes = [0; 16 << 10];
     let frame = loop {
         if let Some(frame) = decoder.next() {
             break frame?;
         }
-        match pipes.receive(&mut bytes, None)? {
-            0 => {
-                decoder.end()?;
-                return Err(InitializeError::EndOfStream);
-            }
-            count => decoder.push(&bytes[..count]),
+        if decoder.receive(INITIALIZE_BYTES, |buffer| pipes.receive(buffer, None))? == 0 {
+            decoder.end()?;
+            return Err(InitializeError::EndOfStream);
         }
     };
     if frame.kind != MessageKind::Initialize.wire() {

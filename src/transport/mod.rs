@@ -17,11 +17,11 @@ pub trait Transport: Send {
     /// Sends all bytes, or fails. `None` waits as long as it takes.
     fn send(&mut self, bytes: &[u8], deadline: Option<Instant>) -> Result<(), TransportError>;
 
-    /// Waits for bytes and reads at most `into.len()` of them; 0 at the end of the stream. `None` waits as long as it
-    /// takes. After a deadline has passed, nothing that is received means anything any more.
+    /// Waits for bytes and appends as many as `into` has room for without growing, or fewer; 0 at the end of the stream.
+    /// `None` waits as long as it takes. After a deadline has passed, nothing that is received means anything any more.
     fn receive(
         &mut self,
-        into: &mut [u8],
+        into: &mut Vec<u8>,
         deadline: Option<Instant>,
     ) -> Result<usize, TransportError>;
 }

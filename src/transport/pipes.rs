@@ -79,7 +79,7 @@ impl Transport for Pipes {
 
     fn receive(
         &mut self,
-        into: &mut [u8],
+        into: &mut Vec<u8>,
         deadline: Option<Instant>,
     ) -> Result<usize, TransportError> {
         if !self.spin.is_zero()
@@ -109,11 +109,11 @@ impl Pipes {
     }
 
     /// Reads what comes within the time for spinning; none if nothing comes, or something is wrong, which sleeping will tell.
-    fn spin(&self, into: &mut [u8], deadline: Option<Instant>) -> Option<usize> {
+    fn spin(&self, into: &mut Vec<u8>, deadline: Option<Instant>) -> Option<usize> {
         let start = Instant::now();
         let end = deadline.map_or(start + self.spin, |at| at.min(start + self.spin));
         loop {
-            match nix::unistd::read(&self.input, into) {
+            match read(&self.input, into) {
                 Ok(read) => return Some(read),
                 // Whoever else has work on this core, perhaps the other side, goes first.
                 Err(Errno::EAGAIN | Errno::EINTR) => std::thread::yield_now(),
@@ -147,7 +147,7 @@ pub fn write_all(
 /// Waits for bytes of a pipe and reads some, like [`Transport::receive`].
 pub fn read_some(
     pipe: BorrowedFd<'_>,
-    into: &mut [u8],
+    into: &mut Vec<u8>,
     deadline: Option<Instant>,
 ) -> Result<usize, TransportError> {
     // The pipe may be a blocking one.
@@ -155,13 +155,19 @@ pub fn read_some(
         wait(pipe, Direction::Receiving, deadline)?;
     }
     loop {
-        match nix::unistd::read(pipe, into) {
+        match read(pipe, into) {
             Ok(read) => return Ok(read),
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => wait(pipe, Direction::Receiving, deadline)?,
             Err(errno) => return Err(system(Direction::Receiving, errno)),
         }
     }
+}
+
+/// Reads what fits behind `into`, into memory that nobody has to fill first.
+fn read(pipe: impl AsFd, into: &mut Vec<u8>) -> Result<usize, Errno> {
+    let read = rustix::io::read(pipe, rustix::buffer::spare_capacity(into));
+    read.map_err(|error| Errno::from_raw(error.raw_os_error()))
 }
 
 /// Whether bytes of a pipe, or its end, can be read at once.
@@ -239,10 +245,13 @@ mod tests {
     fn what_is_sent_is_received() {
         let mut pipes = echo();
         pipes.send(b"hello", soon()).expect("room in the pipe");
-        let mut bytes = [0; 3];
+        let mut bytes = Vec::with_capacity(8);
+        bytes.extend(b"so: x");
         assert_eq!(pipes.receive(&mut bytes, soon()), Ok(3));
-        assert_eq!(&bytes, b"hel");
+        assert_eq!(bytes, b"so: xhel");
+        bytes.clear();
         assert_eq!(pipes.receive(&mut bytes, soon()), Ok(2));
+        assert_eq!(bytes, b"lo");
     }
 
     #[test]
@@ -250,7 +259,7 @@ mod tests {
         let mut pipes = echo();
         let start = Instant::now();
         assert_eq!(
-            pipes.receive(&mut [0; 8], soon()),
+            pipes.receive(&mut Vec::with_capacity(8), soon()),
             Err(TransportError::DeadlinePassed(Direction::Receiving))
         );
         let full = vec![0; 2 * LARGEST_PIPE_BYTES];
@@ -267,13 +276,13 @@ mod tests {
         let far = Some(Instant::now() + Duration::from_secs(600));
         for _ in 0..3 {
             pipes.send(b"x", far).expect("room in the pipe");
-            assert_eq!(pipes.receive(&mut [0; 8], far), Ok(1));
+            assert_eq!(pipes.receive(&mut Vec::with_capacity(8), far), Ok(1));
             // The watchdog sleeps now until then.
             std::thread::sleep(Duration::from_millis(5));
         }
         let direction = Direction::Receiving;
         assert_eq!(
-            pipes.receive(&mut [0; 8], soon()),
+            pipes.receive(&mut Vec::with_capacity(8), soon()),
             Err(TransportError::DeadlinePassed(direction))
         );
     }
@@ -288,7 +297,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(20));
             drop(writer);
         });
-        assert_eq!(pipes.receive(&mut [0; 8], far), Ok(0));
+        assert_eq!(pipes.receive(&mut Vec::with_capacity(8), far), Ok(0));
         late.join().expect("no panic");
     }
 
@@ -297,7 +306,7 @@ mod tests {
         let past = Some(Instant::now());
         let direction = Direction::Receiving;
         assert_eq!(
-            echo().receive(&mut [0; 8], past),
+            echo().receive(&mut Vec::with_capacity(8), past),
             Err(TransportError::DeadlinePassed(direction))
         );
     }
@@ -315,14 +324,15 @@ mod tests {
                 .spinning(spin)
                 .expect("flags can be set");
             pipes.send(b"now", None).expect("room in the pipe");
-            let mut bytes = [0; 8];
+            let mut bytes = Vec::with_capacity(8);
             assert_eq!(pipes.receive(&mut bytes, None), Ok(3));
             let late = std::thread::spawn(move || {
                 std::thread::sleep(Duration::from_millis(20));
                 write_all(writer.as_fd(), b"later", None)
             });
             assert_eq!(pipes.receive(&mut bytes, None), Ok(5));
-            assert_eq!(&bytes[..5], b"later");
+            assert_eq!(bytes, b"nowlater");
+            bytes.clear();
             late.join().expect("no panic").expect("room in the pipe");
             assert_eq!(
                 pipes.receive(&mut bytes, soon()),
@@ -336,7 +346,7 @@ mod tests {
         let (input, _) = nix::unistd::pipe().expect("a pipe");
         let (_, output) = nix::unistd::pipe().expect("a pipe");
         let mut pipes = Pipes::blocking(input, output);
-        assert_eq!(pipes.receive(&mut [0; 8], None), Ok(0));
+        assert_eq!(pipes.receive(&mut Vec::with_capacity(8), None), Ok(0));
         assert_eq!(pipes.send(b"x", None), Err(TransportError::Closed));
     }
 

@@ -1,9 +1,10 @@
 //! From a contract's code to a compiled module, once for each code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -68,6 +69,29 @@ pub struct EngineCounters {
 /// SHA-256 of the code.
 type CodeHash = [u8; 32];
 
+/// The hashes of codes that came last. Most calls bring code in the same memory as an earlier one, and hashing it again
+/// would be a tenth of a call.
+#[derive(Default)]
+struct CodeHashes {
+    /// Each holds its code, whose memory can't get another content so.
+    recent: VecDeque<(Bytes, CodeHash)>,
+}
+
+impl CodeHashes {
+    const MOST: usize = 16;
+
+    fn of(&mut self, code: &Bytes) -> CodeHash {
+        let is_same = |known: &Bytes| known.as_ptr() == code.as_ptr() && known.len() == code.len();
+        if let Some((_, hash)) = self.recent.iter().find(|(known, _)| is_same(known)) {
+            return *hash;
+        }
+        let hash = Sha256::digest(code).into();
+        self.recent.truncate(Self::MOST - 1);
+        self.recent.push_front((code.clone(), hash));
+        hash
+    }
+}
+
 struct Entry<H> {
     module: Arc<dyn CompiledModule<H>>,
     /// What the module took when it was last used.
@@ -83,6 +107,7 @@ pub struct ModuleCache<H> {
     costs: OpcodeCosts,
     /// Hash of the import table and the costs.
     rules_hash: [u8; 32],
+    hashes: CodeHashes,
     limits: CacheLimits,
     entries: BTreeMap<CodeHash, Entry<H>>,
     /// The same entries by their last use, oldest first.
@@ -105,6 +130,7 @@ impl<H: HostCalls> ModuleCache<H> {
             import_table,
             rules_hash: rules_hash(import_table, &costs),
             costs,
+            hashes: CodeHashes::default(),
             limits,
             entries: BTreeMap::new(),
             by_use: BTreeMap::new(),
@@ -115,8 +141,11 @@ impl<H: HostCalls> ModuleCache<H> {
     }
 
     /// The compiled module of `code`: from the cache, from the disk, or validated, instrumented, compiled and kept.
-    pub fn compile(&mut self, code: &[u8]) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
-        let hash: CodeHash = Sha256::digest(code).into();
+    pub fn compile(
+        &mut self,
+        code: &Bytes,
+    ) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
+        let hash = self.hashes.of(code);
         self.uses += 1;
         if let Some(entry) = self.entries.get_mut(&hash) {
             self.counters.hits += 1;

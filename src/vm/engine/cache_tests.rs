@@ -78,8 +78,9 @@ fn cache(memory_bytes: usize) -> (ModuleCache<NoHost>, Arc<AtomicUsize>) {
 }
 
 /// A module that takes 100 bytes for each byte of the name.
-fn code(name: &str) -> Vec<u8> {
-    wat::parse_str(format!(r#"(module (func (export "{name}")))"#)).expect("the text is right")
+fn code(name: &str) -> Bytes {
+    let text = format!(r#"(module (func (export "{name}")))"#);
+    wat::parse_str(text).expect("the text is right").into()
 }
 
 #[test]
@@ -140,11 +141,14 @@ fn a_module_in_use_outlives_its_place_in_the_cache() {
 #[test]
 fn failures_are_errors_and_are_not_kept() {
     let (mut cache, count) = cache(10 * SMALL);
-    let error = |cache: &mut ModuleCache<NoHost>, code: &[u8]| {
+    let error = |cache: &mut ModuleCache<NoHost>, code: &Bytes| {
         cache.compile(code).err().map(|error| error.to_string())
     };
     for _ in 0..2 {
-        assert_eq!(error(&mut cache, b"").as_deref(), Some("the code is empty"));
+        assert_eq!(
+            error(&mut cache, &Bytes::new()).as_deref(),
+            Some("the code is empty")
+        );
         assert_eq!(
             error(&mut cache, &code("fails")).as_deref(),
             Some("the engine can't compile the module: no reason")
@@ -165,4 +169,17 @@ fn nothing_is_kept_if_nothing_may_be() {
         assert!(cache.compile(&code("a")).is_ok());
     }
     assert_eq!(count.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn hashes_are_remembered_for_the_same_memory_only() {
+    let mut hashes = CodeHashes::default();
+    let all: Vec<Bytes> = (0..40u8).map(|byte| vec![byte; 100].into()).collect();
+    for code in all.iter().chain(&all) {
+        for part in [code.clone(), code.slice(..50), code.slice(50..)] {
+            let expected: CodeHash = Sha256::digest(&part).into();
+            assert_eq!([hashes.of(&part), hashes.of(&part)], [expected; 2]);
+        }
+    }
+    assert_eq!(hashes.recent.len(), CodeHashes::MOST);
 }

@@ -51,7 +51,7 @@ impl Host {
     }
 
     /// Returns the gas that is left.
-    fn initialise(&mut self, code: &[u8]) -> Result<u64, Failure> {
+    fn initialise(&mut self, code: &Bytes) -> Result<u64, Failure> {
         let limit = self.contexts.current_call().input.gas_provided;
         let mut running = self.start_deploy(code, limit)?;
         if let Some(init) = running.init_function() {

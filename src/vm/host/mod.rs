@@ -27,6 +27,7 @@ use crate::vm::engine::{
     InstantiationError, validation,
 };
 use crate::vm::error::{Broken, ExecutionError, Failure, Fault};
+use bytes::Bytes;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -123,7 +124,7 @@ impl Host {
     }
 
     /// Starts an instance of `code` with `gas` as its limit. The text of an error differs between engines.
-    fn start(&mut self, code: &[u8], gas: u64) -> Result<Running, Failure> {
+    fn start(&mut self, code: &Bytes, gas: u64) -> Result<Running, Failure> {
         if self.contexts.runtime.waiting_instances >= MAXIMUM_WAITING_INSTANCES {
             return Err(ExecutionError::TooManyInstances.into());
         }
@@ -143,7 +144,7 @@ impl Host {
     }
 
     /// Starts an instance of code that is being deployed, which has to follow more rules (spec host.md 3.2).
-    fn start_deploy(&mut self, code: &[u8], gas: u64) -> Result<Running, Failure> {
+    fn start_deploy(&mut self, code: &Bytes, gas: u64) -> Result<Running, Failure> {
         let running = self.start(code, gas)?;
         let module = &running.module;
         let is_reserved = |name: &str| {

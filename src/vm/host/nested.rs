@@ -160,7 +160,7 @@ impl Host {
     }
 
     /// Returns the gas that is left.
-    fn execute_code(&mut self, code: &[u8]) -> Result<u64, Failure> {
+    fn execute_code(&mut self, code: &Bytes) -> Result<u64, Failure> {
         let limit = self.contexts.current_call().input.gas_provided;
         let mut running = self.start(code, limit)?;
         let function = running.function_to_call(&self.contexts.current_call().function)?;

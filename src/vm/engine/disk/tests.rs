@@ -322,7 +322,7 @@ fn run(disk: DiskLimits, cost: u32) -> ((u64, [u8; 16]), DiskCounters) {
     let costs = OpcodeCosts::from_map(|_| cost);
     let mut cache = ModuleCache::new(Box::new(engine), TABLE, costs, CacheLimits::default());
     let code = wat::parse_str(CONTRACT).expect("valid");
-    let module = cache.compile(&code).expect("valid");
+    let module = cache.compile(&code.into()).expect("valid");
     assert_eq!(module.exported_functions().len(), 1);
     let mut instance = module.instantiate(1_000).expect("valid");
     let (_, end) = instance.call("f", Box::new(Silent));
