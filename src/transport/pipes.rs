@@ -133,7 +133,8 @@ pub fn write_all(
     deadline: Option<Instant>,
 ) -> Result<(), TransportError> {
     while !bytes.is_empty() {
-        match nix::unistd::write(pipe, bytes) {
+        // Both ways by rustix: nix goes through libc, whose functions are points where threads can be cancelled.
+        match rustix::io::write(pipe, bytes).map_err(errno) {
             Ok(written) => bytes = &bytes[written..],
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => wait(pipe, Direction::Sending, deadline)?,
@@ -166,8 +167,11 @@ pub fn read_some(
 
 /// Reads what fits behind `into`, into memory that nobody has to fill first.
 fn read(pipe: impl AsFd, into: &mut Vec<u8>) -> Result<usize, Errno> {
-    let read = rustix::io::read(pipe, rustix::buffer::spare_capacity(into));
-    read.map_err(|error| Errno::from_raw(error.raw_os_error()))
+    rustix::io::read(pipe, rustix::buffer::spare_capacity(into)).map_err(errno)
+}
+
+fn errno(error: rustix::io::Errno) -> Errno {
+    Errno::from_raw(error.raw_os_error())
 }
 
 /// Whether bytes of a pipe, or its end, can be read at once.

@@ -3,7 +3,7 @@
 use arwen::dialogue::{Messenger, Side};
 use arwen::frame::{self, DEFAULT_PAYLOAD_LIMIT_BYTES, Decoder, Header};
 use arwen::messages::*;
-use arwen::transport::{Pipes, Transport as _, descriptors, read_some, write_all};
+use arwen::transport::{Pipes, Transport as _, descriptors, write_all};
 use bytes::Bytes;
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -254,7 +254,7 @@ fn read_frame(pipe: &OwnedFd, header: Header) -> Option<(u32, Bytes)> {
             let frame = frame.expect("a frame");
             return Some((frame.kind, frame.payload));
         }
-        match read_some(pipe.as_fd(), &mut byte, None) {
+        match nix::unistd::read(pipe, &mut byte) {
             Ok(1..) => decoder.push(&byte),
             Ok(0) | Err(_) => return None,
         }
