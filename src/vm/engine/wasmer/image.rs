@@ -5,7 +5,6 @@
 //! times as fast as to give them back to the system, which would have to make them anew on the next call.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::sync::LazyLock;
 
 use ::wasmer::MemoryView;
@@ -18,6 +17,9 @@ const MAXIMUM_RESTORED_BYTES: usize = 1024 * 1024;
 /// The map of this process's pages: 64 bits for each, in the order of their addresses. Without it all pages count as
 /// existing.
 static PAGE_MAP: LazyLock<Option<File>> = LazyLock::new(|| File::open("/proc/self/pagemap").ok());
+
+/// What a page holds that was made after the image was taken.
+static ZEROS: LazyLock<Box<[u8]>> = LazyLock::new(|| vec![0; page_bytes()].into());
 
 /// In an entry of the page map: the page is in memory, or was swapped out. A page with neither was never touched.
 const EXISTS: u64 = 0b11 << 62;
@@ -36,7 +38,7 @@ impl Image {
     pub(super) fn take(memory: &MemoryView<'_>) -> Self {
         let mut page = vec![0; page_bytes()];
         let mut pages = Vec::new();
-        for offset in existing_pages(memory) {
+        for offset in ExistingPages::of(memory).offsets() {
             read(memory, offset, &mut page);
             if page.iter().any(|&byte| byte != 0) {
                 pages.push((offset, page.clone().into_boxed_slice()));
@@ -56,17 +58,16 @@ impl Image {
     /// Puts back what the memory held, with zeros where it has grown. Returns the bytes that the existing pages take, or
     /// none if the memory was left as it is, because too much of it exists.
     pub(super) fn restore(&self, memory: &MemoryView<'_>) -> Option<usize> {
-        let existing = existing_pages(memory);
-        let bytes = existing.len() * page_bytes();
+        let existing = ExistingPages::of(memory);
+        let bytes = existing.offsets().count() * page_bytes();
         if bytes > MAXIMUM_RESTORED_BYTES {
             return None;
         }
-        let zeros = vec![0; page_bytes()].into_boxed_slice();
         let mut pages = self.pages.iter().peekable();
-        for offset in existing {
+        for offset in existing.offsets() {
             while pages.next_if(|(at, _)| *at < offset).is_some() {}
             let initial = pages.next_if(|(at, _)| *at == offset);
-            let content = initial.map_or(&zeros, |(_, content)| content);
+            let content = initial.map_or(&*ZEROS, |(_, content)| content);
             let written = memory.write(offset, content);
             written.expect("existing pages are inside the memory");
         }
@@ -79,27 +80,43 @@ fn read(memory: &MemoryView<'_>, offset: u64, page: &mut [u8]) {
     read.expect("existing pages are inside the memory");
 }
 
-/// The offsets of the pages that may hold something, ascending.
-fn existing_pages(memory: &MemoryView<'_>) -> Vec<u64> {
-    let page = page_bytes() as u64;
-    let offsets = (0..memory.data_size()).step_by(page_bytes());
-    let pages = memory.data_size().div_ceil(page) as usize;
-    match read_page_map(memory.data_ptr() as u64 / page, pages) {
-        Some(entries) => offsets
-            .zip(entries.as_chunks().0)
-            .filter(|(_, entry)| u64::from_ne_bytes(**entry) & EXISTS != 0)
-            .map(|(offset, _)| offset)
-            .collect(),
-        None => offsets.collect(),
+/// The pages of a memory that may hold something.
+struct ExistingPages {
+    memory_bytes: u64,
+    /// What the page map says of each page; none if it is not to be had.
+    entries: Option<Vec<u8>>,
+}
+
+impl ExistingPages {
+    fn of(memory: &MemoryView<'_>) -> Self {
+        let first_page = memory.data_ptr() as u64 / page_bytes() as u64;
+        let pages = memory.data_size().div_ceil(page_bytes() as u64);
+        Self {
+            memory_bytes: memory.data_size(),
+            entries: read_page_map(first_page, pages as usize),
+        }
+    }
+
+    /// Their offsets, ascending.
+    fn offsets(&self) -> impl Iterator<Item = u64> {
+        let known = self.entries.as_deref().map(|entries| entries.as_chunks().0);
+        let exists = move |page: usize| {
+            known.is_none_or(|entries: &[[u8; 8]]| u64::from_ne_bytes(entries[page]) & EXISTS != 0)
+        };
+        let offsets = (0..self.memory_bytes).step_by(page_bytes());
+        let existing = offsets.enumerate().filter(move |(page, _)| exists(*page));
+        existing.map(|(_, offset)| offset)
     }
 }
 
 /// The map's entries of `pages` pages.
 fn read_page_map(first_page: u64, pages: usize) -> Option<Vec<u8>> {
     const ENTRY_BYTES: usize = 8;
-    let mut entries = vec![0; pages * ENTRY_BYTES];
+    let length = pages * ENTRY_BYTES;
+    let mut entries = Vec::with_capacity(length);
     let map = PAGE_MAP.as_ref()?;
-    map.read_exact_at(&mut entries, first_page * ENTRY_BYTES as u64)
-        .ok()?;
-    Some(entries)
+    let room = rustix::buffer::spare_capacity(&mut entries);
+    rustix::io::pread(map, room, first_page * ENTRY_BYTES as u64).ok()?;
+    entries.truncate(length);
+    (entries.len() == length).then_some(entries)
 }
