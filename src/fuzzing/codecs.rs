@@ -1,5 +1,6 @@
 //! Payloads in both formats. The first byte of an input is the kind.
 
+use super::element_memory::{element_bytes, least_limit};
 use crate::frame::Header;
 use crate::messages::{
     Account, BigInt, Envelope, Format, Message, NameEntry, StorageDataEntry, VmInput, VmOutput,
@@ -29,9 +30,20 @@ pub fn json_messages(data: &[u8]) {
     stable(Format::Json, data);
 }
 
-/// Likewise for protobuf.
+/// Likewise for protobuf. What passes the check of the elements takes no more memory than the limit, and what was
+/// written by us takes exactly what the check has counted.
 pub fn protobuf_messages(data: &[u8]) {
     stable(Format::Protobuf, data);
+    let Some((&kind, payload)) = data.split_first() else {
+        return;
+    };
+    let limit = least_limit(kind.into(), payload);
+    if let Some(message) = decode(Format::Protobuf, data) {
+        let taken = element_bytes(&message.1);
+        assert!(taken <= limit, "{taken} bytes pass a limit of {limit}");
+        let (_, written) = rewritten(Format::Protobuf, &message);
+        assert_eq!(taken, least_limit(kind.into(), &written));
+    }
 }
 
 fn stable(format: Format, data: &[u8]) {
@@ -79,7 +91,7 @@ fn with_inputs((envelope, mut message): Decoded) -> Decoded {
 }
 
 /// The input of a message that has one.
-fn input(message: &mut Message) -> Option<&mut Option<VmInput>> {
+pub(super) fn input(message: &mut Message) -> Option<&mut Option<VmInput>> {
     let call = match message {
         Message::ContractDeployRequest(request) => {
             return Some(&mut request.create_input.as_mut()?.input);

@@ -10,12 +10,13 @@
 //! | `logs` | log_lines | log lines, profiles and their patterns |
 //! | `scenarios` | scenario_parser | scenario files and their values |
 //!
-//! `faults` and `hook_calls` are shared by the two loops. The programs in fuzz/fuzz_targets only call these functions;
+//! `element_memory` counts what a message takes. `faults` and `hook_calls` are shared by the two loops. The programs in fuzz/fuzz_targets only call these functions;
 //! the tests below run them over the corpora in fuzz/corpus.
 
 mod codecs;
 mod dialogue;
 mod driver_loop;
+mod element_memory;
 mod faults;
 mod frames;
 mod hook_calls;

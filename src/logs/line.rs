@@ -68,7 +68,7 @@ pub fn decode(format: Format, payload: &[u8]) -> Result<LogLine, LineError> {
     match format {
         Format::Json => json::read_object(payload, &mut line)?,
         Format::Protobuf => {
-            elements::check::<LogLine>(payload)?;
+            elements::check::<LogLine>(payload, elements::limit_bytes(payload.len()))?;
             line.merge(payload)?;
         }
     }

@@ -4,7 +4,7 @@
 //! object; in protobuf the encoding of the envelope is followed by that of the message, whose field numbers start
 //! behind the envelope's.
 
-use super::elements::TooManyElements;
+use super::elements::{TooManyElements, limit_bytes};
 use super::json::{self, JsonError, JsonObject};
 use super::{Envelope, Marshalizer, Message, Payload, kind_name};
 use crate::frame;
@@ -176,7 +176,7 @@ pub fn decode(
         Format::Protobuf => {
             let fault = |error| MessageError::Protobuf { kind, error };
             message
-                .check_elements(&payload)
+                .check_elements(&payload, limit_bytes(payload.len()))
                 .map_err(|error| MessageError::TooManyElements { kind, error })?;
             envelope.kind = 0;
             message

@@ -18,7 +18,7 @@ pub(super) const FIRST: usize = 4;
 const SMALLEST_BYTES: usize = 2;
 
 /// What the elements of a payload of this length may take, in bytes.
-pub(super) const fn limit_bytes(payload_length: usize) -> usize {
+pub const fn limit_bytes(payload_length: usize) -> usize {
     LIMIT_BYTES.saturating_add(payload_length)
 }
 
@@ -69,10 +69,9 @@ const fn largest(fields: &[Field]) -> usize {
     largest_size
 }
 
-/// Fails when the elements of a protobuf payload would take more than the budget. What is no protobuf passes: prost
-/// reads no further than this.
-pub fn check<T: Elements>(payload: &[u8]) -> Result<(), TooManyElements> {
-    let limit = limit_bytes(payload.len());
+/// Fails when the elements of a protobuf payload would take more than `limit` bytes, which is [`limit_bytes`] but in
+/// tests. What is no protobuf passes: prost reads no further than this.
+pub fn check<T: Elements>(payload: &[u8], limit: usize) -> Result<(), TooManyElements> {
     // So it is for ordinary messages, which need not be counted.
     if payload.len().saturating_mul(T::WORST_FACTOR) <= limit {
         return Ok(());
@@ -125,8 +124,37 @@ impl Budget {
             if self.needed > self.limit {
                 return Err(Stop::TooMany);
             }
-            self.message(field.below, value)?;
+            // Without lists it may be no message at all: bytes and texts stop prost nowhere.
+            if !field.below.is_empty() {
+                self.message(field.below, value)?;
+            }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::{ContractResponse, OutputAccountEntry, VmOutput};
+    use prost::Message as _;
+
+    #[test]
+    fn bytes_that_are_no_protobuf_end_no_count() {
+        let response = |return_data: &'static [u8]| ContractResponse {
+            vm_output: Some(VmOutput {
+                return_data: vec![return_data.into()],
+                output_accounts: vec![OutputAccountEntry::default(); 100],
+                ..VmOutput::default()
+            }),
+        };
+        let needed = FIRST * size_of::<bytes::Bytes>() + 103 * size_of::<OutputAccountEntry>();
+        for return_data in [&b""[..], b"\xff", b"\x0a\x05torn"] {
+            let payload = response(return_data).encode_to_vec();
+            let limit = needed - 1;
+            let refusal = TooManyElements { needed, limit };
+            let checked = |limit| check::<ContractResponse>(&payload, limit);
+            assert_eq!((checked(limit), checked(needed)), (Err(refusal), Ok(())));
+        }
     }
 }

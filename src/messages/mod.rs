@@ -97,7 +97,7 @@ macro_rules! messages {
             }
 
             /// An all-zero message of a kind.
-            fn zero(kind: u32) -> Message {
+            pub(crate) fn zero(kind: u32) -> Message {
                 match MessageKind::from_wire(kind) {
                     $(Some(MessageKind::$name) => Message::$name($payload::default().into()),)*
                     _ => Message::Unknown(kind),
@@ -128,10 +128,14 @@ macro_rules! messages {
                 }
             }
 
-            /// Fails when a protobuf of the fields would take too much memory.
-            fn check_elements(&self, payload: &[u8]) -> Result<(), elements::TooManyElements> {
+            /// Fails when the elements of a protobuf of the fields would take more than `limit` bytes of memory.
+            pub(crate) fn check_elements(
+                &self,
+                payload: &[u8],
+                limit: usize,
+            ) -> Result<(), elements::TooManyElements> {
                 match self {
-                    $(Message::$name(_) => elements::check::<$payload>(payload),)*
+                    $(Message::$name(_) => elements::check::<$payload>(payload, limit),)*
                     Message::Unknown(_) => Ok(()),
                 }
             }
