@@ -335,14 +335,16 @@ pub fn benches(schedule: &[GasSectionEntry]) -> [Bench; 4] {
     makers.map(|(make, interpreter)| bench_with(schedule, make, interpreter))
 }
 
-type MakeVm = fn(VmParameters, Box<dyn BlockchainHook>) -> Result<Vm, VmError>;
+/// How a VM is made.
+pub type MakeVm = fn(VmParameters, Box<dyn BlockchainHook>) -> Result<Vm, VmError>;
 
 /// A VM on two tiers, of which the first may spend this fuel in each run.
 pub fn bench_on_tiers(fuel: u64) -> Bench {
     bench_with(&schedule_entries(), Vm::new, Some(QuickLimits { fuel }))
 }
 
-fn bench_with(
+/// A VM that `make` makes, with its world.
+pub fn bench_with(
     schedule: &[GasSectionEntry],
     make: MakeVm,
     interpreter: Option<QuickLimits>,

@@ -11,7 +11,7 @@ use wasmparser::{
 
 /// A module whose memory, table and locals are larger is not run: that would tell nothing new, and slowly. (Besides,
 /// wasmi allows no more than 32,767 locals.)
-const MAXIMUM_PAGES: u64 = 16;
+const MAXIMUM_PAGES: u64 = 20;
 const MAXIMUM_TABLE: u64 = 10_000;
 const MAXIMUM_LOCALS: u32 = 1_000;
 

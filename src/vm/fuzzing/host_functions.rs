@@ -6,14 +6,18 @@ use super::host_calls::{
 };
 use super::node_state::{NODE_STATE_BYTES, NodeState};
 use super::outcome::Outcome;
+use crate::hooks::BlockchainHook;
 use crate::messages::{ContractCreateInput, GasSectionEntry, VmInput, VmOutput};
-use crate::vm::VmError;
 use crate::vm::eei::import_table;
+use crate::vm::engine::tiers::TieredEngine;
+use crate::vm::engine::wasmi_engine::WasmiEngine;
 use crate::vm::engine::{ImportedFunction, ValueType};
 use crate::vm::fixtures::*;
+use crate::vm::{QuickLimits, Vm, VmError, VmParameters};
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// Where the contract keeps the calls that it makes.
 const PROGRAM_OFFSET: usize = 61_440;
@@ -133,6 +137,24 @@ fn program(calls: &[HostCall]) -> Bytes {
 /// Everything costs 1, but asynchronous calls lock less than in the tests, so that they can be nested.
 fn schedule() -> Vec<GasSectionEntry> {
     schedule_with(&[("AsyncCallbackGasLock", 5_000)])
+}
+
+/// A VM on two tiers, of which the second is the interpreter, too: it is ready soon, where the compiler would take longer
+/// than all runs.
+fn interpreted_twice(
+    parameters: VmParameters,
+    hook: Box<dyn BlockchainHook>,
+) -> std::result::Result<Vm, VmError> {
+    let limits = parameters.engine.interpreter.unwrap_or_default();
+    let engine = TieredEngine::new(Arc::new(WasmiEngine::unlimited()), limits);
+    Vm::with_engine(parameters, hook, Box::new(engine.expect("a thread")))
+}
+
+/// What the first tier may spend, in inputs of different lengths: the run is given up earlier or later, or not at all.
+fn quick_limits(length: usize) -> QuickLimits {
+    QuickLimits {
+        fuel: 1 << (2 * (length / 4 % 8) + 6),
+    }
 }
 
 /// What the VMs of a thread are: they stay, so that the contract is compiled once.
@@ -323,7 +345,8 @@ fn builtin_answer(
     bytes.choose(&answers).cloned()
 }
 
-/// Runs what the bytes say on both engines, and now and then a second time on one. All outcomes must be equal.
+/// Runs what the bytes say on both engines, and, as the length of the input says, a second time on one, or twice on a VM that
+/// sees the contract for the first time, and whose first tier gives up at some point. All outcomes must be equal.
 pub fn host_functions(data: &[u8]) {
     MACHINES.with_borrow_mut(|machines| {
         let Machines {
@@ -345,6 +368,17 @@ pub fn host_functions(data: &[u8]) {
                 outcome,
                 "the second run differs: {run:?}"
             );
+        }
+        if data.len() % 4 == 2 {
+            let limits = quick_limits(data.len());
+            let mut tiers = bench_with(&schedule(), interpreted_twice, Some(limits));
+            for attempt in ["repeated", "next"] {
+                assert_eq!(
+                    run.run(&mut tiers, dispatcher),
+                    outcome,
+                    "the {attempt} run differs: {run:?}"
+                );
+            }
         }
     });
 }

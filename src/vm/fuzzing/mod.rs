@@ -3,13 +3,16 @@
 //! The targets only call these; the tests below run them over the corpora, so that they keep working.
 
 mod admission;
+mod engine_calls;
 pub(super) mod host_calls;
 mod host_functions;
+mod module_files;
 mod node_state;
 pub(super) mod outcome;
 mod wasm_modules;
 
 pub use host_functions::host_functions;
+pub use module_files::module_files;
 pub use wasm_modules::wasm_modules;
 
 #[cfg(test)]
@@ -32,6 +35,11 @@ mod tests {
     #[test]
     fn host_functions_break_no_promise() {
         run_corpus("host_functions", super::host_functions);
+    }
+
+    #[test]
+    fn module_files_break_no_promise() {
+        run_corpus("module_files", super::module_files);
     }
 
     #[test]

@@ -2,14 +2,17 @@
 //! run it alike, to the unit of gas.
 
 use super::admission::{Admission, admission};
+use super::engine_calls::{SCRIPT_BYTES, engine_calls};
 use super::outcome::Outcome;
+use crate::hooks::BlockchainHook;
 use crate::messages::{ContractCreateInput, GasSectionEntry, VmInput};
 use crate::vm::eei::import_table;
 use crate::vm::engine::ValueType;
-use crate::vm::engine::instrument::instrument;
+use crate::vm::engine::instrument::{InstrumentedModule, instrument};
 use crate::vm::engine::validation::validate;
 use crate::vm::fixtures::*;
 use crate::vm::gas::opcode_costs::OpcodeCosts;
+use crate::vm::{QuickLimits, Vm, VmError, VmParameters};
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use std::cell::RefCell;
@@ -31,6 +34,9 @@ const MAXIMUM_GAS: u64 = 20_000;
 
 /// Host functions that make numbers of any size, if they are called often enough.
 const GROWING: [&str; 2] = ["bigIntMul", "bigIntShl"];
+
+/// What the modules of a VM that keeps few of them take: those of some contracts alone take more.
+const FORGETFUL_MODULE_BYTES: usize = 100_000;
 
 /// The functions that generated contracts export.
 const FUNCTIONS: [&str; 3] = ["f", "init", "callBack"];
@@ -156,21 +162,43 @@ fn any_module(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     Ok(wasm_smith::Module::new(config, bytes)?.to_bytes())
 }
 
-/// What the VMs of a thread are.
+/// A VM that keeps few modules and instances: they are made anew again and again.
+fn forgetful(
+    mut parameters: VmParameters,
+    hook: Box<dyn BlockchainHook>,
+) -> std::result::Result<Vm, VmError> {
+    parameters.engine.modules.memory_bytes = FORGETFUL_MODULE_BYTES;
+    parameters.engine.instances.instances = 1;
+    Vm::new(parameters, hook)
+}
+
+/// What the VMs of a thread are; the last is forgetful.
 struct Machines {
     benches: [Bench; 4],
     costs: OpcodeCosts,
 }
 
-thread_local! {
-    static MACHINES: RefCell<Machines> = RefCell::new(Machines {
-        benches: benches(&schedule()),
-        costs: OpcodeCosts::from_map(|_| 1),
-    });
+impl Machines {
+    fn new() -> Self {
+        let mut benches = benches(&schedule());
+        let at_once = QuickLimits { fuel: 0 };
+        benches[3] = bench_with(&schedule(), forgetful, Some(at_once));
+        Self {
+            benches,
+            costs: OpcodeCosts::from_map(|_| 1),
+        }
+    }
 }
 
+thread_local! {
+    static MACHINES: RefCell<Machines> = RefCell::new(Machines::new());
+}
+
+/// Of the values of the first byte, those from here on ask the engines themselves.
+const ENGINE_CALLS: u8 = 192;
+
 /// Makes a module of the bytes, or takes them for one; checks it, and runs it on both engines. The first byte chooses
-/// how the module is made.
+/// how the module is made, and whether a VM runs it or the last bytes say what the engines are asked.
 pub fn wasm_modules(data: &[u8]) {
     let Some((&choice, rest)) = data.split_first() else {
         return;
@@ -193,8 +221,13 @@ pub fn wasm_modules(data: &[u8]) {
             is_admitted,
             is_small,
         } = admission(&code);
-        check_code(&code, is_admitted, &machines.costs);
-        if is_admitted && is_small && code.len() <= MAXIMUM_CODE_BYTES {
+        let module = check_code(&code, is_admitted, &machines.costs);
+        let Some(module) = module.filter(|_| is_small && code.len() <= MAXIMUM_CODE_BYTES) else {
+            return;
+        };
+        if choice >= ENGINE_CALLS {
+            engine_calls(&module, &data[data.len().saturating_sub(SCRIPT_BYTES)..]);
+        } else {
             let gas = code.len() as u64 + gas;
             let [compiled, others @ ..] = &mut machines.benches;
             let outcomes = run(compiled, &code, gas);
@@ -205,18 +238,22 @@ pub fn wasm_modules(data: &[u8]) {
     });
 }
 
-/// Validation and instrumentation do what they should.
-fn check_code(code: &[u8], is_admitted: bool, costs: &OpcodeCosts) {
+/// Validation and instrumentation do what they should. What becomes of code that may be a contract.
+fn check_code(code: &[u8], is_admitted: bool, costs: &OpcodeCosts) -> Option<InstrumentedModule> {
     let validated = validate(code, import_table());
-    assert_eq!(validated.is_ok(), is_admitted, "{:?}", validated.err());
-    let Ok(validated) = validated else {
-        return;
-    };
+    assert_eq!(
+        validated.is_ok(),
+        is_admitted,
+        "{:?}",
+        validated.as_ref().err()
+    );
+    let validated = validated.ok()?;
     let instrumented =
         instrument(&validated, import_table(), costs).expect("what is valid can be rewritten");
     let result =
         Validator::new_with_features(WasmFeatures::default()).validate_all(&instrumented.bytes);
     result.expect("instrumentation makes valid wasm");
+    Some(instrumented)
 }
 
 /// Deploys the code, and calls its functions.

@@ -18,7 +18,7 @@ use crate::vm::engine::instrument::{HiddenExports, InstrumentedModule};
 use crate::vm::engine::{ExportedFunction, ImportTable};
 
 /// Length of a key.
-pub(super) const KEY_BYTES: usize = 96;
+pub(in crate::vm) const KEY_BYTES: usize = 96;
 /// Length of a checksum.
 const CHECKSUM_BYTES: usize = 32;
 /// The number at the end is that of this format.
@@ -38,7 +38,7 @@ pub struct StoredModule {
 
 /// What is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(super) enum FormatError {
+pub(in crate::vm) enum FormatError {
     #[error("{0} bytes are too few")]
     TooShort(usize),
     #[error("the checksum is wrong")]
@@ -93,7 +93,7 @@ struct Function {
 }
 
 /// The file, in three parts one behind the other.
-pub(super) fn encode(module: &StoredModule, key: &[u8; KEY_BYTES]) -> [Bytes; 3] {
+pub(in crate::vm) fn encode(module: &StoredModule, key: &[u8; KEY_BYTES]) -> [Bytes; 3] {
     let mut header = vec![0; ARTIFACT_AT];
     header[CHECKSUM_BYTES..KEY_AT].copy_from_slice(MAGIC);
     header[KEY_AT..LENGTH_AT].copy_from_slice(key);
@@ -106,7 +106,7 @@ pub(super) fn encode(module: &StoredModule, key: &[u8; KEY_BYTES]) -> [Bytes; 3]
 }
 
 /// What the file holds, if it is whole and has this key.
-pub(super) fn decode(
+pub(in crate::vm) fn decode(
     file: Bytes,
     key: &[u8; KEY_BYTES],
     table: ImportTable,

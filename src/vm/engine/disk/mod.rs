@@ -9,7 +9,7 @@
 //!
 //! Several processes may use one folder: files appear whole, by a rename, and are never changed afterwards.
 
-mod format;
+pub(in crate::vm) mod format;
 mod unchecked;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
