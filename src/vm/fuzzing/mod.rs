@@ -1,5 +1,12 @@
 //! What the fuzz targets of the VM run (fuzz/vm). Each takes any bytes and panics when a promise is broken.
 //!
+//! | file | target | the promise |
+//! |---|---|---|
+//! | `wasm_modules` | wasm_modules | which code may be a contract; all engines run it alike |
+//! | `engine_calls` | likewise | also what the VM never asks of an engine is answered alike |
+//! | `host_functions` | host_functions | host functions do the same on all engines, whatever their arguments |
+//! | `module_files` | module_files | what was written is read again, and nothing else |
+//!
 //! The targets only call these; the tests below run them over the corpora, so that they keep working.
 
 mod admission;
