@@ -10,6 +10,9 @@ use std::path::Path;
 
 fn main() {
     engine_calls();
+    limits();
+    hosts();
+    other_modules();
     sealed_files();
     other_files();
 }
@@ -40,259 +43,210 @@ const CONTRACT: &str = r#"(module
     (func (export "spins") (loop $ever (br $ever)))
     (export "count" (func $count)))"#;
 
-// The places of these functions in the exports; a step's detail chooses one, modulo their number.
-const CALLS: u8 = 0;
-const TRAPS: u8 = 1;
-const RESULT: u8 = 2;
-const TAKES: u8 = 3;
-const GROWS: u8 = 4;
-const SPINS: u8 = 5;
-const COUNT: u8 = 6;
+/// Its exported functions, in their order.
+const FUNCTIONS: [&str; 7] = [
+    "calls", "traps", "result", "takes", "grows", "spins", "count",
+];
 
 /// What steps do, see `Play::step` in src/vm/fuzzing/engine_calls.rs.
-const ANEW: u8 = 0;
-const ANOTHER: u8 = 2;
-const DROP: u8 = 3;
-const FORGET_MODULE: u8 = 4;
-const CALL_NOTHING: u8 = 5;
-const CALL: u8 = 6;
-const READ: u8 = 10;
-const WRITE: u8 = 11;
-const GROW: u8 = 12;
-const SET_POINTS: u8 = 13;
-const TOUCH: u8 = 14;
+const STEPS: [(&str, u8); 11] = [
+    ("anew", 0),
+    ("another", 2),
+    ("drop", 3),
+    ("forget", 4),
+    ("no-function", 5),
+    ("call", 6),
+    ("read", 10),
+    ("write", 11),
+    ("grow", 12),
+    ("points", 13),
+    ("touch", 14),
+];
 
-/// What the host does in a call.
+/// A script has so many steps.
+const STEP_COUNT: usize = 13;
+
+// What the host does in a call.
 const ABORT: u8 = 0;
 const PANIC: [u8; 3] = [1, 2, 3];
+const READ: u8 = 4;
+const WRITE: u8 = 7;
+const GROW: u8 = 9;
 const ADD_POINTS: u8 = 10;
 const RETURN: u8 = 15;
 
+/// Wide limits: 64 instances wait, and the interpreter gives up after ten million units.
+const WIDE: [u8; 2] = [0, 3];
+
+/// Steps with commas between them: a word, and the name of a function or a number.
+fn steps(text: &str) -> Vec<[u8; 2]> {
+    let step = |step: &str| {
+        let (word, detail) = step.trim().split_once(' ').expect("two words");
+        let kind = STEPS.iter().find(|(name, _)| *name == word);
+        let function = FUNCTIONS.iter().position(|name| *name == detail);
+        let detail = match function {
+            Some(index) => index as u8,
+            None => detail.parse().expect("a function or a number"),
+        };
+        [kind.expect("a step").1, detail]
+    };
+    let mut steps: Vec<_> = text.split(',').map(step).collect();
+    assert!(steps.len() <= STEP_COUNT, "{text}");
+    steps.resize(STEP_COUNT, [3, 0]);
+    steps
+}
+
 /// A module, as it is, with a script of 32 bytes at its end, in a custom section: two for the limits, four for the host,
 /// two for each step.
-fn engine_input(text: &str, limits: [u8; 2], conduct: [u8; 4], steps: &[[u8; 2]]) -> Vec<u8> {
-    const STEPS: usize = 13;
-    assert!(steps.len() <= STEPS);
-    let module = wat::parse_str(text).expect("valid text");
-    let mut steps = steps.to_vec();
-    steps.resize(STEPS, [DROP, 0]);
+fn engine(name: &str, module: &str, limits: [u8; 2], conduct: [u8; 4], script: &str) {
+    let module = wat::parse_str(module).expect("valid text");
     let custom_section = [0, 34, 1, b's'];
-    [
-        &[192],
-        &module[..],
-        &custom_section,
-        &limits,
-        &conduct,
-        steps.as_flattened(),
-    ]
-    .concat()
+    let steps = steps(script);
+    let (head, script) = ([&[192], &module[..], &custom_section], steps.as_flattened());
+    let input = [&head.concat(), &limits[..], &conduct, script].concat();
+    seed("wasm_modules", &format!("engine-{name}"), &input);
 }
 
 fn engine_calls() {
-    let returns = [RETURN; 4];
-    let put = |name: &str, text, limits, conduct, steps: &[[u8; 2]]| {
-        let input = engine_input(text, limits, conduct, steps);
-        seed("wasm_modules", &format!("engine-{name}"), &input);
-    };
-    let nothing = [0, 1, 2, 3, 4].map(|name| [CALL_NOTHING, name]);
-    put("no-functions", CONTRACT, [0, 3], returns, &nothing);
-    let every = [CALLS, RESULT, TAKES, GROWS, COUNT, CALLS].map(|function| [CALL, function]);
-    put("every-function", CONTRACT, [0, 3], returns, &every);
-    for (name, function) in [("trap", TRAPS), ("points", SPINS)] {
-        let steps = [
-            [CALL, function],
-            [CALL, CALLS],
-            [READ, 0],
-            [ANEW, 0],
-            [CALL, CALLS],
-        ];
-        put(
-            &format!("spent-by-{name}"),
-            CONTRACT,
-            [0, 3],
-            returns,
-            &steps,
-        );
-    }
-    for (number, conduct) in [ABORT, PANIC[0], PANIC[1], PANIC[2]]
-        .into_iter()
-        .enumerate()
-    {
-        let steps = [
-            [CALL, CALLS],
-            [CALL, RESULT],
-            [WRITE, 0],
-            [ANEW, 0],
-            [CALL, COUNT],
-            [ANEW, 0],
-            [CALL, GROWS],
-        ];
-        put(
-            &format!("host-ends-{number}"),
-            CONTRACT,
-            [0, 3],
-            [conduct; 4],
-            &steps,
-        );
-        put(
-            &format!("host-ends-late-{number}"),
-            CONTRACT,
-            [0, 1],
-            [RETURN, RETURN, conduct, conduct],
-            &steps,
-        );
+    let wide = |name: &str, script: &str| engine(name, CONTRACT, WIDE, [RETURN; 4], script);
+    wide(
+        "no-functions",
+        "no-function 0, no-function 1, no-function 2, no-function 3, no-function 4",
+    );
+    wide(
+        "every-function",
+        "call calls, call result, call takes, call grows, call count, call calls",
+    );
+    for (name, function) in [("trap", "traps"), ("points", "spins")] {
+        let script = format!("call {function}, call calls, read 0, anew 0, call calls");
+        wide(&format!("spent-by-{name}"), &script);
     }
     // Every place, and every length.
-    for (kind, name) in [(READ, "reads"), (WRITE, "writes")] {
-        for half in [0, 8, 16, 24] {
-            let steps: Vec<_> = (half..half + 8).map(|detail| [kind, detail]).collect();
-            put(&format!("{name}-{half}"), CONTRACT, [0, 3], returns, &steps);
+    for kind in ["read", "write"] {
+        for first in [0, 8, 16, 24] {
+            let script: Vec<_> = (first..first + 8)
+                .map(|detail| format!("{kind} {detail}"))
+                .collect();
+            wide(&format!("{kind}s-{first}"), &script.join(","));
         }
     }
-    let grow = [
-        [GROW, 1],
-        [CALL, GROWS],
-        [GROW, 1],
-        [GROW, 15],
-        [READ, 2],
-        [ANEW, 0],
-        [CALL, GROWS],
-        [READ, 3],
-    ];
-    put("grows", CONTRACT, [0, 3], returns, &grow);
-    for detail in 0..16 {
-        let conduct = [4, 7, 9, ADD_POINTS].map(|kind| kind + 16 * detail);
-        let steps = [
-            [CALL, CALLS],
-            [CALL, GROWS],
-            [CALL, CALLS + 7],
-            [CALL, CALLS + 14],
-        ];
-        put(
-            &format!("host-accesses-{detail:02}"),
-            CONTRACT,
-            [0, detail % 4],
-            conduct,
-            &steps,
-        );
-    }
-    let points = [0, 1, 2, 3].map(|points| [[SET_POINTS, points], [CALL, CALLS], [ANEW, points]]);
-    put("points", CONTRACT, [0, 3], returns, points.as_flattened());
-    let beside = [
-        [ANOTHER, 0],
-        [CALL, CALLS],
-        [ANOTHER, 3],
-        [DROP, 0],
-        [DROP, 0],
-        [DROP, 0],
-        [ANOTHER, 0],
-        [ANOTHER, 0],
-        [CALL, CALLS],
-    ];
+    wide(
+        "grows",
+        "grow 1, call grows, grow 1, grow 15, read 2, anew 0, call grows, read 3",
+    );
+    wide(
+        "points",
+        "points 0, call calls, anew 0, points 1, call calls, anew 1, points 2, call calls, anew 2,
+        points 3, call calls, anew 3",
+    );
+    wide(
+        "module-goes",
+        "another 0, forget 0, another 0, call calls, drop 0, call grows, drop 0, call calls",
+    );
+}
+
+/// Few instances that wait, and little that the interpreter may spend.
+fn limits() {
     for limits in 0..8 {
-        put(
+        let script = "another 0, call calls, another 3, drop 0, drop 0, drop 0, another 0, another 0, call calls";
+        engine(
             &format!("beside-{limits}"),
             CONTRACT,
             [limits, 3],
-            returns,
-            &beside,
+            [RETURN; 4],
+            script,
         );
     }
-    let module_goes = [
-        [ANOTHER, 0],
-        [FORGET_MODULE, 0],
-        [ANOTHER, 0],
-        [CALL, CALLS],
-        [DROP, 0],
-        [CALL, GROWS],
-        [DROP, 0],
-        [CALL, CALLS],
-    ];
-    put("module-goes", CONTRACT, [0, 3], returns, &module_goes);
     for fuel in 0..4 {
-        let steps = [
-            [CALL, CALLS],
-            [CALL, CALLS],
-            [CALL, SPINS],
-            [ANEW, 0],
-            [CALL, RESULT],
-        ];
-        put(
+        let script = "call calls, call calls, call spins, anew 0, call result";
+        engine(
             &format!("fuel-{fuel}"),
             CONTRACT,
             [0, fuel],
-            returns,
-            &steps,
+            [RETURN; 4],
+            script,
         );
     }
-    let all_over = [
-        [TOUCH, 0],
-        [ANEW, 0],
-        [READ, 1],
-        [CALL, 0],
-        [TOUCH, 0],
-        [ANOTHER, 0],
-        [TOUCH, 0],
-    ];
-    let large = r#"(module (memory 17 17) (data (i32.const 70000) "data") (func (export "f")))"#;
-    put("touched-all-over", large, [0, 3], returns, &all_over);
-    put("touched", CONTRACT, [4, 3], returns, &all_over);
-    let no_memory = r#"(module (import "env" "getNumArguments" (func $f (result i32))) (export "f" (func $f)))"#;
-    let accesses = [
-        [READ, 0],
-        [READ, 8],
-        [WRITE, 0],
-        [GROW, 0],
-        [GROW, 1],
-        [TOUCH, 0],
-        [CALL, 0],
-    ];
-    put("no-memory", no_memory, [0, 3], [4, 7, 9, 4], &accesses);
-    start_functions(&put);
 }
 
-fn start_functions(put: &dyn Fn(&str, &'static str, [u8; 2], [u8; 4], &[[u8; 2]])) {
-    let again = [
-        [ANEW, 0],
-        [CALL, 0],
-        [ANEW, 1],
-        [ANOTHER, 2],
-        [ANEW, 3],
-        [CALL, 0],
-        [TOUCH, 0],
-        [ANEW, 0],
-    ];
-    let modules = [
+/// Hosts that end the execution, at once or later, and that look at the memory.
+fn hosts() {
+    for (number, ends) in [ABORT, PANIC[0], PANIC[1], PANIC[2]]
+        .into_iter()
+        .enumerate()
+    {
+        let script = "call calls, call result, write 0, anew 0, call count, anew 0, call grows";
+        engine(
+            &format!("host-ends-{number}"),
+            CONTRACT,
+            WIDE,
+            [ends; 4],
+            script,
+        );
+        let late = [RETURN, RETURN, ends, ends];
+        engine(
+            &format!("host-ends-late-{number}"),
+            CONTRACT,
+            [0, 1],
+            late,
+            script,
+        );
+    }
+    for detail in 0..16 {
+        let conduct = [READ, WRITE, GROW, ADD_POINTS].map(|kind| kind + 16 * detail);
+        let name = format!("host-accesses-{detail:02}");
+        // The same function, but the host begins with something else.
+        engine(
+            &name,
+            CONTRACT,
+            [0, detail % 4],
+            conduct,
+            "call 0, call grows, call 7, call 14",
+        );
+    }
+}
+
+/// Modules with much memory or none, and with start functions.
+fn other_modules() {
+    let touched = "touch 0, anew 0, read 1, call 0, touch 0, another 0, touch 0";
+    let large = r#"(module (memory 17 17) (data (i32.const 70000) "data") (func (export "f")))"#;
+    engine("touched-all-over", large, WIDE, [RETURN; 4], touched);
+    engine("touched", CONTRACT, [4, 3], [RETURN; 4], touched);
+    let no_memory = r#"(module (import "env" "getNumArguments" (func $f (result i32))) (export "f" (func $f)))"#;
+    let accesses = "read 0, read 8, write 0, grow 0, grow 1, touch 0, call 0";
+    engine(
+        "no-memory",
+        no_memory,
+        WIDE,
+        [READ, WRITE, GROW, READ],
+        accesses,
+    );
+    let starting = [
         (
             "runs",
-            r#"(module (memory 1 1) (func $s (i32.store (i32.const 0) (i32.const 1))) (start $s) (func (export "f")))"#,
+            r#"(memory 1 1) (func $s (i32.store (i32.const 0) (i32.const 1))) (start $s)"#,
         ),
-        (
-            "traps",
-            r#"(module (func $s unreachable) (start $s) (func (export "f")))"#,
-        ),
-        (
-            "spins",
-            r#"(module (func $s (loop $ever (br $ever))) (start $s) (func (export "f")))"#,
-        ),
+        ("traps", "(func $s unreachable) (start $s)"),
+        ("spins", "(func $s (loop $ever (br $ever))) (start $s)"),
         (
             "calls-host",
-            r#"(module (import "env" "getNumArguments" (func $n (result i32))) (func $s (drop (call $n)))
-            (start $s) (func (export "f")))"#,
+            r#"(import "env" "getNumArguments" (func $n (result i32))) (func $s (drop (call $n))) (start $s)"#,
         ),
         (
             "data-outside",
-            r#"(module (memory 1 1) (data (i32.const 65533) "data") (func (export "f")))"#,
+            r#"(memory 1 1) (data (i32.const 65533) "data")"#,
         ),
     ];
-    for (name, text) in modules {
+    for (name, text) in starting {
+        let module = format!(r#"(module {text} (func (export "f")))"#);
         for fuel in [0, 3] {
-            put(
+            let again = "anew 0, call 0, anew 1, another 2, anew 3, call 0, touch 0, anew 0";
+            engine(
                 &format!("start-{name}-{fuel}"),
-                text,
+                &module,
                 [0, fuel],
                 [RETURN; 4],
-                &again,
+                again,
             );
         }
     }
