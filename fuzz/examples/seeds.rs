@@ -149,6 +149,22 @@ fn streams() {
         "too-long-log",
         &[&[3, 0], &[1, 4, 0, 0, 7]],
     );
+    // A long frame comes first.
+    for length in 1..4 {
+        let frames = b"\x02\0\0\0\x05\0\0\0ab\x01\0\0\0";
+        for (name, choice, pieces) in [
+            ("whole", 0, &[][..]),
+            ("pieces", 6, &[9, 0, 254]),
+            ("log", 3, &[76]),
+        ] {
+            let name = format!("long-{length}-{name}");
+            seed(
+                "frame_decoder",
+                &name,
+                &[&[16 * length + choice], pieces, frames],
+            );
+        }
+    }
     for number in 0..8 {
         let pieces = &[0, 200, 5, 11, 1, 2, 255][..usize::from(number)];
         let frames = b"\x04\x03abc\x07\x00\x01\xff\x2e\x10{\"Kind\":5,\"A\":1}";

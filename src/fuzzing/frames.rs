@@ -5,8 +5,11 @@ use crate::frame::{self, Decoder, FrameError, Header};
 /// The payload limit, low enough for short inputs to pass it.
 const LIMIT_BYTES: u32 = 200;
 
-/// Payloads of this length pass the memory that a decoder keeps.
+/// Payloads of this length pass what a decoder copies out of its memory.
 const LONG_PAYLOAD_BYTES: usize = 70_000;
+
+/// Payloads that are copied, that take their memory along, and that pass the memory that a decoder keeps.
+const PREPENDED_BYTES: [usize; 3] = [3_000, 70_000, 200_000];
 
 /// What the frame at the start of these bytes is, by the table of spec wire.md 2 and nothing else.
 enum Expected<'a> {
@@ -42,8 +45,8 @@ fn expected(header: Header, bytes: &[u8], limit: u32) -> Expected<'_> {
     }
 }
 
-/// Any stream in any pieces gives the frames of the spec, each as soon as it is there. The first byte chooses the header
-/// and how many bytes behind it are the lengths of pieces, which are used over and over.
+/// Any stream in any pieces gives the frames of the spec, each as soon as it is there. The first byte chooses the header,
+/// how many bytes behind it are the lengths of pieces, which are used over and over, and whether a long frame comes first.
 pub fn frame_decoder(data: &[u8]) {
     let Some((&choice, rest)) = data.split_first() else {
         return;
@@ -55,16 +58,32 @@ pub fn frame_decoder(data: &[u8]) {
     };
     let pieces = usize::from(choice / 2 % 8).min(rest.len());
     let (pieces, stream) = rest.split_at(pieces);
-    cut(
-        header,
-        LIMIT_BYTES,
-        pieces.iter().map(|piece| usize::from(*piece) + 1),
-        stream,
-    );
+    let (limit, stream) = match usize::from(choice / 16 % 4) {
+        0 => (LIMIT_BYTES, stream.to_vec()),
+        prepended => long_frame_before(header, PREPENDED_BYTES[prepended - 1], stream),
+    };
+    let pieces = scaled(pieces, stream.len());
+    cut(header, limit, pieces, &stream);
+}
+
+/// A stream that begins with a frame of so many bytes, and the limit that it just keeps.
+fn long_frame_before(header: Header, length: usize, stream: &[u8]) -> (u32, Vec<u8>) {
+    let length = length as u32;
+    let mut long = length.to_le_bytes().to_vec();
+    long.resize(header.size() + length as usize, 7);
+    long.extend_from_slice(stream);
+    (length, long)
+}
+
+/// The lengths of pieces; of a long stream a thousand pieces are enough.
+fn scaled(pieces: &[u8], length: usize) -> impl Iterator<Item = usize> + Clone {
+    let unit = 1 + length / 1000;
+    let pieces = pieces.iter();
+    pieces.map(move |piece| (usize::from(*piece) + 1) * unit)
 }
 
 /// Checks every step of a decoder that gets the stream in pieces of these lengths, used over and over; without any it
-/// comes whole. How many frames there are.
+/// comes whole. Odd pieces are read into its own memory. How many frames there are.
 fn cut(
     header: Header,
     limit: u32,
@@ -77,7 +96,11 @@ fn cut(
     while pushed < stream.len() {
         let piece = pieces.next().unwrap_or(stream.len());
         let end = stream.len().min(pushed + piece);
-        decoder.push(&stream[pushed..end]);
+        let bytes = &stream[pushed..end];
+        match piece % 2 {
+            0 => decoder.push(bytes),
+            _ => decoder.receive(piece, |buffer| buffer.extend_from_slice(bytes)),
+        }
         pushed = end;
         loop {
             let next = decoder.next();
@@ -157,8 +180,6 @@ pub fn frame_round_trip(data: &[u8]) {
         assert_eq!(stream.len() - before, header.size() + payload_length);
         frames += 1;
     }
-    // Of a long stream a thousand pieces are enough.
-    let unit = 1 + stream.len() / 1000;
-    let pieces = pieces.iter().map(|piece| (usize::from(*piece) + 1) * unit);
+    let pieces = scaled(pieces, stream.len());
     assert_eq!(cut(header, u32::MAX, pieces, &stream), frames);
 }
