@@ -49,10 +49,6 @@ pub trait Payload:
     const KIND: MessageKind;
 
     /// The payload in a message of this kind; otherwise the message.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the message is not copied any further than the payload would be"
-    )]
     fn from_message(message: Message) -> Result<Self, Message>;
 }
 
