@@ -128,7 +128,7 @@ proptest! {
     #[test]
     fn arbitrary_payloads_take_twice_their_length(kind in 0..50_u32, payload in vec(any::<u8>(), 0..20_000)) {
         for format in [Format::Json, Format::Protobuf] {
-            let bytes = payload.clone().into();
+            let bytes = bytes::Bytes::from(payload.clone());
             let (peak, _) = peak_bytes(|| codec::decode(format, kind, bytes));
             prop_assert!(peak <= 2 * payload.len() + CONSTANT_BYTES, "{peak} of {}", payload.len());
         }
@@ -149,7 +149,7 @@ fn tiny_elements_of_protobuf_are_refused_before_they_take_memory() {
     for element in [field(1, b""), field(6, b""), field(9, &field(3, b""))] {
         let payload = field(4, &element.repeat(16 * MEBIBYTE / element.len()));
         let length = payload.len();
-        let (peak, outcome) = peak_bytes(|| codec::decode(Format::Protobuf, 5, payload.into()));
+        let (peak, outcome) = peak_bytes(|| codec::decode(Format::Protobuf, 5, payload));
         let error = outcome.expect_err("over the budget");
         let MessageError::TooManyElements { error, .. } = &error else {
             panic!("{error}");
@@ -166,7 +166,7 @@ fn elements_of_protobuf_take_a_bounded_amount() {
     let unknown = [&[0x7b][..], &field(12, b"x"), &[0x7c], &field(13, b"xyz")].concat();
     for element in [field(1, b""), field(6, b""), field(9, &field(3, b""))] {
         let list = |count: usize| field(4, &[&unknown[..], &element.repeat(count)].concat());
-        let decoded = |payload: Vec<u8>| codec::decode(Format::Protobuf, 5, payload.into());
+        let decoded = |payload: Vec<u8>| codec::decode(Format::Protobuf, 5, payload);
         let (mut fits, mut fails) = (1, 16 * MEBIBYTE / element.len());
         while fails - fits > 1 {
             let middle = (fits + fails) / 2;
@@ -196,7 +196,7 @@ fn filled(kind: u32, head: &str, filling: &[u8], tail: &str) -> (usize, usize) {
     }
     payload.extend(tail.as_bytes());
     let length = payload.len();
-    let (peak, _) = peak_bytes(|| codec::decode(Format::Json, kind, payload.into()));
+    let (peak, _) = peak_bytes(|| codec::decode(Format::Json, kind, payload));
     (peak, length)
 }
 

@@ -26,7 +26,7 @@ fn the_field_travels_in_both_formats() {
             let expected = r##"{"DialogueNonce":7,"Kind":43,"ErrorMessage":"","Shard":2,"Note":"seen"}"##;
             assert_eq!(String::from_utf8_lossy(&frame[8..]), expected);
         }
-        let (_, decoded) = codec::decode(format, 43, frame.split_off(8).into()).unwrap();
+        let (_, decoded) = codec::decode(format, 43, frame.split_off(8)).unwrap();
         assert_eq!(decoded, Message::BlockchainGetShardOfAddressResponse(message));
     }
 }
@@ -39,7 +39,7 @@ fn the_kinds_are_a_request_and_its_response() {
     let request = DiagnoseEchoRequest { address: "a".into() };
     assert_eq!(MessageKind::from_wire(50).unwrap().role(), Some(Role::Request(answer(&request))));
     assert_eq!(MessageKind::from_wire(51).unwrap().role(), Some(Role::Response));
-    let (_, decoded) = codec::decode(Format::Json, 50, r#"{"Address":"YQ=="}"#.into()).unwrap();
+    let (_, decoded) = codec::decode(Format::Json, 50, &br#"{"Address":"YQ=="}"#[..]).unwrap();
     assert_eq!(decoded, Message::DiagnoseEchoRequest(request));
 }
 "###;

@@ -96,22 +96,20 @@ impl<T: Transport> Messenger<T> {
     pub fn receive(&mut self, deadline: Option<Instant>) -> Result<Received, MessengerError> {
         let side = self.dialogue.side().name();
         trace!(target: LOGGER, "[{side}]: Receive message...");
-        let frame = loop {
-            if let Some(frame) = self.decoder.next() {
-                break frame?;
-            }
+        while !self.decoder.has_next() {
             let transport = &mut self.transport;
             let read = |buffer: &mut Vec<u8>| transport.receive(buffer, deadline);
             if self.decoder.receive(READ_BYTES, read)? == 0 {
                 self.decoder.end()?;
                 return Err(MessengerError::EndOfStream);
             }
-        };
-        let size = frame.payload.len();
-        let (envelope, message) = codec::decode(self.format, frame.kind, frame.payload)?;
+        }
+        let frame = self.decoder.next_in_place().expect("it has one")?;
+        let (kind, size) = (frame.kind, frame.payload.len());
+        let (envelope, message) = codec::decode(self.format, kind, frame.payload)?;
         let nonce = envelope.dialogue_nonce;
-        trace!(target: LOGGER, size, msg = kind_name(frame.kind), "[{side}][#{nonce}]: RECEIVED message");
-        self.dialogue.receive(frame.kind, nonce)?;
+        trace!(target: LOGGER, size, msg = kind_name(kind), "[{side}][#{nonce}]: RECEIVED message");
+        self.dialogue.receive(kind, nonce)?;
         Ok(Received { envelope, message })
     }
 

@@ -1,7 +1,7 @@
 use super::{FrameError, Header};
 use bytes::Bytes;
 use std::mem;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 /// Up to this size, in bytes, a payload is always copied out of what was received, whose memory serves again.
 const COPIED_BYTES: usize = 4 << 10;
@@ -16,6 +16,63 @@ pub struct Frame {
     pub kind: u32,
     /// The payload, as it came.
     pub payload: Bytes,
+}
+
+/// A frame as it lies in the decoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrameInPlace<'a> {
+    /// The kind in the preamble, known or not.
+    pub kind: u32,
+    /// The payload, as it came.
+    pub payload: Payload<'a>,
+}
+
+/// A payload, where it lies. Short ones are decoded there; a long one takes the memory along, so that what is decoded
+/// can share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// In somebody else's memory.
+    Borrowed(&'a [u8]),
+    /// In memory that can be shared.
+    Shared(Bytes),
+}
+
+impl Deref for Payload<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Payload::Borrowed(bytes) => bytes,
+            Payload::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Bytes> for Payload<'_> {
+    fn from(bytes: Bytes) -> Self {
+        Payload::Shared(bytes)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Payload<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Payload::Borrowed(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Payload<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Payload::Shared(bytes.into())
+    }
+}
+
+impl From<Payload<'_>> for Bytes {
+    fn from(payload: Payload<'_>) -> Bytes {
+        match payload {
+            Payload::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Payload::Shared(bytes) => bytes,
+        }
+    }
 }
 
 /// Cuts a stream of bytes into frames.
@@ -64,6 +121,9 @@ impl Decoder {
     fn move_to_front(&mut self) {
         if self.start >= self.buffer.len() - self.start {
             self.buffer.drain(..mem::take(&mut self.start));
+            if self.buffer.is_empty() && self.buffer.capacity() > KEPT_BYTES {
+                self.buffer = Vec::new();
+            }
         }
     }
 
@@ -74,16 +134,21 @@ impl Decoder {
         reason = "a decoder has no end of its own: None means not yet"
     )]
     pub fn next(&mut self) -> Option<Result<Frame, FrameError>> {
-        let (length, kind) = self.announced()?;
-        if length > self.limit_bytes {
-            return Some(Err(FrameError::TooLong {
-                kind,
-                length,
-                limit: self.limit_bytes,
-            }));
-        }
+        let frame = self.next_in_place()?;
+        Some(frame.map(|FrameInPlace { kind, payload }| Frame {
+            kind,
+            payload: payload.into(),
+        }))
+    }
+
+    /// Likewise, without copying the payload.
+    pub fn next_in_place(&mut self) -> Option<Result<FrameInPlace<'_>, FrameError>> {
+        let Announced { kind, length } = match self.announced()? {
+            Ok(announced) => announced,
+            Err(error) => return Some(Err(error)),
+        };
         let payload = self.start + self.header.size();
-        let end = payload + length as usize;
+        let end = payload + length;
         if self.buffer.len() < end {
             return None;
         }
@@ -91,18 +156,25 @@ impl Decoder {
             true => {
                 let rest = self.buffer.split_off(end);
                 self.start = 0;
-                Bytes::from(mem::replace(&mut self.buffer, rest)).slice(payload..)
+                let taken = mem::replace(&mut self.buffer, rest);
+                Bytes::from(taken).slice(payload..).into()
             }
             false => {
                 self.start = end;
-                Bytes::copy_from_slice(&self.buffer[payload..end])
+                Payload::Borrowed(&self.buffer[payload..end])
             }
         };
-        if self.is_empty() && self.buffer.capacity() > KEPT_BYTES {
-            self.buffer = Vec::new();
-            self.start = 0;
+        Some(Ok(FrameInPlace { kind, payload }))
+    }
+
+    /// Whether the next frame, or what is wrong with it, is there.
+    pub fn has_next(&self) -> bool {
+        let needed = |announced: Announced| self.header.size() + announced.length;
+        match self.announced() {
+            Some(Ok(announced)) => self.waiting().len() >= needed(announced),
+            Some(Err(_)) => true,
+            None => false,
         }
-        Some(Ok(Frame { kind, payload }))
     }
 
     /// Tells the end of the stream, when [`next`](Decoder::next) has returned `None`: clean between two frames, torn
@@ -110,7 +182,7 @@ impl Decoder {
     pub fn end(&self) -> Result<(), FrameError> {
         let have = self.waiting().len();
         let want = self.header.size();
-        match self.announced() {
+        match self.header() {
             None if have == 0 => Ok(()),
             None => Err(FrameError::TornHeader { have, want }),
             Some((length, _)) => Err(FrameError::TornPayload {
@@ -136,8 +208,25 @@ impl Decoder {
         &self.buffer[self.start..]
     }
 
-    /// Length and kind of the frame that comes next, once its header is there.
-    fn announced(&self) -> Option<(u32, u32)> {
+    /// The frame that comes next, once its header is there.
+    fn announced(&self) -> Option<Result<Announced, FrameError>> {
+        let (length, kind) = self.header()?;
+        let limit = self.limit_bytes;
+        Some(match length <= limit {
+            true => Ok(Announced {
+                kind,
+                length: length as usize,
+            }),
+            false => Err(FrameError::TooLong {
+                kind,
+                length,
+                limit,
+            }),
+        })
+    }
+
+    /// Length and kind in the next header, once that is there.
+    fn header(&self) -> Option<(u32, u32)> {
         let (length, rest) = self.waiting().split_first_chunk()?;
         let kind = match self.header {
             Header::Preamble => u32::from_le_bytes(*rest.first_chunk()?),
@@ -145,4 +234,11 @@ impl Decoder {
         };
         Some((u32::from_le_bytes(*length), kind))
     }
+}
+
+/// What a header says of its frame.
+struct Announced {
+    kind: u32,
+    /// Of the payload, in bytes.
+    length: usize,
 }

@@ -12,7 +12,7 @@
 mod decoder;
 mod encoder;
 
-pub use decoder::{Decoder, Frame};
+pub use decoder::{Decoder, Frame, FrameInPlace, Payload};
 pub use encoder::{encode, encode_log};
 
 use thiserror::Error;

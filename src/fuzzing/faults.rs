@@ -160,7 +160,7 @@ impl DueMessage<'_> {
 
     fn send_garbage(&self, mut payload: Vec<u8>, wire: &mut Wire) -> MessageError {
         let kind = self.message.kind();
-        let error = match codec::decode(self.format, kind, payload.clone().into()) {
+        let error = match codec::decode(self.format, kind, payload.clone()) {
             Err(error) => error,
             // By chance it is a message. This is none in either format.
             Ok(_) => {

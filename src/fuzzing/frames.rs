@@ -103,7 +103,9 @@ fn cut(
         }
         pushed = end;
         loop {
+            let has_next = decoder.has_next();
             let next = decoder.next();
+            assert_eq!(has_next, next.is_some());
             match (expected(header, &stream[taken..pushed], limit), next) {
                 (Expected::Unfinished, None) => break,
                 (Expected::Frame { kind, payload }, Some(Ok(frame))) => {

@@ -7,8 +7,8 @@
 use super::elements::{TooManyElements, limit_bytes};
 use super::json::{self, JsonError, JsonObject};
 use super::{Envelope, Marshalizer, Message, Payload, kind_name};
-use crate::frame;
-use bytes::Bytes;
+use crate::frame::{self, Payload as FramePayload};
+use bytes::Buf;
 use prost::Message as _;
 use prost::encoding::{DecodeContext, decode_key};
 use thiserror::Error;
@@ -160,10 +160,18 @@ pub fn encode_message(
 }
 
 /// Reads a payload. `kind` is the preamble's: the envelope has the same, also where the payload leaves it out.
-pub fn decode(
+pub fn decode<'a>(
     format: Format,
     kind: u32,
-    payload: Bytes,
+    payload: impl Into<FramePayload<'a>>,
+) -> Result<(Envelope, Message), MessageError> {
+    decode_payload(format, kind, payload.into())
+}
+
+fn decode_payload(
+    format: Format,
+    kind: u32,
+    payload: FramePayload<'_>,
 ) -> Result<(Envelope, Message), MessageError> {
     let mut message = Message::zero(kind);
     let mut envelope = Envelope {
@@ -179,9 +187,11 @@ pub fn decode(
                 .check_elements(&payload, limit_bytes(payload.len()))
                 .map_err(|error| MessageError::TooManyElements { kind, error })?;
             envelope.kind = 0;
-            message
-                .read_protobuf(&mut envelope, payload)
-                .map_err(fault)?;
+            let read = match payload {
+                FramePayload::Borrowed(bytes) => message.read_protobuf(&mut envelope, bytes),
+                FramePayload::Shared(bytes) => message.read_protobuf(&mut envelope, bytes),
+            };
+            read.map_err(fault)?;
             if envelope.kind == 0 {
                 envelope.kind = kind;
             }
@@ -200,9 +210,9 @@ pub fn decode(
 pub(super) fn read_pair<P: prost::Message>(
     envelope: &mut Envelope,
     payload: &mut P,
-    mut bytes: Bytes,
+    mut bytes: impl Buf,
 ) -> Result<(), prost::DecodeError> {
-    while !bytes.is_empty() {
+    while bytes.has_remaining() {
         let (number, wire_type) = decode_key(&mut bytes)?;
         let context = DecodeContext::default();
         match number {

@@ -137,7 +137,7 @@ macro_rules! messages {
             }
 
             /// Reads the fields and those of the envelope from protobuf.
-            fn read_protobuf(&mut self, envelope: &mut Envelope, payload: bytes::Bytes) -> Result<(), prost::DecodeError> {
+            fn read_protobuf(&mut self, envelope: &mut Envelope, payload: impl bytes::Buf) -> Result<(), prost::DecodeError> {
                 match self {
                     $(Message::$name(fields) => codec::read_pair(envelope, stored!($stored mutable fields), payload),)*
                     Message::Unknown(_) => prost::Message::merge(envelope, payload),

@@ -118,6 +118,8 @@ pub struct Gateway<T> {
     link: Link<T>,
     known_code: KnownCode,
     facts: Facts,
+    /// The address that was asked about last: mostly it is the next one, too.
+    address: Bytes,
 }
 
 /// What the node has answered in one dialogue to questions whose answer is the same until its end.
@@ -135,7 +137,16 @@ impl<T: Transport> Gateway<T> {
             link,
             known_code: KnownCode::default(),
             facts: Facts::default(),
+            address: Bytes::new(),
         }
+    }
+
+    /// The address as a request has it.
+    fn address(&mut self, address: &[u8]) -> Bytes {
+        if self.address != address {
+            self.address = Bytes::copy_from_slice(address);
+        }
+        self.address.clone()
     }
 
     /// Asks; an error message in the answer is an error.
@@ -198,7 +209,7 @@ impl<T: Transport> BlockchainHook for Gateway<T> {
 
     fn storage_data(&mut self, address: &[u8], key: &[u8]) -> HookResult<Option<Bytes>> {
         let request = BlockchainGetStorageDataRequest {
-            address: Bytes::copy_from_slice(address),
+            address: self.address(address),
             index: Bytes::copy_from_slice(key),
         };
         Ok(self.ask_for_value(request)?.data)
@@ -270,14 +281,14 @@ impl<T: Transport> BlockchainHook for Gateway<T> {
     }
 
     fn all_state(&mut self, address: &[u8]) -> HookResult<Vec<StorageDataEntry>> {
-        let address = Bytes::copy_from_slice(address);
+        let address = self.address(address);
         Ok(self
             .ask(BlockchainGetAllStateRequest { address })?
             .all_state)
     }
 
     fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>> {
-        let address = Bytes::copy_from_slice(address);
+        let address = self.address(address);
         let mut account = self
             .ask(BlockchainGetUserAccountRequest {
                 known_code_hash: self.known_code.hash(&address),
@@ -292,14 +303,14 @@ impl<T: Transport> BlockchainHook for Gateway<T> {
     }
 
     fn shard_of_address(&mut self, address: &[u8]) -> HookResult<u32> {
-        let address = Bytes::copy_from_slice(address);
+        let address = self.address(address);
         Ok(self
             .ask_for_value(BlockchainGetShardOfAddressRequest { address })?
             .shard)
     }
 
     fn is_smart_contract(&mut self, address: &[u8]) -> HookResult<bool> {
-        let address = Bytes::copy_from_slice(address);
+        let address = self.address(address);
         Ok(self
             .ask_for_value(BlockchainIsSmartContractRequest { address })?
             .result)

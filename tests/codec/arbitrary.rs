@@ -114,7 +114,7 @@ impl Schema {
         };
         let mut payload = envelope.encode_to_vec();
         payload.extend(self.message(name, entropy, keys));
-        codec::decode(Format::Protobuf, kind, payload.into()).expect("a message of the schema")
+        codec::decode(Format::Protobuf, kind, payload).expect("a message of the schema")
     }
 
     fn message(&self, name: &str, entropy: &mut Entropy<'_>, keys: Keys) -> Vec<u8> {

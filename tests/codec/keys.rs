@@ -21,7 +21,7 @@ fn names(keys: &[&[u8]]) -> Vec<String> {
     let json: Value = serde_json::from_slice(&frame[8..]).expect("valid JSON");
     let members = json["AllState"].as_object().expect("a map");
     assert_eq!(members.len(), keys.len(), "an entry is lost: {members:?}");
-    let (_, decoded) = codec::decode(Format::Json, 39, frame.split_off(8).into()).expect("our own");
+    let (_, decoded) = codec::decode(Format::Json, 39, frame.split_off(8)).expect("our own");
     let decoded: BlockchainGetAllStateResponse =
         match arwen::messages::Payload::from_message(decoded) {
             Ok(message) => message,

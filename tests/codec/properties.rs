@@ -20,7 +20,7 @@ fn encoded(format: Format, (envelope, message): &Decoded) -> Vec<u8> {
 }
 
 fn decoded(format: Format, kind: u32, payload: &[u8]) -> Result<Decoded, MessageError> {
-    codec::decode(format, kind, payload.to_vec().into())
+    codec::decode(format, kind, payload.to_vec())
 }
 
 /// What is read is written such that it is read again.
