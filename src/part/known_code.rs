@@ -109,6 +109,10 @@ impl KnownCode {
 
     fn touch(&mut self, address: &Bytes) {
         if let Some(entry) = self.entries.get_mut(address) {
+            // Mostly it is the one that was used last.
+            if self.uses > 0 && entry.last_use == self.uses {
+                return;
+            }
             self.by_use.remove(&entry.last_use);
             self.uses += 1;
             entry.last_use = self.uses;
