@@ -11,9 +11,11 @@
 
 mod decoder;
 mod encoder;
+mod payload;
 
-pub use decoder::{Decoder, Frame, FrameInPlace, Payload};
+pub use decoder::{Decoder, Frame, FrameInPlace};
 pub use encoder::{encode, encode_log};
+pub use payload::Payload;
 
 use thiserror::Error;
 

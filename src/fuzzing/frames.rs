@@ -1,6 +1,7 @@
 //! Streams of bytes that are cut into frames.
 
-use crate::frame::{self, Decoder, FrameError, Header};
+use crate::frame::{self, Decoder, Frame, FrameError, FrameInPlace, Header, Payload};
+use bytes::Bytes;
 
 /// The payload limit, low enough for short inputs to pass it.
 const LIMIT_BYTES: u32 = 200;
@@ -82,6 +83,28 @@ fn scaled(pieces: &[u8], length: usize) -> impl Iterator<Item = usize> + Clone {
     pieces.map(move |piece| (usize::from(*piece) + 1) * unit)
 }
 
+/// The next frame, by either of the two ways to get it.
+fn next(decoder: &mut Decoder, in_place: bool) -> Option<Result<Frame, FrameError>> {
+    if !in_place {
+        return decoder.next();
+    }
+    let frame = decoder.next_in_place()?;
+    Some(frame.map(|FrameInPlace { kind, payload }| Frame {
+        kind,
+        payload: Bytes::copy_from_slice(&payload),
+    }))
+}
+
+/// However a payload is held, it is the same bytes.
+fn payload_is_held_in_any_way(bytes: &[u8]) {
+    let shared = Bytes::copy_from_slice(bytes);
+    for payload in [bytes.into(), bytes.to_vec().into(), shared.into()] {
+        let payload: Payload<'_> = payload;
+        assert_eq!(*payload, *bytes);
+        assert_eq!(Bytes::from(payload), bytes);
+    }
+}
+
 /// Checks every step of a decoder that gets the stream in pieces of these lengths, used over and over; without any it
 /// comes whole. Odd pieces are read into its own memory. How many frames there are.
 fn cut(
@@ -104,12 +127,13 @@ fn cut(
         pushed = end;
         loop {
             let has_next = decoder.has_next();
-            let next = decoder.next();
+            let next = next(&mut decoder, taken % 2 == 0);
             assert_eq!(has_next, next.is_some());
             match (expected(header, &stream[taken..pushed], limit), next) {
                 (Expected::Unfinished, None) => break,
                 (Expected::Frame { kind, payload }, Some(Ok(frame))) => {
                     assert_eq!((frame.kind, &frame.payload[..]), (kind, payload));
+                    payload_is_held_in_any_way(payload);
                     taken += header.size() + payload.len();
                     frames += 1;
                 }
