@@ -85,8 +85,9 @@ def main():
     with open(PAGE) as file:
         before, rest = file.read().split(BEGIN)
     _, after = rest.split(END)
+    page = before + BEGIN + "\n" + "\n".join([machine(), *tables(log)]) + "\n" + END + after
     with open(PAGE, "w") as file:
-        file.write(before + BEGIN + "\n" + "\n".join([machine(), *tables(log)]) + "\n" + END + after)
+        file.write(page)
 
 
 if __name__ == "__main__":
