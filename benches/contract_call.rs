@@ -221,6 +221,9 @@ fn waits(c: &mut Criterion) {
     }
 }
 
+/// The memory of a node that starts a child: it must not be copied, nor the tables of its pages.
+const LARGE_NODE_BYTES: usize = 1 << 30;
+
 fn starts(c: &mut Criterion) {
     fn restart(driver: &mut Driver<SharedWorld>) {
         driver.close();
@@ -236,6 +239,11 @@ fn starts(c: &mut Criterion) {
     let mut driver = counter.driver(&own_binary(), Format::Json, Waiting::Plain);
     group.bench_function("to the first answer", |b| b.iter(|| restart(&mut driver)));
     group.bench_function("to the first call", |b| b.iter(|| first_call(&mut driver)));
+    let of_a_large_node = vec![1_u8; LARGE_NODE_BYTES];
+    group.bench_function("to the first answer, node of 1 GiB", |b| {
+        b.iter(|| restart(&mut driver));
+    });
+    drop(std::hint::black_box(of_a_large_node));
     group.finish();
     if let Some(peer) = peer_binary() {
         let mut peer = counter.driver(&peer, Format::Json, Waiting::Plain);

@@ -84,8 +84,7 @@ impl<T: Transport> Messenger<T> {
         self.transport.send(&self.outgoing, deadline)?;
         let side = self.dialogue.side().name();
         let size = self.outgoing.len() - Header::Preamble.size();
-        let msg = P::KIND.as_str_name();
-        trace!(target: LOGGER, size, msg, "[{side}][#{nonce}]: SENT message");
+        trace!(target: LOGGER, size, msg = P::KIND.as_str_name(), "[{side}][#{nonce}]: SENT message");
         if self.outgoing.capacity() > KEEP_BUFFER_BYTES {
             self.outgoing = Vec::new();
         }

@@ -247,6 +247,8 @@ pub enum ProcessEnd {
     Signalled(i32),
     /// It was alive, and the driver killed it.
     Killed,
+    /// By itself, but somebody else in the node has waited for it, or a signal did it that has no name.
+    Unknown,
 }
 
 impl fmt::Display for ProcessEnd {
@@ -258,6 +260,7 @@ impl fmt::Display for ProcessEnd {
                 Err(_) => write!(f, "was ended by signal {number}"),
             },
             ProcessEnd::Killed => f.write_str("was killed by the driver"),
+            ProcessEnd::Unknown => f.write_str("ended, and the system does not tell how"),
         }
     }
 }

@@ -4,13 +4,13 @@
 //! | file | what |
 //! |---|---|
 //! | `mod.rs` | the driver: requests, and one child at a time to serve them |
-//! | `process` | the child as a process |
+//! | `process` | a child that serves: its pipes, its first messages, its end |
+//! | `child` | the process itself: what it inherits, how it ended |
 //! | `supervisor` | when a child that died is started again |
 //! | `dialogue_loop` | request, hook calls, answer |
 //! | `repliers` | hook calls to the node's [`BlockchainHook`] |
 //! | `logs`, `text_lines` | what the child says |
 //! | [`locate`] | where the binary is |
-//! | `descriptors` | what the child inherits |
 //! | `placement` | one core for both sides |
 //! | `error` | what can go wrong |
 //!
@@ -22,8 +22,8 @@
 //! - A child that dies is noticed at once. When a driver is dropped, no process, thread or descriptor is left.
 //! - What the child writes to stdout and stderr and its log lines are always read, and never fill the node's memory.
 
+mod child;
 mod config;
-mod descriptors;
 pub(crate) mod dialogue_loop;
 mod error;
 pub mod locate;

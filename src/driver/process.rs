@@ -1,7 +1,7 @@
 //! The child as a process: started, asked how it is, ended and reaped.
 
 use super::DriverConfig;
-use super::descriptors;
+use super::child::Child;
 use super::error::{ChildExit, Fault, ProcessEnd, StartError};
 use super::locate;
 use super::logs::{Counters, OutputReader, Streams};
@@ -15,9 +15,7 @@ use crate::transport::{Pipes, TransportError, set_non_blocking, write_all};
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,7 +39,6 @@ pub(super) struct Process {
     profiles: OwnedFd,
     output: Option<OutputReader>,
     shared_core: SharedCore,
-    reaped: Option<ExitStatus>,
 }
 
 /// The parent's ends of the pipes, and the child's.
@@ -84,19 +81,17 @@ impl Process {
     ) -> Result<Process, StartError> {
         locate::check(path)?;
         let pipes = PipePairs::new().map_err(system)?;
-        let mut command = Command::new(path);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .envs(config.disk_cache.variable());
+        let (stdout, its_stdout) = pipe2(OFlag::O_CLOEXEC).map_err(system)?;
+        let (stderr, its_stderr) = pipe2(OFlag::O_CLOEXEC).map_err(system)?;
+        let outputs = [its_stdout, its_stderr];
         // With it the parent's copies of the child's ends are closed: the end of the child is the end of the streams.
-        let mut child = descriptors::spawn(command, pipes.childs).map_err(system)?;
+        let child = Child::spawn(path, config.disk_cache.variable(), outputs, pipes.childs);
+        let mut child = child.map_err(system)?;
         let started = Instant::now();
         let [init, node_to_arwen, arwen_to_node, profiles, log_lines] = pipes.parents;
         let streams = Streams {
-            stdout: child.stdout.take().expect("is piped").into(),
-            stderr: child.stderr.take().expect("is piped").into(),
+            stdout,
+            stderr,
             log_lines,
         };
         let transport = Pipes::with_deadlines(arwen_to_node, node_to_arwen)
@@ -105,8 +100,7 @@ impl Process {
         let (transport, output) = match (transport, output) {
             (Ok(transport), Ok(output)) => (transport, output),
             (transport, output) => {
-                let _ = child.kill();
-                let _ = child.wait();
+                child.kill();
                 transport.map_err(system)?;
                 return Err(output.err().map_or_else(|| system(nix::Error::EIO), system));
             }
@@ -124,7 +118,6 @@ impl Process {
             profiles,
             output: Some(output),
             shared_core: SharedCore::default(),
-            reaped: None,
         })
     }
 
@@ -168,7 +161,7 @@ impl Process {
         if !self.messenger.transport_mut().has_input() {
             return Ok(());
         }
-        if self.try_reap().is_some() {
+        if self.child.end().is_some() {
             return Err(Fault::Closed("it ended between two requests".to_owned()));
         }
         // Either bytes or the end of the stream.
@@ -197,16 +190,9 @@ impl Process {
             true => GRACE,
             false => Duration::ZERO,
         };
-        let end = match self.wait(grace) {
-            Some(status) => match (status.code(), status.signal()) {
-                (Some(code), _) => ProcessEnd::Exited(code),
-                (None, Some(signal)) => ProcessEnd::Signalled(signal),
-                (None, None) => ProcessEnd::Killed,
-            },
-            None => ProcessEnd::Killed,
-        };
+        let end = self.wait(grace).unwrap_or(ProcessEnd::Killed);
         let lived = self.started.elapsed();
-        self.kill();
+        self.child.kill();
         let output = self.output.take();
         ChildExit {
             cause: fault.to_string(),
@@ -217,11 +203,11 @@ impl Process {
     }
 
     /// Waits until the process has ended, but not for long.
-    fn wait(&mut self, grace: Duration) -> Option<ExitStatus> {
+    fn wait(&mut self, grace: Duration) -> Option<ProcessEnd> {
         let deadline = Instant::now() + grace;
         loop {
-            if let Some(status) = self.try_reap() {
-                return Some(status);
+            if let Some(end) = self.child.end() {
+                return Some(end);
             }
             if Instant::now() >= deadline {
                 return None;
@@ -229,27 +215,11 @@ impl Process {
             std::thread::sleep(GRACE_STEP);
         }
     }
-
-    fn try_reap(&mut self) -> Option<ExitStatus> {
-        if self.reaped.is_none() {
-            self.reaped = self.child.try_wait().ok().flatten();
-        }
-        self.reaped
-    }
-
-    /// Kills and reaps.
-    fn kill(&mut self) {
-        if self.reaped.is_none() {
-            // Both fail only for a process that has been reaped already.
-            let _ = self.child.kill();
-            self.reaped = self.child.wait().ok();
-        }
-    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        self.child.kill();
     }
 }
 

@@ -136,6 +136,7 @@ fn behave(function: &str, node: &mut Node, profiles: &OwnedFd, logs: &OwnedFd) {
             return log(logs, br#"{"Message":"said it again"}"#);
         }
         "fds" => return respond(node, vec![descriptors_of_this_process()]),
+        "blocked-signals" => return respond(node, vec![blocked_signals()]),
         "flood" => flood(),
         "log-flood" => {
             let line = br#"{"Message":"flood","LogLevel":1,"LoggerName":"arwen/test"}"#;
@@ -198,6 +199,13 @@ fn flood() {
         .write_all(&endless)
         .expect("read by the node");
     say("\nthe end of the flood");
+}
+
+fn blocked_signals() -> Bytes {
+    let status = std::fs::read_to_string("/proc/thread-self/status").expect("there");
+    let mut lines = status.lines();
+    let set = lines.find_map(|line| line.strip_prefix("SigBlk:"));
+    set.expect("Linux tells it").trim().to_owned().into()
 }
 
 fn descriptors_of_this_process() -> Bytes {

@@ -12,7 +12,7 @@ use arwen::driver::{Blame, ChildExit, CriticalError, Driver, DriverConfig, Fault
 use arwen::hooks::BlockchainHook;
 use arwen::messages::*;
 use bytes::Bytes;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use setup::*;
@@ -309,6 +309,16 @@ fn a_child_inherits_nothing_but_its_pipes() {
     let with_driver = listed();
     drop(driver);
     assert_eq!(listed(), with_driver);
+}
+
+#[test]
+fn signals_that_the_node_blocks_reach_the_child() {
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGTERM);
+    // Of this thread only.
+    blocked.thread_block().expect("a signal");
+    assert_eq!(call(&mut driver(), "blocked-signals"), ["0000000000000000"]);
+    blocked.thread_unblock().expect("a signal");
 }
 
 #[test]
