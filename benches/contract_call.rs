@@ -16,7 +16,9 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::path::Path;
 use std::time::Duration;
-use support::{OTHER, call, compare, config, deployed, own_binary, peer_binary, timed};
+use support::{
+    COUNTER, OTHER, call, compare, config, deployed, large_counter, own_binary, peer_binary, timed,
+};
 
 /// How the two sides wait for each other.
 #[derive(Clone, Copy)]
@@ -60,7 +62,6 @@ struct Case {
     arguments: Vec<Bytes>,
 }
 
-const COUNTER: &str = include_str!("../tests/contracts/counter.wat");
 const TOKEN: &str = include_str!("../tests/contracts/token.wat");
 
 fn cases() -> Vec<Case> {
@@ -81,7 +82,7 @@ fn cases() -> Vec<Case> {
             arguments: transfer.clone(),
             ..case("token", TOKEN, "transfer")
         },
-        case("counter of 50 KB", &counter_of_50_kb(), "increment"),
+        case("counter of 50 KB", &large_counter(1050, 0), "increment"),
         case("100 hook calls", HOOK_CALLS, "run"),
         case("loop of 1M", LOOP, "run"),
     ];
@@ -96,24 +97,6 @@ fn cases() -> Vec<Case> {
         });
     }
     cases
-}
-
-/// The counter with 50 KB of functions that are never called.
-fn counter_of_50_kb() -> String {
-    let filler: String = (0..1050)
-        .map(|i| {
-            format!(
-                "(func (param i64 i64) (result i64) (local i64)
-                    (local.set 2 (i64.mul (local.get 0) (i64.const {i})))
-                    (if (i64.lt_u (local.get 2) (local.get 1))
-                      (then (local.set 2 (i64.xor (local.get 2) (i64.const {})))))
-                    (i64.rotl (i64.sub (local.get 2) (local.get 1)) (i64.const 7)))",
-                i * i * i
-            )
-        })
-        .collect();
-    let end = COUNTER.trim_end().len() - 1;
-    format!("{}{filler})", &COUNTER[..end])
 }
 
 /// xorshift, a million times.

@@ -17,6 +17,8 @@ pub const USER: Bytes = Bytes::from_static(b"user____________________________");
 pub const OTHER: Bytes = Bytes::from_static(b"other___________________________");
 pub const CONTRACT: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0contract______________");
 
+pub const COUNTER: &str = include_str!("../../tests/contracts/counter.wat");
+
 /// How often each side of a comparison is measured, in turns: what else the machine does strikes both alike.
 const ROUNDS: usize = 25;
 
@@ -50,6 +52,24 @@ pub fn arguments() -> Arguments {
         kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
         ..Arguments::default()
     }
+}
+
+/// The counter with some 47 bytes for each of so many functions that are never called. Another `variant` is other code.
+pub fn large_counter(functions: usize, variant: usize) -> String {
+    let filler: String = (0..functions)
+        .map(|i| {
+            format!(
+                "(func (param i64 i64) (result i64) (local i64)
+                    (local.set 2 (i64.mul (local.get 0) (i64.const {variant}{i})))
+                    (if (i64.lt_u (local.get 2) (local.get 1))
+                      (then (local.set 2 (i64.xor (local.get 2) (i64.const {})))))
+                    (i64.rotl (i64.sub (local.get 2) (local.get 1)) (i64.const 7)))",
+                i * i * i
+            )
+        })
+        .collect();
+    let end = COUNTER.trim_end().len() - 1;
+    format!("{}{filler})", &COUNTER[..end])
 }
 
 /// A driver for this child. A peer need not know protobuf.
