@@ -5,13 +5,14 @@ use std::path::Path;
 
 /// A module, and the modules that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("byte_lru", &[]),
     ("frame", &[]),
     ("messages", &["frame"]),
     ("transport", &[]),
     ("dialogue", &["frame", "messages", "transport"]),
     ("logs", &["frame", "messages", "transport"]),
     ("hooks", &["messages"]),
-    ("vm", &["hooks", "messages"]),
+    ("vm", &["byte_lru", "hooks", "messages"]),
     (
         "driver",
         &[
@@ -26,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "part",
         &[
+            "byte_lru",
             "dialogue",
             "frame",
             "hooks",

@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+mod byte_lru;
 pub mod dialogue;
 pub mod driver;
 pub mod frame;

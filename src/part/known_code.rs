@@ -1,8 +1,8 @@
 //! The code of contracts as the node last gave it, so that the node need not send it again (spec wire.md 8).
 
+use crate::byte_lru::ByteLru;
 use crate::messages::Account;
 use bytes::Bytes;
-use std::collections::{BTreeMap, HashMap};
 use thiserror::Error;
 
 /// How much is remembered, in bytes of code, code hashes and addresses: hundreds of contracts.
@@ -23,26 +23,29 @@ pub(super) enum UnknownCode {
 ///
 /// A code hash is the node's: nothing says that equal ones at two addresses mean the same code. So each address has its
 /// own, and what is remembered serves no other purpose.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct KnownCode {
-    entries: HashMap<Bytes, Entry>,
-    /// The addresses by their last use, oldest first.
-    by_use: BTreeMap<u64, Bytes>,
-    uses: u64,
-    bytes: usize,
+    entries: ByteLru<Bytes, Entry>,
 }
 
 #[derive(Debug)]
 struct Entry {
     code_hash: Bytes,
     code: Bytes,
-    last_use: u64,
+}
+
+impl Default for KnownCode {
+    fn default() -> KnownCode {
+        KnownCode {
+            entries: ByteLru::new(LIMIT_BYTES),
+        }
+    }
 }
 
 impl KnownCode {
     /// The code hash that came with the code of this address; empty if that is not known.
     pub(super) fn hash(&self, address: &[u8]) -> Bytes {
-        let entry = self.entries.get(address);
+        let entry = self.entries.peek(address);
         entry.map_or_else(Bytes::new, |entry| entry.code_hash.clone())
     }
 
@@ -60,7 +63,6 @@ impl KnownCode {
                 return Err(UnknownCode::OtherHash);
             }
             account.code = entry.code.clone();
-            self.touch(address);
         } else {
             self.remember(address, account);
         }
@@ -68,61 +70,30 @@ impl KnownCode {
     }
 
     fn remember(&mut self, address: &Bytes, account: &mut Account) {
+        if account.code_hash.is_empty() || account.code.is_empty() {
+            return self.entries.remove(address);
+        }
         if let Some(entry) = self.entries.get(address)
             && entry.code_hash == account.code_hash
             && entry.code == account.code
         {
             // A node that does not know how to leave it out: what is there already need not be copied again.
             account.code = entry.code.clone();
-            return self.touch(address);
-        }
-        self.forget(address);
-        let size = size(address, &account.code_hash, &account.code);
-        if account.code_hash.is_empty() || account.code.is_empty() || size > LIMIT_BYTES {
             return;
         }
-        while self.bytes + size > LIMIT_BYTES {
-            let Some((_, oldest)) = self.by_use.first_key_value() else {
-                break;
-            };
-            self.forget(&oldest.clone());
-        }
         // Copies: the received bytes may be parts of something larger.
-        let code = Bytes::copy_from_slice(&account.code);
-        account.code = code.clone();
+        account.code = Bytes::copy_from_slice(&account.code);
         let entry = Entry {
             code_hash: Bytes::copy_from_slice(&account.code_hash),
-            code,
-            last_use: 0,
+            code: account.code.clone(),
         };
-        self.bytes += size;
-        self.entries.insert(address.clone(), entry);
-        self.touch(address);
-    }
-
-    fn forget(&mut self, address: &Bytes) {
-        if let Some(entry) = self.entries.remove(address) {
-            self.by_use.remove(&entry.last_use);
-            self.bytes -= size(address, &entry.code_hash, &entry.code);
-        }
-    }
-
-    fn touch(&mut self, address: &Bytes) {
-        if let Some(entry) = self.entries.get_mut(address) {
-            // Mostly it is the one that was used last.
-            if self.uses > 0 && entry.last_use == self.uses {
-                return;
-            }
-            self.by_use.remove(&entry.last_use);
-            self.uses += 1;
-            entry.last_use = self.uses;
-            self.by_use.insert(self.uses, address.clone());
-        }
+        let size = size(address, &account.code_hash, &account.code);
+        self.entries.put(address.clone(), entry, size);
     }
 }
 
 fn size(address: &Bytes, code_hash: &Bytes, code: &Bytes) -> usize {
-    /// What an entry takes besides: itself, its place in two maps.
+    /// What an entry takes besides: itself, its place in the map.
     const ENTRY_BYTES: usize = 256;
     ENTRY_BYTES + address.len() + code_hash.len() + code.len()
 }
@@ -222,7 +193,7 @@ mod tests {
             let mut known = KnownCode::default();
             answer(&mut known, "a", account("0", "old code", false));
             answer(&mut known, "a", account(code_hash, code, false));
-            assert_eq!((known.hash(b"a"), known.bytes), (Bytes::new(), 0));
+            assert_eq!((known.hash(b"a"), known.entries.bytes()), (Bytes::new(), 0));
         }
     }
 
@@ -240,7 +211,5 @@ mod tests {
         answer(&mut known, "c", account("1", &third, false));
         let hashes = [b"a", b"b", b"c"].map(|address| known.hash(address));
         assert_eq!(hashes, ["1", "", "1"]);
-        assert!(known.bytes <= LIMIT_BYTES);
-        assert_eq!(known.by_use.len(), known.entries.len());
     }
 }

@@ -1,6 +1,6 @@
 //! From a contract's code to a compiled module, once for each code.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use super::{
     CompiledModule, Engine, HostCalls, ImportTable, InstanceCounters, ModuleIdentity, TierCounters,
     panic_message,
 };
+use crate::byte_lru::ByteLru;
 use crate::vm::gas::opcode_costs::OpcodeCosts;
 
 /// Why code could not be compiled. For the contract all of these are the same: invalid contract code.
@@ -92,13 +93,6 @@ impl CodeHashes {
     }
 }
 
-struct Entry<H> {
-    module: Arc<dyn CompiledModule<H>>,
-    /// What the module took when it was last used.
-    memory_bytes: usize,
-    last_use: u64,
-}
-
 /// Compiles code and remembers the modules that were used last. Invalid code is not remembered: seeing that it is
 /// invalid is cheap. A module that is in use stays alive when the cache drops it.
 pub struct ModuleCache<H> {
@@ -108,12 +102,7 @@ pub struct ModuleCache<H> {
     /// Hash of the import table and the costs.
     rules_hash: [u8; 32],
     hashes: CodeHashes,
-    limits: CacheLimits,
-    entries: BTreeMap<CodeHash, Entry<H>>,
-    /// The same entries by their last use, oldest first.
-    by_use: BTreeMap<u64, CodeHash>,
-    memory_bytes: usize,
-    uses: u64,
+    modules: ByteLru<CodeHash, Arc<dyn CompiledModule<H>>>,
     counters: EngineCounters,
 }
 
@@ -131,11 +120,7 @@ impl<H: HostCalls> ModuleCache<H> {
             rules_hash: rules_hash(import_table, &costs),
             costs,
             hashes: CodeHashes::default(),
-            limits,
-            entries: BTreeMap::new(),
-            by_use: BTreeMap::new(),
-            memory_bytes: 0,
-            uses: 0,
+            modules: ByteLru::new(limits.memory_bytes),
             counters: EngineCounters::default(),
         }
     }
@@ -146,26 +131,24 @@ impl<H: HostCalls> ModuleCache<H> {
         code: &Bytes,
     ) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
         let hash = self.hashes.of(code);
-        self.uses += 1;
-        if let Some(entry) = self.entries.get_mut(&hash) {
+        if let Some(module) = self.modules.get(&hash).cloned() {
             self.counters.hits += 1;
-            self.by_use.remove(&entry.last_use);
-            entry.last_use = self.uses;
-            self.by_use.insert(self.uses, hash);
-            let module = Arc::clone(&entry.module);
-            let counted = std::mem::replace(&mut entry.memory_bytes, module.memory_bytes());
-            self.memory_bytes = self.memory_bytes - counted + entry.memory_bytes;
-            self.make_room_for(0);
+            // More than at first, once it is compiled behind the interpreter.
+            let evicted = self.modules.resize(&hash, module.memory_bytes());
+            self.counters.evictions += evicted as u64;
             return Ok(module);
         }
         self.counters.misses += 1;
         let module = self.load_or_compile(code, hash)?;
-        self.keep(hash, &module);
+        let evicted = self
+            .modules
+            .put(hash, Arc::clone(&module), module.memory_bytes());
+        self.counters.evictions += evicted as u64;
         tracing::debug!(
             target: "arwen/engine",
             codeLength = code.len(),
             moduleBytes = module.memory_bytes(),
-            cacheBytes = self.memory_bytes,
+            cacheBytes = self.modules.bytes(),
             counters = ?self.counters(),
             "module"
         );
@@ -209,37 +192,6 @@ impl<H: HostCalls> ModuleCache<H> {
                 .map_err(CompilationError::Engine)
         }));
         compiled.unwrap_or_else(|panic| Err(CompilationError::Panic(panic_message(&*panic))))
-    }
-
-    fn keep(&mut self, hash: CodeHash, module: &Arc<dyn CompiledModule<H>>) {
-        let memory_bytes = module.memory_bytes();
-        if memory_bytes > self.limits.memory_bytes {
-            return;
-        }
-        self.make_room_for(memory_bytes);
-        let entry = Entry {
-            module: Arc::clone(module),
-            memory_bytes,
-            last_use: self.uses,
-        };
-        self.memory_bytes += memory_bytes;
-        self.by_use.insert(self.uses, hash);
-        self.entries.insert(hash, entry);
-    }
-
-    fn make_room_for(&mut self, memory_bytes: usize) {
-        while self.memory_bytes + memory_bytes > self.limits.memory_bytes {
-            self.drop_oldest();
-        }
-    }
-
-    fn drop_oldest(&mut self) {
-        let oldest = self
-            .by_use
-            .pop_first()
-            .and_then(|(_, hash)| self.entries.remove(&hash));
-        self.memory_bytes -= oldest.map_or(0, |entry| entry.memory_bytes);
-        self.counters.evictions += 1;
     }
 }
 

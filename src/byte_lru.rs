@@ -1,0 +1,147 @@
+//! What was used last, up to a number of bytes.
+
+use lru::LruCache;
+use std::borrow::Borrow;
+use std::hash::Hash;
+
+/// Keeps values that together take at most so many bytes. Those go first that were not used for the longest time.
+#[derive(Debug)]
+pub(crate) struct ByteLru<K: Hash + Eq, V> {
+    entries: LruCache<K, Entry<V>>,
+    limit_bytes: usize,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    bytes: usize,
+}
+
+impl<K: Hash + Eq, V> ByteLru<K, V> {
+    pub(crate) fn new(limit_bytes: usize) -> Self {
+        Self {
+            entries: LruCache::unbounded(),
+            limit_bytes,
+            bytes: 0,
+        }
+    }
+
+    /// What the values take.
+    #[cfg(any(feature = "vm", test))]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The value of a key, which is not a use of it.
+    pub(crate) fn peek<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.peek(key).map(|entry| &entry.value)
+    }
+
+    /// The value of a key.
+    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// Keeps a value that takes `bytes`, in place of one of the same key. One that takes more than the limit is not kept.
+    /// Returns how many others had to go.
+    pub(crate) fn put(&mut self, key: K, value: V, bytes: usize) -> usize {
+        self.remove(&key);
+        if bytes > self.limit_bytes {
+            return 0;
+        }
+        self.bytes += bytes;
+        self.entries.put(key, Entry { value, bytes });
+        self.keep_limit()
+    }
+
+    /// The value of a key, if there is one, has come to take `bytes`. Returns how many values had to go.
+    #[cfg(any(feature = "vm", test))]
+    pub(crate) fn resize(&mut self, key: &K, bytes: usize) -> usize {
+        if let Some(entry) = self.entries.peek_mut(key) {
+            self.bytes -= std::mem::replace(&mut entry.bytes, bytes);
+            self.bytes += bytes;
+        }
+        self.keep_limit()
+    }
+
+    pub(crate) fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        self.bytes -= self.entries.pop(key).map_or(0, |entry| entry.bytes);
+    }
+
+    fn keep_limit(&mut self) -> usize {
+        let before = self.entries.len();
+        while self.bytes > self.limit_bytes
+            && let Some((_, oldest)) = self.entries.pop_lru()
+        {
+            self.bytes -= oldest.bytes;
+        }
+        before - self.entries.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_was_not_used_for_the_longest_time_goes_first() {
+        let mut lru = ByteLru::new(10);
+        for key in ["a", "b", "c"] {
+            assert_eq!(lru.put(key, (), 3), 0);
+        }
+        assert!(lru.get("a").is_some());
+        assert!(lru.peek("b").is_some(), "this is no use");
+        assert_eq!(lru.put("d", (), 4), 1);
+        assert_eq!(
+            ["a", "b", "c", "d"].map(|key| lru.peek(key).is_some()),
+            [true, false, true, true]
+        );
+        assert_eq!(lru.resize(&"d", 7), 1);
+        assert_eq!(
+            ["a", "c", "d"].map(|key| lru.peek(key).is_some()),
+            [true, false, true]
+        );
+    }
+
+    #[test]
+    fn what_is_too_large_by_itself_is_not_kept() {
+        let mut lru = ByteLru::new(10);
+        lru.put("a", 1, 10);
+        assert_eq!(lru.put("b", 2, 11), 0);
+        assert_eq!(
+            (lru.peek("a"), lru.peek("b"), lru.bytes()),
+            (Some(&1), None, 10)
+        );
+        lru.put("a", 3, 11);
+        assert_eq!((lru.peek("a"), lru.bytes()), (None, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn the_bytes_are_those_of_what_is_there(steps in prop::collection::vec((0..5, 0..6_u8, 0..50_usize), 0..60)) {
+            let mut lru = ByteLru::new(100);
+            for (step, key, bytes) in steps {
+                match step {
+                    0 => lru.remove(&key),
+                    1 => drop(lru.resize(&key, bytes)),
+                    2 => drop(lru.get(&key)),
+                    _ => drop(lru.put(key, (), bytes)),
+                }
+                let sum: usize = lru.entries.iter().map(|(_, entry)| entry.bytes).sum();
+                prop_assert_eq!(lru.bytes(), sum);
+                prop_assert!(sum <= 100);
+            }
+        }
+    }
+}
