@@ -3,6 +3,7 @@
 use arwen::part::{self, PartPipes};
 use arwen::vm::{CacheLimits, DiskLimits, EngineSettings, QuickLimits, WarmLimits};
 use clap::Parser;
+use clap::builder::OsStringValueParser;
 use std::env;
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -15,70 +16,44 @@ use std::process::ExitCode;
 /// 4 the node's messages, 5 takes ours, 6 brings log profiles, 7 takes log lines. It ends when the node closes
 /// descriptor 4.
 ///
-/// What it keeps, and how code becomes fast, can be set by options, or by environment variables, since most nodes start it without options: each
-/// option has a variable of its name, such as ARWEN_MODULE_CACHE for --module-cache. An option wins over its variable. No
-/// result of a contract depends on any of them.
+/// What it keeps, and how code becomes fast, can be set by options, or by environment variables, since most nodes start it
+/// without options. An option wins over its variable. No result of a contract depends on any of them.
 ///
 /// Exit codes: 1 a pipe is missing, 2 bad Initialize arguments, 3 the node ended it. The reason is on stderr.
 #[derive(Parser)]
-#[command(version, args_override_self = true)]
+#[command(version)]
 struct CommandLine {
     /// Keep compiled modules in this folder, so that the next process need not compile them. It must be this user's alone
-    /// (mode 700), and is made if it is not there. [default: arwen/modules in $XDG_CACHE_HOME or ~/.cache]
-    #[arg(long, value_name = "FOLDER", overrides_with = "no_module_cache")]
-    module_cache: Option<PathBuf>,
+    /// (mode 700), and is made if it is not there; without a name, none is kept. [default: arwen/modules in
+    /// $XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, env = "ARWEN_MODULE_CACHE", value_name = "FOLDER")]
+    #[arg(value_parser = OsStringValueParser::new())]
+    module_cache: Option<OsString>,
 
-    /// Keep no compiled modules on disk. So does an empty ARWEN_MODULE_CACHE.
-    #[arg(long, overrides_with = "module_cache")]
+    /// Keep no compiled modules on disk, whatever --module-cache or its variable says.
+    #[arg(long)]
     no_module_cache: bool,
 
     /// Bytes of compiled modules on disk; those go first that were not used for the longest time.
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    #[arg(long, env = "ARWEN_MODULE_CACHE_BYTES", value_name = "BYTES", default_value_t = 1 << 30)]
     module_cache_bytes: u64,
 
     /// Bytes of compiled modules in memory.
-    #[arg(long, value_name = "BYTES", default_value_t = CacheLimits::default().memory_bytes)]
+    #[arg(long, env = "ARWEN_MODULE_MEMORY_BYTES", value_name = "BYTES", default_value_t = CacheLimits::default().memory_bytes)]
     module_memory_bytes: usize,
 
     /// Instances that wait in memory for the next call of their contract; each reserves 8 GiB of addresses.
-    #[arg(long, value_name = "N", default_value_t = WarmLimits::default().instances)]
+    #[arg(long, env = "ARWEN_WARM_INSTANCES", value_name = "N", default_value_t = WarmLimits::default().instances)]
     warm_instances: usize,
 
     /// Bytes of the memories of these instances.
-    #[arg(long, value_name = "BYTES", default_value_t = WarmLimits::default().memory_bytes)]
+    #[arg(long, env = "ARWEN_WARM_INSTANCE_BYTES", value_name = "BYTES", default_value_t = WarmLimits::default().memory_bytes)]
     warm_instance_bytes: usize,
 
     /// How much of a run is interpreted while its code, which was never seen, is compiled; a unit is about one operator. A
     /// run that needs more waits for the compiler. With 0 every run does.
-    #[arg(long, value_name = "UNITS", default_value_t = QuickLimits::default().fuel)]
+    #[arg(long, env = "ARWEN_INTERPRETER_FUEL", value_name = "UNITS", default_value_t = QuickLimits::default().fuel)]
     interpreter_fuel: u64,
-}
-
-/// The options that have an environment variable, which is named like them.
-const OPTIONS_WITH_VARIABLE: [(&str, &str); 6] = [
-    ("--module-cache", "ARWEN_MODULE_CACHE"),
-    ("--module-cache-bytes", "ARWEN_MODULE_CACHE_BYTES"),
-    ("--module-memory-bytes", "ARWEN_MODULE_MEMORY_BYTES"),
-    ("--warm-instances", "ARWEN_WARM_INSTANCES"),
-    ("--warm-instance-bytes", "ARWEN_WARM_INSTANCE_BYTES"),
-    ("--interpreter-fuel", "ARWEN_INTERPRETER_FUEL"),
-];
-
-/// The command line, behind what the environment says in other words.
-fn arguments() -> Vec<OsString> {
-    let mut given = env::args_os();
-    let mut arguments = Vec::from_iter(given.next());
-    for (option, variable) in OPTIONS_WITH_VARIABLE {
-        match env::var_os(variable) {
-            Some(value) if value.is_empty() && option == "--module-cache" => {
-                arguments.push("--no-module-cache".into());
-            }
-            Some(value) => arguments.extend([option.into(), value]),
-            None => {}
-        }
-    }
-    arguments.extend(given);
-    arguments
 }
 
 /// The user's folder for what can be made again, if there is one.
@@ -94,9 +69,11 @@ fn default_folder() -> Option<PathBuf> {
 
 impl From<CommandLine> for EngineSettings {
     fn from(line: CommandLine) -> EngineSettings {
-        let folder = match line.no_module_cache {
-            true => None,
-            false => line.module_cache.or_else(default_folder),
+        let folder = match line.module_cache {
+            _ if line.no_module_cache => None,
+            Some(folder) if folder.is_empty() => None,
+            Some(folder) => Some(folder.into()),
+            None => default_folder(),
         };
         EngineSettings {
             modules: CacheLimits {
@@ -122,7 +99,7 @@ fn main() -> ExitCode {
     // SAFETY: the first thing that the process does; nothing has opened a descriptor yet.
     #[expect(unsafe_code, reason = "the pipes are given by number")]
     let inherited = unsafe { arwen::transport::descriptors::inherited() };
-    let engine = EngineSettings::from(CommandLine::parse_from(arguments()));
+    let engine = EngineSettings::from(CommandLine::parse());
     let build = move |arguments: &_, hook| part::build_vm(arguments, hook, &engine);
     let end = match PartPipes::new(inherited) {
         Ok(pipes) => part::run(pipes, Box::new(build)),

@@ -6,7 +6,7 @@ use arwen::hooks::{BlockchainHook, HookError, HookResult};
 use arwen::messages::*;
 use bytes::Bytes;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -24,13 +24,21 @@ static SCRIPTS: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let script = directory.path().join("script");
     let program = std::env::current_exe().expect("known");
     let text = format!(
-        "#!/bin/sh\n{MODE}=${{0##*/}} exec '{}' --exact a_child_when_told_so --nocapture -q\n",
+        "{MODE}=${{0##*/}} exec '{}' --exact a_child_when_told_so --nocapture -q",
         program.display()
     );
-    fs::write(&script, text).expect("written");
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("possible");
+    write_script(&script, &text);
     directory
 });
+
+/// Writes a shell script with this line. Another process does it: a child that another test starts meanwhile would inherit
+/// the open file, and a file that is open for writing can't be executed.
+pub fn write_script(path: &Path, line: &str) {
+    let writer = r##"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 700 "$0""##;
+    let mut shell = Command::new("sh");
+    let status = shell.args(["-c", writer]).arg(path).arg(line).status();
+    assert!(status.expect("a shell").success());
+}
 
 /// The path of a program that is a child of this mode.
 pub fn program(mode: &str) -> PathBuf {

@@ -1,6 +1,7 @@
 //! Compiled modules on disk: what one child has compiled, the next one loads.
 
 use super::node::{Node, config};
+use crate::setup::write_script;
 use arwen::driver::DiskCache;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -36,6 +37,37 @@ fn module_file(folder: &Path) -> PathBuf {
 fn make_old(path: &Path) {
     let file = File::open(path).expect("a file");
     file.set_modified(SystemTime::UNIX_EPOCH).expect("our file");
+}
+
+#[test]
+fn an_option_wins_over_its_variable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [of_variable, of_option] = ["variable", "option"].map(|name| folder.path().join(name));
+    let named = format!("--module-cache {}", of_option.display());
+    for (options, kept) in [
+        ("", Some(&of_variable)),
+        (&named, Some(&of_option)),
+        ("--module-cache=", None),
+        ("--no-module-cache", None),
+    ] {
+        let script = folder.path().join("script");
+        let arwen = env!("CARGO_BIN_EXE_arwen");
+        write_script(&script, &format!("exec {arwen} {options}"));
+        let mut config = config();
+        config.binary = Some(script);
+        config.disk_cache = DiskCache::Folder(of_variable.clone());
+        let mut node = Node::with_contract(config, COUNTER);
+        assert_eq!(node.call("increment").return_data, [&[1][..]], "{options}");
+        // The folder is made at the start.
+        for path in [&of_variable, &of_option] {
+            assert_eq!(path.exists(), kept == Some(path), "{options}: {path:?}");
+        }
+        if let Some(path) = kept {
+            module_file(path);
+            node.driver.close();
+            fs::remove_dir_all(path).expect("our folder");
+        }
+    }
 }
 
 #[test]
