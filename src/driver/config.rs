@@ -1,13 +1,15 @@
-use super::error::Fault;
+use super::error::{Fault, ProfileError};
 use super::locate::Places;
-use super::process::PROFILE_FRAME_LIMIT_BYTES;
 use crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
-use crate::logs::profile::{self, LevelPatterns, Levels, PatternError};
+use crate::logs::profile::{self, LevelPatterns, Levels};
 use crate::messages::{Arguments, Format, LogProfile};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
-use thiserror::Error;
+
+/// Longest profile, in bytes of its frame: what a pipe takes whole or not at all, so that no frame is torn when the child
+/// does not read. (`PIPE_BUF` on Linux.)
+pub(super) const PROFILE_FRAME_LIMIT_BYTES: usize = 4096;
 
 /// How a driver and its children work. Make one with [`DriverConfig::new`] and change what needs changing.
 #[derive(Debug, Clone)]
@@ -114,20 +116,6 @@ impl DriverConfig {
     }
 }
 
-/// A log profile that no child could apply.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ProfileError {
-    /// Its patterns are malformed.
-    #[error("bad log profile: {0}")]
-    Patterns(#[from] PatternError),
-    /// It is too long.
-    #[error("bad log profile: {length} bytes, the limit is {PROFILE_FRAME_LIMIT_BYTES}")]
-    TooLong {
-        /// Its length as a frame, in bytes.
-        length: usize,
-    },
-}
-
 pub(super) fn check_profile(profile: &LogProfile) -> Result<(), ProfileError> {
     let patterns: LevelPatterns = profile.log_level_patterns.parse()?;
     Levels::default().apply(&patterns)?;
@@ -137,6 +125,7 @@ pub(super) fn check_profile(profile: &LogProfile) -> Result<(), ProfileError> {
         true => Ok(()),
         false => Err(ProfileError::TooLong {
             length: frame.len(),
+            limit: PROFILE_FRAME_LIMIT_BYTES,
         }),
     }
 }

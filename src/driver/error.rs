@@ -1,9 +1,9 @@
 //! What can go wrong between the node and the child, and what the node may do about it.
 
-use super::config::ProfileError;
 use super::locate::{NoProgram, NotFound};
 use crate::dialogue::{DialogueError, MessengerError};
 use crate::frame::FrameError;
+use crate::logs::profile::PatternError;
 use crate::messages::UnsupportedMarshalizer;
 use crate::transport::TransportError;
 use std::fmt;
@@ -263,6 +263,22 @@ impl fmt::Display for ProcessEnd {
             ProcessEnd::Unknown => f.write_str("ended, and the system does not tell how"),
         }
     }
+}
+
+/// A log profile that no child could apply.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ProfileError {
+    /// Its patterns are malformed.
+    #[error("bad log profile: {0}")]
+    Patterns(#[from] PatternError),
+    /// It is too long.
+    #[error("bad log profile: {length} bytes, the limit is {limit}")]
+    TooLong {
+        /// Its length as a frame, in bytes.
+        length: usize,
+        /// What a frame may have, in bytes.
+        limit: usize,
+    },
 }
 
 #[cfg(test)]

@@ -34,8 +34,10 @@ mod repliers;
 mod supervisor;
 mod text_lines;
 
-pub use config::{DiskCache, DriverConfig, ProfileError};
-pub use error::{Blame, ChildExit, CriticalError, Fault, ProcessEnd, StartError, VmFailure};
+pub use config::{DiskCache, DriverConfig};
+pub use error::{
+    Blame, ChildExit, CriticalError, Fault, ProcessEnd, ProfileError, StartError, VmFailure,
+};
 pub use logs::STDERR_TAIL_BYTES;
 
 use crate::hooks::BlockchainHook;

@@ -2,6 +2,7 @@
 
 use super::DriverConfig;
 use super::child::Child;
+use super::config::PROFILE_FRAME_LIMIT_BYTES;
 use super::error::{ChildExit, Fault, ProcessEnd, StartError};
 use super::locate;
 use super::logs::{Counters, OutputReader, Streams};
@@ -24,10 +25,6 @@ const GRACE: Duration = Duration::from_millis(50);
 
 /// How often it is looked whether it has ended.
 const GRACE_STEP: Duration = Duration::from_micros(200);
-
-/// Longest profile, in bytes of its frame: what a pipe takes whole or not at all, so that no frame is torn when the child
-/// does not read. (`PIPE_BUF` on Linux.)
-pub const PROFILE_FRAME_LIMIT_BYTES: usize = 4096;
 
 /// A running child, or one that has ended and was not yet looked at. Dropping it leaves nothing behind.
 #[derive(Debug)]
