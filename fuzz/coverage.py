@@ -28,7 +28,7 @@ TARGETS = {
         "messages/codec.rs", "messages/json/writer.rs", "messages/json/fields.rs", "messages/big_int.rs"
     ],
     "dialogue": ["dialogue/state.rs"],
-    "part_loop": ["part/message_loop.rs", "part/gateway.rs", "dialogue/messenger.rs"],
+    "part_loop": ["part/message_loop.rs", "part/gateway.rs", "part/link.rs", "part/error.rs", "dialogue/messenger.rs"],
     "driver_loop": ["driver/dialogue_loop.rs", "driver/repliers.rs", "dialogue/messenger.rs"],
     "log_lines": ["logs/line.rs", "logs/profile.rs", "logs/level.rs"],
     "scenario_parser": ["scenario/parse/", "scenario/json.rs", "scenario/value.rs", "scenario/model.rs"],

@@ -1,116 +1,11 @@
 //! The hooks as the VM sees them: every call is a message to the node and its answer (spec wire.md 5, rules 4 and 9).
 
 use super::known_code::KnownCode;
-use super::message_loop::LoopEnd;
-use crate::dialogue::{Messenger, MessengerError, Received};
+use super::link::Link;
 use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::messages::*;
 use crate::transport::Transport;
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tracing::trace;
-
-/// The connection to the node, shared by the message loop and the gateway, which take turns.
-#[derive(Debug)]
-pub struct Link<T> {
-    shared: Arc<Mutex<State<T>>>,
-}
-
-#[derive(Debug)]
-struct State<T> {
-    messenger: Messenger<T>,
-    /// How many requests have come.
-    requests: u64,
-    /// Why the node can't be asked any more.
-    broken: Option<LoopEnd>,
-}
-
-impl<T> Clone for Link<T> {
-    fn clone(&self) -> Self {
-        Link {
-            shared: Arc::clone(&self.shared),
-        }
-    }
-}
-
-impl<T: Transport> Link<T> {
-    /// Over this messenger.
-    pub fn new(messenger: Messenger<T>) -> Link<T> {
-        Link {
-            shared: Arc::new(Mutex::new(State {
-                messenger,
-                requests: 0,
-                broken: None,
-            })),
-        }
-    }
-
-    /// Waits for the next request.
-    pub(super) fn receive(&self) -> Result<Received, MessengerError> {
-        let mut state = self.state();
-        let received = state.messenger.receive(None)?;
-        state.requests += 1;
-        Ok(received)
-    }
-
-    /// Sends the answer to a request.
-    pub(super) fn send<P: Payload>(
-        &self,
-        error_message: &str,
-        payload: &P,
-    ) -> Result<(), MessengerError> {
-        self.state().messenger.send(error_message, payload, None)
-    }
-
-    /// Why a hook call broke the connection, if one did.
-    pub(super) fn broken(&self) -> Option<LoopEnd> {
-        self.state().broken.clone()
-    }
-
-    /// The number of the request that is served.
-    fn request_number(&self) -> u64 {
-        self.state().requests
-    }
-
-    /// Asks the node. What is no well-formed answer breaks the connection for good.
-    fn ask<R: HookRequest>(&self, request: &R) -> Result<(R::Response, String), LoopEnd> {
-        let mut state = self.state();
-        if let Some(end) = &state.broken {
-            return Err(end.clone());
-        }
-        let answer = state.messenger.ask(request);
-        if let Err(end) = &answer {
-            state.broken = Some(end.clone());
-        }
-        answer
-    }
-
-    /// Breaks the connection for good, because of what is wrong with an answer.
-    fn refuse_answer(&self, reason: impl ToString) -> HookError {
-        let end = LoopEnd::BadHookResponse(reason.to_string());
-        self.state().broken = Some(end.clone());
-        HookError::Fatal(Box::new(end))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State<T>> {
-        // A panic while it was locked can only have come from the transport; the dialogue tells whether it still fits.
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<T: Transport> Messenger<T> {
-    fn ask<R: HookRequest>(&mut self, request: &R) -> Result<(R::Response, String), LoopEnd> {
-        trace!(target: "arwen/part", request = R::KIND.as_str_name(), "[ARWEN]: SendHookCallRequest");
-        self.send("", request, None)
-            .map_err(LoopEnd::CannotSendHookRequest)?;
-        let Received { envelope, message } =
-            self.receive(None).map_err(LoopEnd::from_hook_answer)?;
-        // The dialogue lets nothing else through.
-        let response = R::Response::from_message(message)
-            .map_err(|message| LoopEnd::BadHookResponse(kind_name(message.kind())))?;
-        Ok((response, envelope.error_message))
-    }
-}
 
 /// The node's hooks, for the VM in the child.
 #[derive(Debug)]

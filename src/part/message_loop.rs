@@ -1,10 +1,11 @@
-use super::gateway::{Gateway, Link};
-use crate::dialogue::{DialogueError, MessengerError, Received};
-use crate::frame::FrameError;
+use super::error::LoopEnd;
+use super::gateway::Gateway;
+use super::link::Link;
+use crate::dialogue::Received;
 use crate::hooks::BlockchainHook;
 use crate::messages::{
     Arguments, ContractCallInput, ContractCreateInput, ContractResponse, DiagnoseWaitRequest,
-    DiagnoseWaitResponse, Message, MessageError, UndefinedRequestOrResponse, VmOutput, kind_name,
+    DiagnoseWaitResponse, Message, UndefinedRequestOrResponse, VmOutput, kind_name,
 };
 use crate::transport::Transport;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,63 +32,6 @@ pub struct MachineError(pub String);
 /// Makes a machine from the Initialize arguments and the hooks. The error says what is wrong with the arguments.
 pub type MachineBuilder =
     Box<dyn Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, String>>;
-
-/// Why the loop ended (spec wire.md 1 and 6). Whatever the node did wrong, a contract's result never comes of it.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum LoopEnd {
-    /// The stream of requests ended, cleanly or torn, or is no stream of messages.
-    #[error("{0}")]
-    Stream(MessengerError),
-    /// The node broke the rules of the protocol.
-    #[error("critical error: bad message from node: {0}")]
-    BadMessage(MessengerError),
-    /// The node broke the rules of the dialogue.
-    #[error("critical error: {0}")]
-    Dialogue(DialogueError),
-    /// The node said Stop.
-    #[error("critical error: arwen will stop, as requested")]
-    Stopped,
-    /// A hook request could not be sent.
-    #[error("critical error: cannot send hook call request: {0}")]
-    CannotSendHookRequest(MessengerError),
-    /// There was no answer to a hook request.
-    #[error("critical error: cannot receive hook call response: {0}")]
-    CannotReceiveHookResponse(MessengerError),
-    /// A hook request was answered by something else.
-    #[error("critical error: bad hook response from node: {0}")]
-    BadHookResponse(String),
-}
-
-impl From<MessengerError> for LoopEnd {
-    fn from(error: MessengerError) -> LoopEnd {
-        match error {
-            MessengerError::Dialogue(error) => LoopEnd::Dialogue(error),
-            MessengerError::Message(MessageError::KindMismatch { .. })
-            | MessengerError::Frame(FrameError::TooLong { .. }) => LoopEnd::BadMessage(error),
-            MessengerError::EndOfStream
-            | MessengerError::Frame(_)
-            | MessengerError::Message(_)
-            | MessengerError::Transport(_) => LoopEnd::Stream(error),
-        }
-    }
-}
-
-impl LoopEnd {
-    /// For what came in place of the answer to a hook request.
-    pub(super) fn from_hook_answer(error: MessengerError) -> LoopEnd {
-        match error {
-            MessengerError::Dialogue(error @ DialogueError::InvalidNonce { .. }) => {
-                LoopEnd::Dialogue(error)
-            }
-            MessengerError::Dialogue(_) | MessengerError::Message(_) => {
-                LoopEnd::BadHookResponse(error.to_string())
-            }
-            MessengerError::EndOfStream
-            | MessengerError::Frame(_)
-            | MessengerError::Transport(_) => LoopEnd::CannotReceiveHookResponse(error),
-        }
-    }
-}
 
 /// Request in, response out, until the node ends it.
 pub struct MessageLoop<T> {

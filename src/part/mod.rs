@@ -6,86 +6,36 @@
 //! | `message_loop` | request in, response out |
 //! | [`logs`] | log lines to the node, log profiles from it |
 //! | `gateway` | the hooks as the VM sees them: messages to the node |
+//! | `link` | the connection that the loop and the gateway share |
+//! | `error` | why the child ends |
 //! | `known_code` | code that the node need not send again |
 //! | `process` | what concerns the process as such |
 
+mod error;
 mod gateway;
 mod known_code;
+mod link;
 pub mod logs;
 mod message_loop;
 mod process;
 #[cfg(feature = "vm")]
 mod vm;
 
-pub use gateway::{Gateway, Link};
-pub use message_loop::{LoopEnd, Machine, MachineBuilder, MachineError, MessageLoop};
+pub use error::{InitializeError, LoopEnd, PartError};
+pub use gateway::Gateway;
+pub use link::Link;
+pub use message_loop::{Machine, MachineBuilder, MachineError, MessageLoop};
 #[cfg(feature = "vm")]
 pub use vm::build_vm;
 
 use crate::dialogue::{Messenger, Side};
-use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, Decoder, FrameError, Header};
-use crate::messages::{Arguments, Format, Message, MessageError, UnsupportedMarshalizer, codec};
-use crate::messages::{MessageKind, kind_name};
+use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, Decoder, Header};
+use crate::messages::{Arguments, Format, Message, MessageKind, UnsupportedMarshalizer, codec};
 use crate::transport::descriptors::ChildPipe;
-use crate::transport::{Pipes, Transport, TransportError};
+use crate::transport::{Pipes, Transport};
 use logs::LogsHandle;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
-use thiserror::Error;
-
-/// Why the child ended, in the words of spec wire.md 1.
-#[derive(Debug, Error)]
-pub enum PartError {
-    /// The process was not started as a child of a node.
-    #[error(
-        "arwen runs smart contracts for a blockchain node, which starts it with pipes on the descriptors 3 to 7.\n\
-         To see it work, run the example minimal_node; `arwen --help` tells more."
-    )]
-    NotAChild,
-    /// A pipe that it can't do without is missing.
-    #[error("Cannot get pipe file: [{}] (descriptor {})", .0.name(), .0.descriptor())]
-    MissingPipe(ChildPipe),
-    /// There is no readable Initialize.
-    #[error("Cannot receive gasSchedule: {0}")]
-    Initialize(#[from] InitializeError),
-    /// The Initialize arguments are no good.
-    #[error("Cannot create ArwenPart: {0}")]
-    Arguments(String),
-    /// The loop ended; the normal end.
-    #[error("Ended Arwen loop: {0}")]
-    Loop(#[from] LoopEnd),
-}
-
-impl PartError {
-    /// The exit code of the process.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            PartError::NotAChild | PartError::MissingPipe(_) => 1,
-            PartError::Initialize(_) | PartError::Arguments(_) => 2,
-            PartError::Loop(_) => 3,
-        }
-    }
-}
-
-/// Why there is no Initialize.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum InitializeError {
-    /// The node closed the pipe first.
-    #[error("EOF")]
-    EndOfStream,
-    /// The bytes are no frame.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    /// The payload is no message.
-    #[error(transparent)]
-    Message(#[from] MessageError),
-    /// Some other message.
-    #[error("{} instead of Initialize", kind_name(*.0))]
-    WrongKind(u32),
-    /// The bytes could not be read.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-}
 
 /// The pipes of the child.
 #[derive(Debug)]

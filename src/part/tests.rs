@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dialogue::{DialogueError, MessengerError};
+use crate::frame::FrameError;
 use crate::hooks::{BlockchainHook, HookError};
 use crate::messages::*;
 use crate::transport::memory::{MemoryTransport, pair};
