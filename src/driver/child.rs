@@ -114,15 +114,17 @@ fn placed(
         actions.add_dup2(descriptor.as_raw_fd(), number)?;
     }
     // Most are closed by exec, but not those that the node has opened without a mark.
-    for entry in std::fs::read_dir("/proc/self/fd")? {
-        let name = entry?.file_name();
-        if let Some(number) = name.to_str().and_then(|name| name.parse().ok())
-            && number >= end
-        {
-            actions.add_close(number)?;
-        }
+    for number in open_descriptors().filter(|number| *number >= end) {
+        // Refused is a number beyond a limit that was lowered since; it stays open.
+        let _ = actions.add_close(number);
     }
     Ok((actions, away))
+}
+
+/// The numbers of the node's open descriptors; none where there is no /proc.
+fn open_descriptors() -> impl Iterator<Item = RawFd> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 /// As `Command` has it: no signal is blocked, and to write to a closed pipe ends a program that does not care.
