@@ -2,6 +2,7 @@
 //! no table says something else than the code.
 
 mod citations;
+mod fields;
 mod markdown;
 mod quirks;
 mod sources;
