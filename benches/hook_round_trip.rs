@@ -48,13 +48,13 @@ struct Asker {
 
 impl Machine for Asker {
     fn create(&mut self, _: ContractCreateInput) -> Result<VmOutput, MachineError> {
-        Err(MachineError("nothing to deploy".to_owned()))
+        Err(MachineError::NoOutput("nothing to deploy".to_owned()))
     }
 
     fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, MachineError> {
         let address = &input.recipient_addr;
         let count = input.input.unwrap_or_default().gas_provided;
-        let fault = |error: HookError| MachineError(error.to_string());
+        let fault = |error: HookError| MachineError::NoOutput(error.to_string());
         for _ in 0..count {
             match input.function.as_str() {
                 "storage" => drop(self.hook.storage_data(address, &KEY).map_err(fault)?),

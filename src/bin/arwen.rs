@@ -1,5 +1,6 @@
 //! The child process. A node starts it; see the library's documentation.
 
+use arwen::part::allocator::ExitingAllocator;
 use arwen::part::{self, PartPipes};
 use arwen::vm::{CacheLimits, DiskLimits, EngineSettings, QuickLimits, WarmLimits};
 use clap::Parser;
@@ -10,6 +11,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: ExitingAllocator = ExitingAllocator;
+
 /// Runs smart contracts for a blockchain node.
 ///
 /// The node starts this program without arguments, with pipes on the descriptors 3 to 7: 3 brings the Initialize message,
@@ -19,7 +23,8 @@ use std::process::ExitCode;
 /// What it keeps, and how code becomes fast, can be set by options, or by environment variables, since most nodes start it
 /// without options. An option wins over its variable. No result of a contract depends on any of them.
 ///
-/// Exit codes: 1 a pipe is missing, 2 bad Initialize arguments, 3 the node ended it. The reason is on stderr.
+/// Exit codes: 1 a pipe is missing, 2 bad Initialize arguments, 3 the node ended it, 4 this machine lacks memory, addresses or
+/// threads. The reason is on stderr.
 #[derive(Parser)]
 #[command(version)]
 struct CommandLine {
@@ -42,7 +47,8 @@ struct CommandLine {
     #[arg(long, env = "ARWEN_MODULE_MEMORY_BYTES", value_name = "BYTES", default_value_t = CacheLimits::default().memory_bytes)]
     module_memory_bytes: usize,
 
-    /// Instances that wait in memory for the next call of their contract; each reserves 8 GiB of addresses.
+    /// Instances that wait in memory for the next call of their contract; each reserves 8 GiB of addresses,
+    /// unless the process may have less than all of them together take.
     #[arg(long, env = "ARWEN_WARM_INSTANCES", value_name = "N", default_value_t = WarmLimits::default().instances)]
     warm_instances: usize,
 

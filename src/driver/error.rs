@@ -5,7 +5,7 @@ use crate::dialogue::{DialogueError, MessengerError};
 use crate::frame::FrameError;
 use crate::logs::profile::PatternError;
 use crate::messages::UnsupportedMarshalizer;
-use crate::transport::TransportError;
+use crate::transport::{TransportError, exit_codes};
 use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
@@ -48,6 +48,10 @@ impl std::error::Error for CriticalError {
 impl CriticalError {
     /// Whose fault it is, and so what the caller may do.
     pub fn blame(&self) -> Blame {
+        let end = self.exit.as_ref().map(|exit| exit.end);
+        if end == Some(ProcessEnd::Exited(exit_codes::MACHINE_FAILED.into())) {
+            return Blame::Machine;
+        }
         match &self.fault {
             Fault::BadArguments(_)
             | Fault::BadProfile(_)
@@ -77,6 +81,9 @@ pub enum Blame {
     Node,
     /// The binary, its arguments or this machine. Every request fails until that is mended.
     Setup,
+    /// This machine lacked memory, addresses or threads for the child; its last words say which. The request may be sent
+    /// again; it fails again unless there is more.
+    Machine,
 }
 
 /// What went wrong; the texts are those of spec wire.md 6.
@@ -347,6 +354,21 @@ mod tests {
             assert_eq!(error.to_string(), format!("critical error: {text}"));
             assert_eq!(error.blame(), blame, "{text}");
         }
+    }
+
+    #[test]
+    fn a_child_that_lacked_memory_is_the_fault_of_the_machine() {
+        let died = |code: u8| CriticalError {
+            fault: Fault::Closed("EOF".to_owned()),
+            exit: Some(Box::new(ChildExit {
+                cause: "EOF".to_owned(),
+                end: ProcessEnd::Exited(code.into()),
+                stderr_tail: String::new(),
+                lived: Duration::ZERO,
+            })),
+        };
+        assert_eq!(died(exit_codes::MACHINE_FAILED).blame(), Blame::Machine);
+        assert_eq!(died(exit_codes::ENDED_BY_NODE).blame(), Blame::Arwen);
     }
 
     #[test]

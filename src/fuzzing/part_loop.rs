@@ -6,7 +6,7 @@ use crate::dialogue::{DialogueError, Messenger, MessengerError, Side};
 use crate::frame::FrameError;
 use crate::hooks::{BlockchainHook, HookError};
 use crate::messages::*;
-use crate::part::{Link, LoopEnd, Machine, MachineError, MessageLoop};
+use crate::part::{BuildError, Link, LoopEnd, Machine, MachineError, MessageLoop};
 use crate::transport::{Transport, TransportError};
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
@@ -166,7 +166,7 @@ impl ScriptedMachine {
                 return_data,
                 ..VmOutput::default()
             }),
-            Outcome::Failure => Err(MachineError("no output".to_owned())),
+            Outcome::Failure => Err(MachineError::NoOutput("no output".to_owned())),
             Outcome::PanicWithText => resume_unwind(Box::new("text")),
             Outcome::PanicWithFormattedText => {
                 resume_unwind(Box::new(format!("{} text", "formatted")))
@@ -186,7 +186,7 @@ impl Machine for ScriptedMachine {
     }
 }
 
-fn build(_: &Arguments, hook: Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, String> {
+fn build(_: &Arguments, hook: Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, BuildError> {
     Ok(Box::new(ScriptedMachine { hook }))
 }
 

@@ -1,10 +1,12 @@
 //! Why the child ends, and what it says of it.
 
+use super::message_loop::BuildError;
 use crate::dialogue::{DialogueError, MessengerError};
 use crate::frame::FrameError;
 use crate::messages::{MessageError, kind_name};
 use crate::transport::TransportError;
 use crate::transport::descriptors::ChildPipe;
+use crate::transport::exit_codes;
 use thiserror::Error;
 
 /// Why the child ended, in the words of spec wire.md 1.
@@ -25,6 +27,9 @@ pub enum PartError {
     /// The Initialize arguments are no good.
     #[error("Cannot create ArwenPart: {0}")]
     Arguments(String),
+    /// The machine can't run a VM: it lacks memory or threads.
+    #[error("Cannot create ArwenPart: {0}")]
+    Machine(String),
     /// The loop ended; the normal end.
     #[error("Ended Arwen loop: {0}")]
     Loop(#[from] LoopEnd),
@@ -34,9 +39,29 @@ impl PartError {
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            PartError::NotAChild | PartError::MissingPipe(_) => 1,
-            PartError::Initialize(_) | PartError::Arguments(_) => 2,
-            PartError::Loop(_) => 3,
+            PartError::NotAChild | PartError::MissingPipe(_) => exit_codes::MISSING_PIPE,
+            PartError::Initialize(_) | PartError::Arguments(_) => exit_codes::BAD_ARGUMENTS,
+            PartError::Machine(_) | PartError::Loop(LoopEnd::Machine(_)) => {
+                exit_codes::MACHINE_FAILED
+            }
+            PartError::Loop(
+                LoopEnd::Stream(_)
+                | LoopEnd::BadMessage(_)
+                | LoopEnd::Dialogue(_)
+                | LoopEnd::Stopped
+                | LoopEnd::CannotSendHookRequest(_)
+                | LoopEnd::CannotReceiveHookResponse(_)
+                | LoopEnd::BadHookResponse(_),
+            ) => exit_codes::ENDED_BY_NODE,
+        }
+    }
+}
+
+impl From<BuildError> for PartError {
+    fn from(error: BuildError) -> PartError {
+        match error {
+            BuildError::Arguments(text) => PartError::Arguments(text),
+            BuildError::Machine(text) => PartError::Machine(text),
         }
     }
 }
@@ -85,6 +110,9 @@ pub enum LoopEnd {
     /// A hook request was answered by something else.
     #[error("critical error: bad hook response from node: {0}")]
     BadHookResponse(String),
+    /// This machine could not run the contract: it lacks memory, addresses or threads. Nothing is known about the contract.
+    #[error("critical error: {0}")]
+    Machine(String),
 }
 
 impl From<MessengerError> for LoopEnd {

@@ -24,14 +24,32 @@ pub trait Machine {
     fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, MachineError>;
 }
 
-/// There is no output: the machine itself failed, not the contract. The node is told why.
+/// Why there is no output. It is not the contract that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct MachineError(pub String);
+pub enum MachineError {
+    /// What runs the contracts has none for this input. The node is told why, and the machine can go on.
+    #[error("{0}")]
+    NoOutput(String),
+    /// The process lacks what it needs to run contracts, such as memory. Nothing is known about the contract; the process
+    /// must end.
+    #[error("{0}")]
+    Fatal(String),
+}
 
-/// Makes a machine from the Initialize arguments and the hooks. The error says what is wrong with the arguments.
+/// Why there is no machine.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BuildError {
+    /// The Initialize arguments can't be used.
+    #[error("{0}")]
+    Arguments(String),
+    /// The process lacks what it needs to run contracts, such as a thread.
+    #[error("{0}")]
+    Machine(String),
+}
+
+/// Makes a machine from the Initialize arguments and the hooks.
 pub type MachineBuilder =
-    Box<dyn Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, String>>;
+    Box<dyn Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, BuildError>>;
 
 /// Request in, response out, until the node ends it.
 pub struct MessageLoop<T> {
@@ -42,12 +60,12 @@ pub struct MessageLoop<T> {
 }
 
 impl<T: Transport + 'static> MessageLoop<T> {
-    /// Builds the machine; the error says what is wrong with the arguments.
+    /// Builds the machine.
     pub fn new(
         link: Link<T>,
         arguments: Arguments,
         build: MachineBuilder,
-    ) -> Result<MessageLoop<T>, String> {
+    ) -> Result<MessageLoop<T>, BuildError> {
         let machine = build(&arguments, Box::new(Gateway::new(link.clone())))?;
         Ok(MessageLoop {
             link,
@@ -101,7 +119,7 @@ impl<T: Transport + 'static> MessageLoop<T> {
     ) -> Result<(), LoopEnd> {
         let result = match input {
             Some(input) => self.run_machine(|machine| run(machine, input)),
-            None => Err(MachineError("missing contract input".to_owned())),
+            None => Err(MachineError::NoOutput("missing contract input".to_owned())),
         };
         // Whatever the machine made of it: without the node there is no result.
         if let Some(end) = self.link.broken() {
@@ -109,7 +127,8 @@ impl<T: Transport + 'static> MessageLoop<T> {
         }
         let (vm_output, error) = match result {
             Ok(output) => (Some(output), String::new()),
-            Err(MachineError(text)) => (None, text),
+            Err(MachineError::NoOutput(text)) => (None, text),
+            Err(MachineError::Fatal(text)) => return Err(LoopEnd::Machine(text)),
         };
         trace!(target: LOGGER, response = "ContractResponse", "[ARWEN]: SendContractResponse");
         Ok(self.link.send(&error, &ContractResponse { vm_output })?)
@@ -132,9 +151,12 @@ impl<T: Transport + 'static> MessageLoop<T> {
             .unwrap_or("of unknown cause");
         error!(target: LOGGER, panic = text, "The machine panicked; a new one takes its place.");
         let gateway = Gateway::new(self.link.clone());
-        if let Ok(machine) = (self.build)(&self.arguments, Box::new(gateway)) {
-            self.machine = machine;
+        match (self.build)(&self.arguments, Box::new(gateway)) {
+            Ok(machine) => self.machine = machine,
+            Err(BuildError::Machine(text)) => return Err(MachineError::Fatal(text)),
+            // They were good once.
+            Err(BuildError::Arguments(_)) => {}
         }
-        Err(MachineError(format!("host panic: {text}")))
+        Err(MachineError::NoOutput(format!("host panic: {text}")))
     }
 }

@@ -10,7 +10,9 @@
 //! | `error` | why the child ends |
 //! | `known_code` | code that the node need not send again |
 //! | `process` | what concerns the process as such |
+//! | [`allocator`] | what happens when there is no memory |
 
+pub mod allocator;
 mod error;
 mod gateway;
 mod known_code;
@@ -24,7 +26,7 @@ mod vm;
 pub use error::{InitializeError, LoopEnd, PartError};
 pub use gateway::Gateway;
 pub use link::Link;
-pub use message_loop::{Machine, MachineBuilder, MachineError, MessageLoop};
+pub use message_loop::{BuildError, Machine, MachineBuilder, MachineError, MessageLoop};
 #[cfg(feature = "vm")]
 pub use vm::build_vm;
 
@@ -104,8 +106,7 @@ fn serve(
     let transport = transport(node_to_arwen, arwen_to_node, arguments.spin_microseconds)
         .map_err(|errno| PartError::Arguments(format!("the pipes can't be set up: {errno}")))?;
     let messenger = Messenger::new(Side::Arwen, transport, format, DEFAULT_PAYLOAD_LIMIT_BYTES);
-    let message_loop =
-        MessageLoop::new(Link::new(messenger), arguments, build).map_err(PartError::Arguments)?;
+    let message_loop = MessageLoop::new(Link::new(messenger), arguments, build)?;
     Ok(message_loop.run())
 }
 

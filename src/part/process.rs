@@ -1,5 +1,6 @@
 //! What concerns the process as such.
 
+use crate::transport::exit_codes;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::Write as _;
@@ -22,7 +23,7 @@ pub fn end_with_node(node_to_arwen: &OwnedFd) {
         std::thread::sleep(GRACE);
         // Not eprintln, which panics when nobody reads stderr any more.
         let _ = writeln!(std::io::stderr(), "Ended Arwen loop: EOF");
-        std::process::exit(3);
+        std::process::exit(exit_codes::ENDED_BY_NODE.into());
     };
     drop(
         std::thread::Builder::new()

@@ -25,7 +25,7 @@ impl Machine for ScriptedMachine {
     fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, MachineError> {
         match input.function.as_str() {
             "panic" => panic!("out of ideas"),
-            "fail" => Err(MachineError("no result".to_owned())),
+            "fail" => Err(MachineError::NoOutput("no result".to_owned())),
             // A machine that takes a broken hook for a soft failure.
             "ignore errors" => {
                 let _ = self.hook.last_nonce();
@@ -101,7 +101,10 @@ fn ask_every_hook(hook: &mut dyn BlockchainHook) -> Result<Vec<Bytes>, HookError
 
 /// The node's side and the thread of the child's loop.
 fn start() -> (Messenger<MemoryTransport>, JoinHandle<LoopEnd>) {
-    fn build(_: &Arguments, hook: Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, String> {
+    fn build(
+        _: &Arguments,
+        hook: Box<dyn BlockchainHook>,
+    ) -> Result<Box<dyn Machine>, BuildError> {
         Ok(Box::new(ScriptedMachine { hook }))
     }
     let (near, far) = pair(1 << 16);

@@ -8,7 +8,7 @@ use crate::messages::{
     Arguments, BigInt, ContractCallInput, ContractCreateInput, LogEntry, OutputAccount,
     OutputAccountEntry, StorageUpdate, StorageUpdateEntry, VmInput, VmOutput,
 };
-use crate::part::{Machine, MachineError};
+use crate::part::{BuildError, Machine, MachineError};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,9 +21,13 @@ struct Scripted {
 }
 
 /// A [`super::MachineFactory`].
-pub fn scripted(arguments: &Arguments, hook: SharedWorld) -> Result<Box<dyn Machine>, String> {
+pub fn scripted(
+    arguments: &Arguments,
+    hook: SharedWorld,
+) -> Result<Box<dyn Machine>, BuildError> {
     if arguments.kalyan3104_protected_key_prefix.is_empty() {
-        return Err("kalyan3104ProtectedKeyPrefix cannot be empty".to_owned());
+        let text = "kalyan3104ProtectedKeyPrefix cannot be empty";
+        return Err(BuildError::Arguments(text.to_owned()));
     }
     Ok(Box::new(Scripted {
         hook,
@@ -32,7 +36,7 @@ pub fn scripted(arguments: &Arguments, hook: SharedWorld) -> Result<Box<dyn Mach
 }
 
 fn failed(error: HookError) -> MachineError {
-    MachineError(error.to_string())
+    MachineError::NoOutput(error.to_string())
 }
 
 fn account(address: &Bytes, delta: impl Into<BigInt>) -> OutputAccount {
@@ -80,7 +84,7 @@ impl Machine for Scripted {
             "raise_nonce" => called.nonce = 9,
             "mint" => called.balance_delta = Some(1u64.into()),
             "forget_delta" => called.balance_delta = None,
-            "broken" => return Err(MachineError("out of order".to_owned())),
+            "broken" => return Err(MachineError::NoOutput("out of order".to_owned())),
             "panic" => panic!("out of its mind"),
             _ => {}
         }

@@ -3,20 +3,22 @@
 use super::world::SharedWorld;
 use crate::driver::{CriticalError, Driver, DriverConfig, Outcome};
 use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, Format, VmOutput};
-use crate::part::{Machine, MachineError};
+use crate::part::{BuildError, Machine, MachineError};
 use std::time::Duration;
 
-/// Makes a machine for a world: `in_process`, `in_child` with a format, or a stand-in for tests. The error says what is wrong with
-/// the arguments, or with the machine.
+/// Makes a machine for a world: `in_process`, `in_child` with a format, or a stand-in for tests.
 pub type MachineFactory<'a> =
-    dyn Fn(&Arguments, SharedWorld) -> Result<Box<dyn Machine>, String> + Sync + 'a;
+    dyn Fn(&Arguments, SharedWorld) -> Result<Box<dyn Machine>, BuildError> + Sync + 'a;
 
 /// How long a child may take for a transaction. Scenarios stop by gas; this is for a child that hangs.
 const MAX_LOOP_TIME: Duration = Duration::from_secs(60);
 
 /// The VM in this process.
 #[cfg(feature = "vm")]
-pub fn in_process(arguments: &Arguments, world: SharedWorld) -> Result<Box<dyn Machine>, String> {
+pub fn in_process(
+    arguments: &Arguments,
+    world: SharedWorld,
+) -> Result<Box<dyn Machine>, BuildError> {
     let engine = crate::vm::EngineSettings::default();
     crate::part::build_vm(arguments, Box::new(world), &engine)
 }
@@ -27,7 +29,7 @@ pub fn in_child(
     arguments: &Arguments,
     world: SharedWorld,
     format: Format,
-) -> Result<Box<dyn Machine>, String> {
+) -> Result<Box<dyn Machine>, BuildError> {
     let config = DriverConfig {
         max_loop_time: MAX_LOOP_TIME,
         format,
@@ -35,7 +37,7 @@ pub fn in_child(
     };
     match Driver::new(config, world) {
         Ok(driver) => Ok(Box::new(driver)),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(BuildError::Machine(error.to_string())),
     }
 }
 
@@ -49,11 +51,11 @@ impl Machine for Driver<SharedWorld> {
     }
 }
 
-/// For a scenario there is one kind of failure: no output.
+/// Without a child there is no output; the next request would start another one.
 fn output(answer: Result<Outcome, CriticalError>) -> Result<VmOutput, MachineError> {
     match answer {
         Ok(Ok(output)) => Ok(output),
-        Ok(Err(failure)) => Err(MachineError(failure.to_string())),
-        Err(error) => Err(MachineError(error.to_string())),
+        Ok(Err(failure)) => Err(MachineError::NoOutput(failure.to_string())),
+        Err(error) => Err(MachineError::Fatal(error.to_string())),
     }
 }

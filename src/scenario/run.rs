@@ -8,7 +8,7 @@ use super::parse::{self, FileError, Reader};
 use super::report::{ScenarioReport, TransactionReport};
 use super::world::{Leftovers, SharedWorld, WorldError, hex};
 use crate::messages::{Arguments, GasSectionEntry};
-use crate::part::{Machine, MachineError};
+use crate::part::{BuildError, Machine, MachineError};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,7 @@ pub enum StepFailure {
     NoContract(Bytes),
     /// There is no machine to run contracts with.
     #[error("the VM can't be built: {0}")]
-    NoMachine(String),
+    NoMachine(BuildError),
     /// The machine failed, not the contract.
     #[error("the VM failed: {0}")]
     Machine(#[from] MachineError),

@@ -3,6 +3,7 @@
 //! [`Pipes`] is the real one; [`memory`] connects two ends in one process, for tests and fuzzing.
 
 pub mod descriptors;
+pub mod exit_codes;
 pub mod memory;
 mod pipes;
 mod watchdog;

@@ -7,6 +7,7 @@
 use crate::hooks::HookError;
 use crate::messages::ReturnCode;
 use crate::vm::eei::memory::MemoryError;
+use crate::vm::engine::MachineFailure;
 use std::error::Error;
 use thiserror::Error;
 
@@ -23,6 +24,10 @@ pub enum VmError {
     /// The hook gave no answer. The process must end; this never becomes an output.
     #[error("the run can't go on: {0}")]
     Fatal(#[source] Box<dyn Error + Send + Sync>),
+    /// This machine lacks memory, addresses or threads. Nothing is known about the contract: this never becomes an output,
+    /// and the process should end, so that a fresh one gets the request.
+    #[error("the machine failed: {0}")]
+    Machine(#[from] MachineFailure),
 }
 
 /// Why a run has no output.
@@ -37,6 +42,9 @@ pub enum Broken {
     /// The interpreter gave up, see [`crate::vm::engine::CallEnd::Abandoned`]: the run begins anew with compiled code.
     #[error("the run is to begin anew")]
     Abandoned,
+    /// The machine failed, not the contract.
+    #[error("the machine failed: {0}")]
+    Machine(#[from] MachineFailure),
 }
 
 impl Broken {
@@ -52,6 +60,7 @@ impl From<Broken> for VmError {
             Broken::HostPanic(text) => VmError::HostFault(text),
             Broken::Hook(source) => VmError::Fatal(source),
             Broken::Abandoned => VmError::HostFault("host fault: compiled code gave up".to_owned()),
+            Broken::Machine(failure) => VmError::Machine(failure),
         }
     }
 }

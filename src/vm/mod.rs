@@ -35,7 +35,7 @@ pub use engine::cache::{CacheLimits, EngineCounters};
 pub use engine::disk::{DiskCounters, DiskLimits};
 pub use engine::tiers::QuickLimits;
 pub use engine::wasmer::warm::WarmLimits;
-pub use engine::{InstanceCounters, TierCounters};
+pub use engine::{InstanceCounters, MachineFailure, TierCounters};
 pub use error::VmError;
 pub use gas::schedule::flat_gas_schedule;
 
@@ -115,7 +115,8 @@ pub struct Vm {
 impl Vm {
     /// A VM that asks `hook`.
     ///
-    /// [`VmError::Construction`]: the gas schedule lacks a cost, or there is no protected prefix.
+    /// [`VmError::Construction`]: the gas schedule lacks a cost, or there is no protected prefix. [`VmError::Machine`]: there
+    /// is no thread to compile on.
     pub fn new(parameters: VmParameters, hook: Box<dyn BlockchainHook>) -> Result<Vm, VmError> {
         let settings = &parameters.engine;
         let compiler = WasmerEngine::with_disk(settings.instances, settings.disk.clone());
@@ -123,9 +124,7 @@ impl Vm {
             None => Box::new(compiler),
             Some(limits) => {
                 let tiers = TieredEngine::new(Arc::new(compiler), limits);
-                Box::new(tiers.map_err(|error| {
-                    VmError::Construction(format!("no thread to compile on: {error}"))
-                })?)
+                Box::new(tiers.map_err(MachineFailure::from)?)
             }
         };
         Vm::with_engine(parameters, hook, engine)
@@ -177,7 +176,8 @@ impl Vm {
 
     /// Deploys a contract (spec host.md 4.1). A failure of the contract is an output.
     ///
-    /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, the process must end.
+    /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, and
+    /// [`VmError::Machine`]: this machine failed; then the process must end.
     pub fn create(&mut self, input: ContractCreateInput) -> Result<VmOutput, VmError> {
         tracing::trace!(
             target: "arwen/host",
@@ -191,7 +191,8 @@ impl Vm {
     /// Calls a contract, or upgrades it if the function is `upgradeContract` (spec host.md 4.1). A failure of the
     /// contract is an output.
     ///
-    /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, the process must end.
+    /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, and
+    /// [`VmError::Machine`]: this machine failed; then the process must end.
     pub fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, VmError> {
         tracing::trace!(target: "arwen/host", function = input.function, "RunSmartContractCall begin");
         let result = CallInput::from_wire(input).and_then(|input| {

@@ -12,13 +12,13 @@ use super::disk::DiskCounters;
 use super::instrument::{InstrumentationError, instrument};
 use super::validation::{InvalidModule, validate};
 use super::{
-    CompiledModule, Engine, HostCalls, ImportTable, InstanceCounters, ModuleIdentity, TierCounters,
-    panic_message,
+    CompiledModule, Engine, EngineError, HostCalls, ImportTable, InstanceCounters,
+    InstantiationError, MachineFailure, ModuleIdentity, TierCounters, panic_message,
 };
 use crate::byte_lru::ByteLru;
 use crate::vm::gas::opcode_costs::OpcodeCosts;
 
-/// Why code could not be compiled. For the contract all of these are the same: invalid contract code.
+/// Why code could not be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CompilationError {
     /// The code is no contract (spec host.md 3.1).
@@ -27,12 +27,37 @@ pub enum CompilationError {
     /// The code could not be rewritten.
     #[error(transparent)]
     Instrumentation(#[from] InstrumentationError),
-    /// The engine could not compile what it was given.
+    /// The engine refuses what it was given, on every machine.
     #[error("the engine can't compile the module: {0}")]
     Engine(String),
-    /// Validation, instrumentation or the engine panicked: a bug, but no reason to end the process.
+    /// Validation or instrumentation panicked: a bug of ours, but no reason to end the process.
     #[error("a panic while compiling: {0}")]
     Panic(String),
+    /// This machine failed: nothing is known about the code.
+    #[error(transparent)]
+    Machine(#[from] MachineFailure),
+}
+
+impl From<EngineError> for CompilationError {
+    fn from(error: EngineError) -> CompilationError {
+        match error {
+            EngineError::Refused(text) => CompilationError::Engine(text),
+            EngineError::Machine(failure) => CompilationError::Machine(failure),
+        }
+    }
+}
+
+/// Code that does not compile can't be instantiated.
+impl From<CompilationError> for InstantiationError {
+    fn from(error: CompilationError) -> InstantiationError {
+        match error {
+            CompilationError::Invalid(_)
+            | CompilationError::Instrumentation(_)
+            | CompilationError::Engine(_) => InstantiationError::Invalid(error.to_string()),
+            CompilationError::Panic(_) => InstantiationError::Bug(error.to_string()),
+            CompilationError::Machine(failure) => InstantiationError::Machine(failure),
+        }
+    }
 }
 
 /// How many compiled modules are kept in memory.
@@ -102,6 +127,7 @@ pub struct ModuleCache<H> {
     /// Hash of the import table and the costs.
     rules_hash: [u8; 32],
     hashes: CodeHashes,
+    limits: CacheLimits,
     modules: ByteLru<CodeHash, Arc<dyn CompiledModule<H>>>,
     counters: EngineCounters,
 }
@@ -120,6 +146,7 @@ impl<H: HostCalls> ModuleCache<H> {
             rules_hash: rules_hash(import_table, &costs),
             costs,
             hashes: CodeHashes::default(),
+            limits,
             modules: ByteLru::new(limits.memory_bytes),
             counters: EngineCounters::default(),
         }
@@ -155,6 +182,11 @@ impl<H: HostCalls> ModuleCache<H> {
         Ok(module)
     }
 
+    /// Drops all modules: one that a failing machine has compiled, or was about to, is not to be used again.
+    pub fn clear(&mut self) {
+        self.modules = ByteLru::new(self.limits.memory_bytes);
+    }
+
     /// The engine that compiles.
     pub fn engine(&self) -> &dyn Engine<H> {
         &*self.engine
@@ -187,9 +219,7 @@ impl<H: HostCalls> ModuleCache<H> {
             let validated = validate(code, self.import_table)?;
             let mut instrumented = instrument(&validated, self.import_table, &self.costs)?;
             instrumented.identity = Some(identity);
-            self.engine
-                .compile(&instrumented)
-                .map_err(CompilationError::Engine)
+            Ok(self.engine.compile(&instrumented)?)
         }));
         compiled.unwrap_or_else(|panic| Err(CompilationError::Panic(panic_message(&*panic))))
     }

@@ -29,14 +29,14 @@ impl Engine<NoHost> for Counting {
     fn compile(
         &self,
         module: &InstrumentedModule,
-    ) -> Result<Arc<dyn CompiledModule<NoHost>>, String> {
+    ) -> Result<Arc<dyn CompiledModule<NoHost>>, EngineError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         match module
             .exported_functions
             .first()
             .map(|function| function.name.as_str())
         {
-            Some("fails") => Err("no reason".to_owned()),
+            Some("fails") => Err(EngineError::Refused("no reason".to_owned())),
             Some("panics") => panic!("a bug"),
             _ => Ok(Arc::new(Compiled(module.exported_functions.clone()))),
         }

@@ -49,6 +49,7 @@ macro_rules! instance_access_through_access {
 
 pub mod cache;
 pub mod disk;
+pub(in crate::vm) mod failure;
 pub mod instrument;
 pub mod tiers;
 pub mod validation;
@@ -58,6 +59,7 @@ pub(in crate::vm) mod wasmi_engine;
 #[cfg(test)]
 mod tests;
 
+pub use failure::{EngineError, MachineFailure};
 use thiserror::Error;
 
 /// The type of a value that crosses the border between a contract and the host.
@@ -120,7 +122,8 @@ pub trait InstanceAccess {
     fn read_memory(&mut self, offset: u64, into: &mut [u8]) -> Result<(), OutOfBounds>;
     /// Copies `bytes` to `offset`. The range must lie inside the memory.
     fn write_memory(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds>;
-    /// Adds pages of 64 KiB; false when the declared maximum, or 65,536 pages, would be passed.
+    /// Adds pages of 64 KiB; false when the declared maximum, or 65,536 pages, would be passed. Also false when the machine
+    /// has no memory: then the call in progress ends as [`CallEnd::Machine`], see [`Engine::take_machine_failure`].
     fn grow_memory(&mut self, pages: u32) -> bool;
 }
 
@@ -147,6 +150,8 @@ pub enum CallEnd {
     Aborted,
     /// The engine gave up: what the contract would have done is not known. The whole run begins anew, on another tier.
     Abandoned,
+    /// The machine failed: what the contract would have done is not known.
+    Machine(MachineFailure),
 }
 
 /// An exported function.
@@ -196,6 +201,12 @@ pub enum InstantiationError {
     /// The engine gave up, see [`CallEnd::Abandoned`].
     #[error("the engine gave up")]
     Abandoned,
+    /// The machine failed: nothing is known about the module.
+    #[error(transparent)]
+    Machine(#[from] MachineFailure),
+    /// A bug of ours: nothing that a module may say leads to it.
+    #[error("{0}")]
+    Bug(String),
 }
 
 /// What a compiled module depends on besides the engine.
@@ -209,11 +220,11 @@ pub struct ModuleIdentity {
 
 /// Compiles modules.
 pub trait Engine<H: HostCalls>: Send + Sync {
-    /// Compiles an instrumented module. The text of the error is for people.
+    /// Compiles an instrumented module.
     fn compile(
         &self,
         module: &instrument::InstrumentedModule,
-    ) -> Result<std::sync::Arc<dyn CompiledModule<H>>, String>;
+    ) -> Result<std::sync::Arc<dyn CompiledModule<H>>, EngineError>;
 
     /// The module that was compiled under this identity before, if the engine has kept it outside of the process.
     fn load(
@@ -231,6 +242,12 @@ pub trait Engine<H: HostCalls>: Send + Sync {
 
     /// What has become of the instances of its modules so far.
     fn instance_counters(&self) -> InstanceCounters;
+
+    /// A failure of the machine since the last call of this, whatever the contract has made of it: a memory that did not
+    /// grow looks like a full one from inside. To be asked before anything a run has done is believed.
+    fn take_machine_failure(&self) -> Option<MachineFailure> {
+        None
+    }
 
     /// A run begins, which may use a tier that gives up. Returns whether there is one.
     fn begin_run(&self) -> bool {

@@ -176,6 +176,7 @@ impl From<&CallEnd> for End {
             CallEnd::Trapped(_) => Self::Trapped,
             CallEnd::Aborted => Self::Aborted,
             CallEnd::Abandoned => unreachable!("no engine of these tests has limits"),
+            CallEnd::Machine(failure) => panic!("{failure}"),
         }
     }
 }

@@ -24,8 +24,8 @@ use super::disk::DiskCounters;
 use super::instrument::InstrumentedModule;
 use super::wasmi_engine::{RunFuel, WasmiEngine};
 use super::{
-    CompiledModule, Engine, ExportedFunction, HostCalls, ImportTable, Instance, InstanceCounters,
-    InstantiationError, ModuleIdentity, TierCounters, panic_message,
+    CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportTable, Instance, InstanceCounters,
+    InstantiationError, MachineFailure, ModuleIdentity, TierCounters, panic_message,
 };
 
 /// A module with a longer function, once it is instrumented, is compiled before anything of it runs. Cranelift refuses very
@@ -105,7 +105,10 @@ fn compile_all<H: HostCalls>(waiting: Receiver<Weak<TieredModule<H>>>) {
 }
 
 impl<H: HostCalls> Engine<H> for TieredEngine<H> {
-    fn compile(&self, module: &InstrumentedModule) -> Result<Arc<dyn CompiledModule<H>>, String> {
+    fn compile(
+        &self,
+        module: &InstrumentedModule,
+    ) -> Result<Arc<dyn CompiledModule<H>>, EngineError> {
         if !self.run.allows_quick.load(Ordering::Relaxed) || !is_surely_compiled(module) {
             return self.hot.compile(module);
         }
@@ -145,6 +148,10 @@ impl<H: HostCalls> Engine<H> for TieredEngine<H> {
 
     fn disk_counters(&self) -> DiskCounters {
         self.hot.disk_counters()
+    }
+
+    fn take_machine_failure(&self) -> Option<MachineFailure> {
+        self.hot.take_machine_failure()
     }
 
     fn begin_run(&self) -> bool {
@@ -241,7 +248,7 @@ impl<H: HostCalls> TieredModule<H> {
         };
         let compiled = catch_unwind(AssertUnwindSafe(|| self.engine.compile(&module)));
         let hot = match compiled {
-            Ok(compiled) => compiled.map_err(CompilationError::Engine),
+            Ok(compiled) => compiled.map_err(CompilationError::from),
             Err(panic) => Err(CompilationError::Panic(panic_message(&*panic))),
         };
         let _ = self.hot.set(hot);
@@ -301,7 +308,7 @@ impl<H: HostCalls> CompiledModule<H> for TieredModule<H> {
         }
         match self.wait() {
             Ok(hot) => hot.instantiate(limit),
-            Err(error) => Err(InstantiationError::Invalid(error.to_string())),
+            Err(error) => Err(error.clone().into()),
         }
     }
 }

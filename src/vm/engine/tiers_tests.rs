@@ -29,11 +29,11 @@ impl Engine<NoHost> for Compiler {
     fn compile(
         &self,
         module: &InstrumentedModule,
-    ) -> Result<Arc<dyn CompiledModule<NoHost>>, String> {
+    ) -> Result<Arc<dyn CompiledModule<NoHost>>, EngineError> {
         let order = lock(&self.0).recv();
         match order.expect("the test gives an order for each module") {
             Order::Compile => WasmiEngine::unlimited().compile(module),
-            Order::Fail => Err("no reason".to_owned()),
+            Order::Fail => Err(EngineError::Refused("no reason".to_owned())),
             Order::Panic => panic!("a bug"),
         }
     }
@@ -85,22 +85,18 @@ fn the_interpreter_runs_until_the_compiler_is_done() {
 
 #[test]
 fn errors_of_the_compiler_read_as_without_the_interpreter() {
+    let invalid = "the engine can't compile the module: no reason";
+    let bug = "a panic while compiling: a bug";
     for (order, expected) in [
-        (
-            Order::Fail,
-            "the engine can't compile the module: no reason",
-        ),
-        (Order::Panic, "a panic while compiling: a bug"),
+        (Order::Fail, InstantiationError::Invalid(invalid.to_owned())),
+        (Order::Panic, InstantiationError::Bug(bug.to_owned())),
     ] {
         let (engine, orders) = tiers();
         let tiered = engine.compile(&module(MODULE)).expect("it is valid");
         orders.send(order).expect("the engine is there");
         engine.require_last_tier();
         let error = tiered.instantiate(0).err();
-        assert_eq!(
-            error,
-            Some(InstantiationError::Invalid(expected.to_owned()))
-        );
+        assert_eq!(error, Some(expected));
     }
 }
 
@@ -113,7 +109,7 @@ fn very_large_functions_are_compiled_first() {
         let locals = "i32 ".repeat(locals);
         let text = format!(r#"(module (func (export "f") (local {locals}) {body}))"#);
         let error = engine.compile(&module(&text)).err();
-        assert_eq!(error.as_deref(), Some("no reason"));
+        assert_eq!(error, Some(EngineError::Refused("no reason".to_owned())));
         assert!(!engine.may_give_up());
     }
 }

@@ -7,24 +7,32 @@ mod image;
 mod instance;
 mod lease;
 mod linking;
+mod memory;
 mod unchecked;
+mod unchecked_memory;
 pub mod warm;
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
-use ::wasmer::sys::{Cranelift, CraneliftOptLevel, EngineBuilder, Target, vm};
+use ::wasmer::sys::{
+    Cranelift, CraneliftOptLevel, EngineBuilder, NativeEngineExt as _, Target, vm,
+};
 use ::wasmer::{Engine as CodeEngine, Module};
 
 use self::instance::WasmerInstance;
 use self::lease::{Lease, LeaseOrigin};
+pub(super) use self::linking::Stop;
+use self::memory::{MakeRoom, MemoryLayout, SystemMemory};
 use self::unchecked::Artifact;
+use self::unchecked_memory::SystemTunables;
 use self::warm::{WarmInstances, WarmLimits};
 use super::disk::{ArtifactStore, DiskCounters, DiskLimits, StoredModule};
 use super::instrument::InstrumentedModule;
 use super::{
-    CompiledModule, Engine, ExportedFunction, HostCalls, ImportTable, Instance, InstanceCounters,
-    InstantiationError, ModuleIdentity,
+    CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportTable, Instance,
+    InstanceCounters, InstantiationError, MachineFailure, ModuleIdentity, panic_message,
 };
 
 /// Native stack of each instance that runs; the most that wasmer allows. Measured: the slots of
@@ -42,49 +50,58 @@ const OPTIMISATION: CraneliftOptLevel = CraneliftOptLevel::Speed;
 pub struct WasmerEngine<H: HostCalls> {
     store: Option<ArtifactStore>,
     warm: Arc<WarmInstances<H>>,
+    system: Arc<SystemMemory>,
     modules: AtomicU64,
 }
 
 impl<H: HostCalls> WasmerEngine<H> {
-    /// An engine. Sets wasmer's stack size, which is one for the whole process.
+    /// An engine. Sets wasmer's stack size, which is one for the whole process. The limit of the process's address space, as
+    /// it is now, decides how memories are laid out.
     pub fn new(limits: WarmLimits) -> Self {
+        Self::with_layout(limits, MemoryLayout::of_this_process(limits))
+    }
+
+    fn with_layout(limits: WarmLimits, layout: MemoryLayout) -> Self {
         vm::set_stack_size(NATIVE_STACK_BYTES);
+        let warm = Arc::new(WarmInstances::new(limits));
+        let idle: Weak<dyn MakeRoom> = Arc::downgrade(&(Arc::clone(&warm) as Arc<dyn MakeRoom>));
         Self {
             store: None,
-            warm: Arc::new(WarmInstances::new(limits)),
+            warm,
+            system: Arc::new(SystemMemory::new(layout, idle)),
             modules: AtomicU64::new(0),
         }
     }
 
     /// Likewise, with compiled modules kept on disk. If that can't be, it is logged, and the engine does without.
     pub fn with_disk(limits: WarmLimits, disk: Option<DiskLimits>) -> Self {
+        let engine = Self::new(limits);
         let store = disk.and_then(|disk| {
-            let store = ArtifactStore::open(disk, &compiler_name());
+            let store = ArtifactStore::open(disk, &compiler_name(engine.system.layout));
             let report = |error: &_| {
                 tracing::warn!(target: "arwen/engine", %error, "compiled modules are not kept on disk");
             };
             store.inspect_err(report).ok()
         });
-        Self {
-            store,
-            ..Self::new(limits)
-        }
+        Self { store, ..engine }
     }
 
     fn ready(
         &self,
         artifact: Artifact,
         description: InstrumentedModule,
-    ) -> Result<Arc<dyn CompiledModule<H>>, String> {
+    ) -> Result<Arc<dyn CompiledModule<H>>, MachineFailure> {
         // Several times as much as the artifact: what compiling leaves behind is not kept.
         let memory_bytes = artifact.bytes().len() + artifact.bytes().len() / 3 + MODULE_BYTES;
-        let (engine, code) = artifact.load()?;
+        let load = || caught(|| artifact.load(&self.system).map_err(MachineFailure::from));
+        let (engine, code) = self.system.with_room(load, |_| true)?;
         let id = self.modules.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::new(WasmerModule {
             engine,
             code,
             memory_bytes,
             description: Arc::new(description),
+            system: Arc::clone(&self.system),
             origin: Arc::new(LeaseOrigin::new(id, Arc::clone(&self.warm))),
         }))
     }
@@ -103,8 +120,13 @@ impl<H: HostCalls> Default for WasmerEngine<H> {
 }
 
 impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
-    fn compile(&self, module: &InstrumentedModule) -> Result<Arc<dyn CompiledModule<H>>, String> {
-        let artifact = compile_to_artifact(module)?;
+    fn compile(
+        &self,
+        module: &InstrumentedModule,
+    ) -> Result<Arc<dyn CompiledModule<H>>, EngineError> {
+        let compile = || caught(|| compile_to_artifact(module, &self.system));
+        let is_of_machine = |error: &_| matches!(error, EngineError::Machine(_));
+        let artifact = self.system.with_room(compile, is_of_machine)?;
         let description = InstrumentedModule {
             bytes: Vec::new(),
             identity: None,
@@ -117,7 +139,7 @@ impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
             };
             store.store(identity, module);
         }
-        self.ready(artifact, description)
+        Ok(self.ready(artifact, description)?)
     }
 
     fn load(
@@ -126,8 +148,14 @@ impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
         table: ImportTable,
     ) -> Option<Arc<dyn CompiledModule<H>>> {
         self.store.as_ref()?.load(identity, table, |module| {
-            self.ready(Artifact::from_store(module.artifact), module.description)
+            let artifact = Artifact::from_store(module.artifact);
+            let ready = self.ready(artifact, module.description);
+            ready.map_err(|failure| failure.to_string())
         })
+    }
+
+    fn take_machine_failure(&self) -> Option<MachineFailure> {
+        self.system.take_failure()
     }
 
     fn disk_counters(&self) -> DiskCounters {
@@ -142,19 +170,30 @@ impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
 
 /// Compiles the module to an artifact. Its engine and everything else that compiling needs is dropped: a module that
 /// was loaded from an artifact takes a tenth of the memory of one that was compiled.
-fn compile_to_artifact(module: &InstrumentedModule) -> Result<Artifact, String> {
+fn compile_to_artifact(
+    module: &InstrumentedModule,
+    system: &Arc<SystemMemory>,
+) -> Result<Artifact, EngineError> {
     let mut compiler = Cranelift::new();
     compiler.opt_level(OPTIMISATION);
-    let engine: CodeEngine = EngineBuilder::new(compiler).engine().into();
-    let code = Module::new(&engine, &module.bytes).map_err(|error| error.to_string())?;
-    Artifact::of(&code)
+    let mut engine: CodeEngine = EngineBuilder::new(compiler).engine().into();
+    engine.set_tunables(SystemTunables(Arc::clone(system)));
+    let code = Module::new(&engine, &module.bytes)?;
+    Ok(Artifact::of(&code)?)
+}
+
+/// Does something in wasmer. It panics where the system refuses a stack, a thread, or a protection of pages; host functions
+/// let no panic through. So a panic says nothing of the contract.
+fn caught<T, E: From<MachineFailure>>(run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    outcome.unwrap_or_else(|panic| Err(MachineFailure::Panic(panic_message(&*panic)).into()))
 }
 
 /// Names all that machine code depends on besides the module.
-fn compiler_name() -> String {
+fn compiler_name(layout: MemoryLayout) -> String {
     let target = Target::default();
     format!(
-        "{} {} {} {:?} {OPTIMISATION:?}",
+        "{} {} {} {:?} {OPTIMISATION:?} {layout:?}",
         env!("CARGO_PKG_VERSION"),
         env!("ARWEN_ENGINE_BUILD"),
         target.triple(),
@@ -170,6 +209,7 @@ struct WasmerModule<H: HostCalls> {
     memory_bytes: usize,
     /// What was compiled, without its bytes.
     description: Arc<InstrumentedModule>,
+    system: Arc<SystemMemory>,
     origin: Arc<LeaseOrigin<H>>,
 }
 
@@ -187,7 +227,13 @@ impl<H: HostCalls> CompiledModule<H> for WasmerModule<H> {
     }
 
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError> {
-        let fresh = || WasmerInstance::new(&self.engine, &self.code, &self.description);
+        let instantiate = || {
+            caught(|| {
+                WasmerInstance::new(&self.engine, &self.code, &self.description, &self.system)
+            })
+        };
+        let is_of_machine = |error: &_| matches!(error, InstantiationError::Machine(_));
+        let fresh = || self.system.with_room(instantiate, is_of_machine);
         let mut lease = Lease::new(&self.origin, fresh)?;
         lease.begin(limit)?;
         Ok(Box::new(lease))

@@ -10,17 +10,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmi::{
     AsContextMut, Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern, Func,
     FuncType, Global, Instance as CodeInstance, Memory, Module, Store, StoreLimits,
-    StoreLimitsBuilder, TrapCode, Val, ValType,
+    StoreLimitsBuilder, Val, ValType,
 };
 
+use super::failure::{Ending, TrapOf};
 use super::instrument::InstrumentedModule;
 use super::{
-    CallEnd, CompiledModule, Engine, ExportedFunction, HostCalls, ImportedFunction, Instance,
-    InstanceAccess, InstanceCounters, InstantiationError, OutOfBounds, ValueType, panic_message,
+    CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportedFunction, Instance,
+    InstanceAccess, InstanceCounters, InstantiationError, MachineFailure, OutOfBounds, ValueType,
+    panic_message,
 };
 
 /// Larger memories are given up: each is filled with zeros when it is made.
 const QUICK_MEMORY_BYTES: usize = 8 * 1024 * 1024;
+
+/// What a memory may have that declares no maximum.
+const MAXIMUM_PAGES: u32 = 65_536;
 
 /// Longer tables are given up.
 const QUICK_TABLE_ELEMENTS: usize = 100_000;
@@ -59,7 +64,10 @@ impl WasmiEngine {
 }
 
 impl<H: HostCalls> Engine<H> for WasmiEngine {
-    fn compile(&self, module: &InstrumentedModule) -> Result<Arc<dyn CompiledModule<H>>, String> {
+    fn compile(
+        &self,
+        module: &InstrumentedModule,
+    ) -> Result<Arc<dyn CompiledModule<H>>, EngineError> {
         // What can't be translated is an error of the compilation, not a trap. With limits, most functions are never
         // called, and for one that can't be translated the engine gives up.
         let mode = match self.fuel {
@@ -73,7 +81,8 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
             .consume_fuel(self.fuel.is_some())
             .compilation_mode(mode);
         let interpreter = Interpreter::new(&config);
-        let code = Module::new(&interpreter, &module.bytes).map_err(|error| error.to_string())?;
+        let code = Module::new(&interpreter, &module.bytes)
+            .map_err(|error| EngineError::Refused(error.to_string()))?;
         Ok(Arc::new(WasmiModule {
             interpreter,
             code,
@@ -117,8 +126,10 @@ impl<H: HostCalls> CompiledModule<H> for WasmiModule {
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError> {
         match WasmiInstance::<H>::new(self, limit) {
             Ok(instance) => Ok(Box::new(instance)),
-            // Only compiled code says why, because a contract can see the text.
-            Err(InstantiationError::Invalid(_)) if self.fuel.is_some() => {
+            // Only compiled code says why, because a contract can see the text, and what the machine lacks.
+            Err(InstantiationError::Invalid(_) | InstantiationError::Machine(_))
+                if self.fuel.is_some() =>
+            {
                 Err(InstantiationError::Abandoned)
             }
             Err(error) => Err(error),
@@ -132,6 +143,8 @@ enum Stop {
     NoHost,
     /// A host function needs more memory than the limits allow.
     TooLarge,
+    /// The machine has no memory for what a host function needs.
+    Machine,
 }
 
 struct Environment<H> {
@@ -159,9 +172,13 @@ struct WasmiInstance<H: HostCalls> {
 
 impl<H: HostCalls> WasmiInstance<H> {
     fn new(module: &WasmiModule, limit: u64) -> Result<Self, InstantiationError> {
-        let invalid = |error: Error| InstantiationError::Invalid(error.to_string());
+        let failed = |error: Error| match Ending::of_interpreted(&error) {
+            Ending::Trap | Ending::User => InstantiationError::Invalid(error.to_string()),
+            Ending::Machine(failure) => failure.into(),
+        };
         let limits = match module.fuel {
-            None => StoreLimitsBuilder::new(),
+            // Only the system limits the growth: the contract must not see that as a full memory.
+            None => StoreLimitsBuilder::new().trap_on_grow_failure(true),
             Some(_) => StoreLimitsBuilder::new()
                 .memory_size(QUICK_MEMORY_BYTES)
                 .table_elements(QUICK_TABLE_ELEMENTS)
@@ -181,7 +198,7 @@ impl<H: HostCalls> WasmiInstance<H> {
         let imports: Vec<Extern> = imports
             .map(|&index| Extern::Func(link(&mut store, index, &table[index])))
             .collect();
-        let instance = CodeInstance::new(&mut store, &module.code, &imports).map_err(invalid)?;
+        let instance = CodeInstance::new(&mut store, &module.code, &imports).map_err(failed)?;
         let hidden = &module.description.hidden;
         let handles = Handles {
             used: instance
@@ -213,7 +230,7 @@ impl<H: HostCalls> WasmiInstance<H> {
             match (outcome, instance.store.data().stop) {
                 (Ok(()), _) => {}
                 (Err(_), Some(Stop::NoHost)) => return Err(InstantiationError::StartCalledHost),
-                (Err(error), _) => return Err(invalid(error)),
+                (Err(error), _) => return Err(failed(error)),
             }
         }
         Ok(instance)
@@ -231,9 +248,27 @@ impl<H: HostCalls> WasmiInstance<H> {
         outcome
     }
 
-    /// Whether the contract itself has failed, and not the engine.
-    fn is_trap(&self, error: &Error) -> bool {
-        self.store.data().fuel.is_none() || error.as_trap_code().is_some_and(is_trap_of_a_contract)
+    /// How a call ended that did not return.
+    fn end_of_failed(&self, error: &Error) -> CallEnd {
+        match self.store.data().stop {
+            Some(Stop::Aborted) => return CallEnd::Aborted,
+            Some(Stop::TooLarge) => return CallEnd::Abandoned,
+            Some(Stop::Machine) => {
+                let text = "a memory does not grow".to_owned();
+                return CallEnd::Machine(MachineFailure::Instance(text));
+            }
+            Some(Stop::NoHost) | None => {}
+        }
+        if self.store.data().fuel.is_none() {
+            return match Ending::of_interpreted(error) {
+                Ending::Trap | Ending::User => CallEnd::Trapped(error.to_string()),
+                Ending::Machine(failure) => CallEnd::Machine(failure),
+            };
+        }
+        match error.as_trap_code().map(TrapOf::from) {
+            Some(TrapOf::Contract) => CallEnd::Trapped(error.to_string()),
+            Some(TrapOf::Interpreter | TrapOf::System) | None => CallEnd::Abandoned,
+        }
     }
 
     fn access(&mut self) -> Access<&mut Store<Environment<H>>> {
@@ -263,10 +298,7 @@ impl<H: HostCalls> Instance<H> for WasmiInstance<H> {
             .expect("host functions put the host back");
         let end = match outcome {
             Ok(()) => CallEnd::Returned,
-            Err(_) if environment.stop == Some(Stop::Aborted) => CallEnd::Aborted,
-            Err(_) if environment.stop == Some(Stop::TooLarge) => CallEnd::Abandoned,
-            Err(error) if self.is_trap(&error) => CallEnd::Trapped(error.to_string()),
-            Err(_) => CallEnd::Abandoned,
+            Err(error) => self.end_of_failed(&error),
         };
         self.is_spent = end != CallEnd::Returned;
         (host, end)
@@ -292,24 +324,6 @@ fn drain<H>(mut context: impl AsContextMut<Data = Environment<H>>) -> Result<(),
         fuel.set(context.get_fuel()?);
     }
     Ok(())
-}
-
-/// The traps that the spec of wasm knows. The others are limits of the interpreter.
-fn is_trap_of_a_contract(code: TrapCode) -> bool {
-    match code {
-        TrapCode::UnreachableCodeReached
-        | TrapCode::MemoryOutOfBounds
-        | TrapCode::TableOutOfBounds
-        | TrapCode::IndirectCallToNull
-        | TrapCode::IntegerDivisionByZero
-        | TrapCode::IntegerOverflow
-        | TrapCode::BadConversionToInteger
-        | TrapCode::BadSignature => true,
-        TrapCode::StackOverflow
-        | TrapCode::OutOfFuel
-        | TrapCode::GrowthOperationLimited
-        | TrapCode::OutOfSystemMemory => false,
-    }
 }
 
 fn link<H: HostCalls>(
@@ -375,8 +389,8 @@ fn call_host<H: HostCalls>(
     };
     let environment = caller.data_mut();
     environment.host = Some(host);
-    if environment.stop == Some(Stop::TooLarge) {
-        return Err(Error::new("the memory is too large"));
+    if let Some(Stop::TooLarge | Stop::Machine) = environment.stop {
+        return Err(Error::new("the memory does not grow"));
     }
     if result.is_err() {
         environment.stop = Some(Stop::Aborted);
@@ -460,7 +474,14 @@ impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
             environment.stop = Some(Stop::TooLarge);
             return false;
         }
-        memory.grow(context, u64::from(pages)).is_ok()
+        let has_grown = memory.grow(&mut context, u64::from(pages)).is_ok();
+        // wasmi does not say why.
+        let maximum = self.handles.declared_maximum_pages;
+        let maximum = u64::from(maximum.map_or(MAXIMUM_PAGES, |pages| pages.min(MAXIMUM_PAGES)));
+        if !has_grown && size <= maximum * 65_536 {
+            context.data_mut().stop = Some(Stop::Machine);
+        }
+        has_grown
     }
 }
 

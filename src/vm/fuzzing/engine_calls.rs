@@ -272,6 +272,9 @@ impl Play<'_> {
             Err(InstantiationError::Invalid(_)) => Answer::Invalid,
             Err(InstantiationError::StartCalledHost) => Answer::StartCalledHost,
             Err(InstantiationError::Abandoned) => return Err(GivenUp),
+            Err(error @ (InstantiationError::Machine(_) | InstantiationError::Bug(_))) => {
+                panic!("{error}")
+            }
         };
         self.answers.push(answer);
         Ok(())
@@ -294,6 +297,7 @@ impl Play<'_> {
             CallEnd::Trapped(_) => End::Trapped,
             CallEnd::Aborted => End::Aborted,
             CallEnd::Abandoned => return Err(GivenUp),
+            CallEnd::Machine(failure) => panic!("{failure}"),
         };
         let is_function =
             |function: &ExportedFunction| function.name == name && function.parameters == 0;

@@ -128,19 +128,11 @@ impl Host {
         if self.contexts.runtime.waiting_instances >= MAXIMUM_WAITING_INSTANCES {
             return Err(ExecutionError::TooManyInstances.into());
         }
-        let unusable = |reason: String| Failure::from(ExecutionError::Instantiation(reason));
-        let compiled = self.modules.compile(code);
-        let module = compiled.map_err(|error| unusable(error.to_string()))?;
+        let module = self.modules.compile(code).map_err(start_failure)?;
         let instantiated = module.instantiate(gas);
         self.after_instantiation();
-        match instantiated {
-            Ok(instance) => Ok(Running { instance, module }),
-            Err(InstantiationError::Invalid(reason)) => Err(unusable(reason)),
-            Err(error @ InstantiationError::StartCalledHost) => {
-                Err(Broken::host_fault(error).into())
-            }
-            Err(InstantiationError::Abandoned) => Err(Broken::Abandoned.into()),
-        }
+        let instance = instantiated.map_err(start_failure)?;
+        Ok(Running { instance, module })
     }
 
     /// Starts an instance of code that is being deployed, which has to follow more rules (spec host.md 3.2).
@@ -175,6 +167,7 @@ impl Host {
             CallEnd::Trapped(_) => Err(ExecutionError::Trap(function.name.clone()).into()),
             CallEnd::Aborted => self.after_abort(running.access(), &function.name),
             CallEnd::Abandoned => Err(Broken::Abandoned.into()),
+            CallEnd::Machine(failure) => Err(Broken::Machine(failure).into()),
         };
         self.contexts.runtime.breakpoint = outer;
         result
@@ -193,6 +186,18 @@ impl Host {
         self.contexts.reset();
         self.broken = None;
         output
+    }
+}
+
+/// Why an instance did not start, and so whose fault it is.
+fn start_failure(error: impl Into<InstantiationError>) -> Failure {
+    match error.into() {
+        InstantiationError::Invalid(reason) => ExecutionError::Instantiation(reason).into(),
+        error @ (InstantiationError::StartCalledHost | InstantiationError::Bug(_)) => {
+            Broken::host_fault(error).into()
+        }
+        InstantiationError::Abandoned => Broken::Abandoned.into(),
+        InstantiationError::Machine(failure) => Broken::Machine(failure).into(),
     }
 }
 

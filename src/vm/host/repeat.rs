@@ -29,6 +29,13 @@ impl Host {
             result = run(self);
         }
         self.contexts.hook.forget();
+        if let Some(failure) = self.modules.engine().take_machine_failure() {
+            result = Err(Broken::Machine(failure).into());
+        }
+        if let Err(Failure::Broken(Broken::Machine(_))) = result {
+            // Whoever goes on with this VM all the same begins without what was made when the machine failed.
+            self.modules.clear();
+        }
         self.finish_run(result.map_err(told_as_bug))
     }
 

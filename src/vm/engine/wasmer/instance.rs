@@ -8,8 +8,11 @@ use ::wasmer::{
 };
 
 use super::image::Image;
-use super::linking::{Environment, Stop, link};
+use super::caught;
+use super::linking::{Environment, link};
+use super::memory::SystemMemory;
 use super::unchecked::shrink;
+use crate::vm::engine::failure::Ending;
 use crate::vm::engine::instrument::InstrumentedModule;
 use crate::vm::engine::{CallEnd, HostCalls, InstanceAccess, InstantiationError, OutOfBounds};
 
@@ -32,6 +35,7 @@ pub(super) struct WasmerInstance<H: HostCalls> {
     /// Every other mutable global, with what it holds at first.
     globals: Vec<(Global, Value)>,
     description: Arc<InstrumentedModule>,
+    system: Arc<SystemMemory>,
     /// A call has trapped or aborted: the counters of the stack are off, and the memory is in an unknown state.
     is_spent: bool,
 }
@@ -42,27 +46,30 @@ impl<H: HostCalls> WasmerInstance<H> {
         engine: &CodeEngine,
         code: &Module,
         description: &Arc<InstrumentedModule>,
+        system: &Arc<SystemMemory>,
     ) -> Result<Self, InstantiationError> {
         let mut store = Store::new(engine.clone());
-        let environment = FunctionEnv::new(
-            &mut store,
-            Environment {
-                host: None,
-                handles: None,
-                stop: None,
-            },
-        );
+        let environment = Environment {
+            host: None,
+            handles: None,
+            system: Arc::clone(system),
+        };
+        let environment = FunctionEnv::new(&mut store, environment);
         let imports = description.imports.iter().map(|&index| {
             let function = &description.import_table[index];
             Extern::Function(link(&mut store, &environment, index, function))
         });
         let imports: Vec<Extern> = imports.collect();
-        let instance = CodeInstance::new_by_index(&mut store, code, &imports)
-            .map_err(|error| invalid(&error))?;
+        let instance = CodeInstance::new_by_index(&mut store, code, &imports);
+        // What the memory has noted says more than wasmer's text.
+        let instance = instance.map_err(|error| match system.take_failure() {
+            Some(failure) => failure.into(),
+            None => InstantiationError::from(error),
+        })?;
         let hidden = &description.hidden;
         let global = |name: &String| {
             let global = instance.exports.get_global(name);
-            global.cloned().map_err(|error| invalid(&error))
+            global.cloned().map_err(|error| bug(&error))
         };
         let memory = hidden.memory.as_ref();
         let memory = memory.map(|name| instance.exports.get_memory(name));
@@ -70,7 +77,7 @@ impl<H: HostCalls> WasmerInstance<H> {
             used: global(&hidden.used)?,
             memory: memory
                 .transpose()
-                .map_err(|error| invalid(&error))?
+                .map_err(|error| bug(&error))?
                 .cloned(),
             declared_maximum_pages: description.declared_maximum_pages,
         };
@@ -92,6 +99,7 @@ impl<H: HostCalls> WasmerInstance<H> {
             handles,
             globals,
             description: Arc::clone(description),
+            system: Arc::clone(system),
             is_spent: false,
         })
     }
@@ -99,16 +107,18 @@ impl<H: HostCalls> WasmerInstance<H> {
     /// Gives the instance its points, and runs its start function, if it has one. Needs its first state.
     pub(super) fn begin(&mut self, limit: u64) -> Result<(), InstantiationError> {
         let set = self.limit.set(&mut self.store, Value::I64(limit as i64));
-        set.map_err(|error| invalid(&error))?;
+        set.map_err(|error| bug(&error))?;
         let description = Arc::clone(&self.description);
         let Some(name) = &description.hidden.start else {
             return Ok(());
         };
-        let outcome = self.call_by_name(name, 0);
-        match (outcome, self.environment.as_ref(&self.store).stop) {
-            (Ok(()), _) => Ok(()),
-            (Err(_), Some(Stop::NoHost)) => Err(InstantiationError::StartCalledHost),
-            (Err(error), _) => Err(invalid(&error.message())),
+        match self.end_of(name, 0) {
+            CallEnd::Returned => Ok(()),
+            CallEnd::Machine(failure) => Err(failure.into()),
+            CallEnd::Trapped(reason) => Err(InstantiationError::Invalid(reason)),
+            // All that a host function can do without a host.
+            CallEnd::Aborted => Err(InstantiationError::StartCalledHost),
+            CallEnd::Abandoned => Err(InstantiationError::Abandoned),
         }
     }
 
@@ -125,7 +135,14 @@ impl<H: HostCalls> WasmerInstance<H> {
         let memory_bytes = match (&self.handles.memory, image) {
             (Some(memory), Some(image)) => {
                 let existing = image.restore(&memory.view(&self.store))?;
-                shrink(memory, &mut self.store, image.bytes())?;
+                let has_failed = self.system.has_failed();
+                let layout = self.system.layout;
+                let shrunk = shrink(memory, &mut self.store, layout, image.bytes());
+                if shrunk.is_none() && !has_failed {
+                    // The result of the call stands; all that is lost is the instance.
+                    self.system.take_failure();
+                }
+                shrunk?;
                 existing
             }
             (None, None) => 0,
@@ -136,7 +153,6 @@ impl<H: HostCalls> WasmerInstance<H> {
         }
         let environment = self.environment.as_mut(&mut self.store);
         environment.host = None;
-        environment.stop = None;
         self.is_spent = false;
         Some(memory_bytes)
     }
@@ -151,6 +167,24 @@ impl<H: HostCalls> WasmerInstance<H> {
             function.typed::<(), ()>(&self.store)?.call(&mut self.store)
         } else {
             function.clone().call(&mut self.store, &[]).map(drop)
+        }
+    }
+
+    /// Calls a function and sorts how it ended. Whatever that was, it counts only if the machine did not fail meanwhile.
+    fn end_of(&mut self, name: &str, results: usize) -> CallEnd {
+        let called = caught(|| Ok(self.call_by_name(name, results)));
+        if let Some(failure) = self.system.take_failure() {
+            return CallEnd::Machine(failure);
+        }
+        let error = match called {
+            Ok(Ok(())) => return CallEnd::Returned,
+            Ok(Err(error)) => error,
+            Err(failure) => return CallEnd::Machine(failure),
+        };
+        match Ending::of(&error) {
+            Ending::User => CallEnd::Aborted,
+            Ending::Trap => CallEnd::Trapped(error.message()),
+            Ending::Machine(failure) => CallEnd::Machine(failure),
         }
     }
 
@@ -189,24 +223,20 @@ impl<H: HostCalls> WasmerInstance<H> {
             Some(function) => function.results,
         };
         self.environment.as_mut(&mut self.store).host = Some(host);
-        let outcome = self.call_by_name(name, results);
+        let end = self.end_of(name, results);
         let environment = self.environment.as_mut(&mut self.store);
         let host = environment
             .host
             .take()
             .expect("host functions put the host back before they return");
-        let end = match outcome {
-            Ok(()) => CallEnd::Returned,
-            Err(_) if environment.stop == Some(Stop::Aborted) => CallEnd::Aborted,
-            Err(error) => CallEnd::Trapped(error.message()),
-        };
         self.is_spent = end != CallEnd::Returned;
         (host, end)
     }
 }
 
-fn invalid(error: &impl ToString) -> InstantiationError {
-    InstantiationError::Invalid(error.to_string())
+/// For what instrumentation has put into the module and is not found there.
+fn bug(error: &impl ToString) -> InstantiationError {
+    InstantiationError::Bug(error.to_string())
 }
 
 /// The points and the memory of an instance, from inside or outside a host function.

@@ -61,11 +61,12 @@ impl<H: HostCalls> Lease<H> {
         origin: &Arc<LeaseOrigin<H>>,
         fresh: impl FnOnce() -> Result<WasmerInstance<H>, InstantiationError>,
     ) -> Result<Self, InstantiationError> {
-        let instance = origin.warm.take(origin.module, || {
-            let instance = fresh()?;
-            origin.image.get_or_init(|| instance.image());
-            Ok(instance)
-        })?;
+        let fresh = || {
+            fresh().inspect(|instance| {
+                origin.image.get_or_init(|| instance.image());
+            })
+        };
+        let instance = origin.warm.take(origin.module, fresh)?;
         Ok(Self {
             instance: Some(instance),
             origin: Arc::clone(origin),

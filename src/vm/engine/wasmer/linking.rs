@@ -1,6 +1,7 @@
 //! Host functions as wasmer calls them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use ::wasmer::{
     AsStoreMut, Function, FunctionEnv, FunctionEnvMut, FunctionType, RuntimeError, Type, Value,
@@ -8,6 +9,7 @@ use ::wasmer::{
 use thiserror::Error;
 
 use super::instance::{Access, Handles};
+use super::memory::SystemMemory;
 use crate::vm::engine::{HostCalls, ImportedFunction, ValueType, panic_message};
 
 /// What the host functions of an instance share.
@@ -16,19 +18,21 @@ pub(super) struct Environment<H> {
     pub(super) host: Option<Box<H>>,
     /// Set once the instance exists.
     pub(super) handles: Option<Handles>,
-    /// Why a host function ended the execution, if one did.
-    pub(super) stop: Option<Stop>,
+    pub(super) system: Arc<SystemMemory>,
 }
 
 /// Why a host function ended the execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum Stop {
+pub(in crate::vm::engine) enum Stop {
     /// It aborted, or panicked.
     #[error("a host function ended the execution")]
     Aborted,
     /// There is no host: the start function is running.
     #[error("a start function called a host function")]
     NoHost,
+    /// The machine failed meanwhile.
+    #[error("the machine failed")]
+    Machine,
 }
 
 /// Makes the wasmer function for one entry of the import table. The usual signatures get closures that wasmer calls
@@ -159,8 +163,11 @@ fn call_host<H: HostCalls>(
     arguments: &[i64],
 ) -> Result<i64, Stop> {
     let (environment, store) = environment.data_and_store_mut();
+    if environment.system.has_failed() {
+        // A memory did not grow, and the contract took that for its own limit: nothing it says counts any more.
+        return Err(Stop::Machine);
+    }
     let (Some(mut host), Some(handles)) = (environment.host.take(), &environment.handles) else {
-        environment.stop = Some(Stop::NoHost);
         return Err(Stop::NoHost);
     };
     let mut access = Access { store, handles };
@@ -175,8 +182,5 @@ fn call_host<H: HostCalls>(
         }
     };
     environment.host = Some(host);
-    if let Err(stop) = result {
-        environment.stop = Some(stop);
-    }
     result
 }

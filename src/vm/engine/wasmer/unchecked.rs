@@ -1,22 +1,27 @@
-//! What wasmer does only if one promises something that the compiler can't check. The only unsafe code of the VM.
+//! What wasmer does only if one promises something that the compiler can't check.
+
+use std::sync::Arc;
 
 use ::wasmer::Engine as CodeEngine;
-use ::wasmer::sys::EngineBuilder;
-use ::wasmer::{Memory, Module, Pages, Store, WASM_PAGE_SIZE};
+use ::wasmer::sys::{EngineBuilder, NativeEngineExt as _};
+use ::wasmer::{
+    DeserializeError, Memory, Module, Pages, SerializeError, Store, WASM_PAGE_SIZE,
+};
 use bytes::Bytes;
 use region::Protection;
 
 use super::instance::WasmerInstance;
+use super::memory::{SystemMemory, MemoryLayout};
+use super::unchecked_memory::SystemTunables;
 use crate::vm::engine::HostCalls;
 
-/// Machine code and what belongs to it, as bytes; this version of wasmer made them for this processor.
+/// SystemMemory code and what belongs to it, as bytes; this version of wasmer made them for this processor.
 pub(super) struct Artifact(Bytes);
 
 impl Artifact {
     /// The artifact of a compiled module.
-    pub(super) fn of(module: &Module) -> Result<Self, String> {
-        let bytes = module.serialize().map_err(|error| error.to_string())?;
-        Ok(Self(bytes))
+    pub(super) fn of(module: &Module) -> Result<Self, SerializeError> {
+        module.serialize().map(Self)
     }
 
     /// An artifact from the disk. The store has made sure that these are the bytes of [`Artifact::bytes`] that this user
@@ -30,27 +35,40 @@ impl Artifact {
         &self.0
     }
 
-    /// Loads the module, into an engine of its own.
-    pub(super) fn load(self) -> Result<(CodeEngine, Module), String> {
-        let engine: CodeEngine = EngineBuilder::headless().engine().into();
+    /// Loads the module, into an engine of its own, for instances on this machine. The machine must have the layout that the
+    /// module was compiled for.
+    pub(super) fn load(
+        &self,
+        system: &Arc<SystemMemory>,
+    ) -> Result<(CodeEngine, Module), DeserializeError> {
+        let mut engine: CodeEngine = EngineBuilder::headless().engine().into();
+        engine.set_tunables(SystemTunables(Arc::clone(system)));
         // SAFETY: the bytes are what this version of wasmer has made for this machine: in this process, or in one whose files the
         // store trusts.
         #[expect(unsafe_code, reason = "loads machine code")]
-        let code = unsafe { Module::deserialize(&engine, self.0) };
-        Ok((engine, code.map_err(|error| error.to_string())?))
+        let code = unsafe { Module::deserialize(&engine, self.0.clone()) };
+        Ok((engine, code?))
     }
 }
 
 /// Takes from a memory at rest what it has grown by, so that it has `bytes` again. None if that can't be done; then the
 /// instance must be dropped.
 ///
-/// wasmer does half of it: it forgets the size, but leaves the pages accessible. Compiled code does not compare addresses
-/// with the size, it relies on a fault.
-pub(super) fn shrink(memory: &Memory, store: &mut Store, bytes: u64) -> Option<()> {
+/// Only for [`MemoryLayout::Reserved`]; other memories move when they grow. wasmer does half of it: it forgets the size, but
+/// leaves the pages accessible. Compiled code does not compare addresses with the size, it relies on a fault.
+pub(super) fn shrink(
+    memory: &Memory,
+    store: &mut Store,
+    layout: MemoryLayout,
+    bytes: u64,
+) -> Option<()> {
     let view = memory.view(store);
     let (start, grown) = (view.data_ptr(), view.data_size());
     if grown == bytes {
         return Some(());
+    }
+    if layout == MemoryLayout::Exact {
+        return None;
     }
     let [bytes, grown] = [usize::try_from(bytes).ok()?, usize::try_from(grown).ok()?];
     let taken = grown.checked_sub(bytes)?;

@@ -7,14 +7,15 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use super::instance::WasmerInstance;
+use super::memory::MakeRoom;
 use super::unchecked::AtRest;
 use crate::vm::engine::{HostCalls, InstanceCounters};
 
 /// How much is kept warm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WarmLimits {
-    /// Number of instances that wait. Each reserves 8 GiB of address space, so that out-of-bounds accesses need no
-    /// checks; 0 makes every instance a fresh one.
+    /// Number of instances that wait; 0 makes every instance a fresh one. Each reserves 8 GiB of address space, so that
+    /// out-of-bounds accesses need no checks. Where the process has a limit too low for that, they reserve what they hold.
     pub instances: usize,
     /// Sum of the bytes that their memories take.
     pub memory_bytes: usize,
@@ -122,6 +123,17 @@ impl<H: HostCalls> WarmInstances<H> {
         // Nothing in here can panic halfway.
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         use_waiting(&mut waiting)
+    }
+}
+
+impl<H: HostCalls> MakeRoom for WarmInstances<H> {
+    fn make_room(&self) {
+        let all = self.with(|waiting| {
+            waiting.memory_bytes = 0;
+            waiting.counters.evicted += waiting.instances.len() as u64;
+            std::mem::take(&mut waiting.instances)
+        });
+        drop(all);
     }
 }
 
