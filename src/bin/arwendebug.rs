@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use arwen::messages::Format;
+use arwen::part::allocator::ExitingAllocator;
 use arwen::scenario::{self, MachineFactory, Report, ScenarioReport, Settings, Suite};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::collections::BTreeMap;
@@ -9,6 +10,9 @@ use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: ExitingAllocator = ExitingAllocator;
 
 /// Runs smart contracts without a node.
 #[derive(Parser)]
@@ -28,7 +32,7 @@ enum Command {
 /// A line for each says whether it passed; under one that failed stands the first thing that is not as expected.
 /// The gas schedule is that of the reference's tests: everything costs 1, the gas lock of asynchronous calls 100000.
 ///
-/// Exit codes: 0 all passed, 1 some failed, 2 they could not be run.
+/// Exit codes: 0 all passed, 1 some failed, 2 they could not be run, 4 this machine lacks memory.
 #[derive(clap::Args)]
 struct ScenarioArguments {
     /// Scenario files (*.scen.json, or *.test.json in the old format), or folders: then all *.scen.json below them are

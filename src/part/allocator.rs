@@ -1,7 +1,7 @@
-//! The allocator of the child: the system's, but for what happens when there is no memory.
+//! The allocator of the programs: the system's, but for what happens when there is no memory.
 //!
-//! Rust's way is SIGABRT, which a node can't tell from a bug. This one says why on stderr, and ends with an exit code of its
-//! own. No result of a contract can come of it.
+//! Rust's way is SIGABRT, which a node can't tell from a bug, and a deadlock if a backtrace was just being printed. This one
+//! says why on stderr, and ends with an exit code of its own. No result of a contract can come of it.
 
 use crate::transport::exit_codes;
 use nix::libc;
@@ -50,7 +50,10 @@ fn out_of_memory(bytes: usize) -> ! {
     let mut text = [0; 128];
     let room = text.len();
     let mut rest = &mut text[..];
-    let _ = writeln!(rest, "Ended Arwen loop: critical error: the machine failed: no memory for {bytes} bytes");
+    let _ = writeln!(
+        rest,
+        "critical error: the machine failed: no memory for {bytes} bytes"
+    );
     let length = room - rest.len();
     // SAFETY: the bytes are there; a failure to write them changes nothing.
     #[expect(unsafe_code, reason = "writes without a lock, ends without handlers")]

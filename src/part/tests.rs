@@ -101,10 +101,7 @@ fn ask_every_hook(hook: &mut dyn BlockchainHook) -> Result<Vec<Bytes>, HookError
 
 /// The node's side and the thread of the child's loop.
 fn start() -> (Messenger<MemoryTransport>, JoinHandle<LoopEnd>) {
-    fn build(
-        _: &Arguments,
-        hook: Box<dyn BlockchainHook>,
-    ) -> Result<Box<dyn Machine>, BuildError> {
+    fn build(_: &Arguments, hook: Box<dyn BlockchainHook>) -> Result<Box<dyn Machine>, BuildError> {
         Ok(Box::new(ScriptedMachine { hook }))
     }
     let (near, far) = pair(1 << 16);

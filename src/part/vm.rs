@@ -18,9 +18,9 @@ pub fn build_vm(
     match Vm::new(parameters, hook) {
         Ok(vm) => Ok(Box::new(vm)),
         Err(error @ VmError::Machine(_)) => Err(BuildError::Machine(error.to_string())),
-        Err(
-            error @ (VmError::Construction(_) | VmError::HostFault(_) | VmError::Fatal(_)),
-        ) => Err(BuildError::Arguments(error.to_string())),
+        Err(error @ (VmError::Construction(_) | VmError::HostFault(_) | VmError::Fatal(_))) => {
+            Err(BuildError::Arguments(error.to_string()))
+        }
     }
 }
 

@@ -21,10 +21,7 @@ struct Scripted {
 }
 
 /// A [`super::MachineFactory`].
-pub fn scripted(
-    arguments: &Arguments,
-    hook: SharedWorld,
-) -> Result<Box<dyn Machine>, BuildError> {
+pub fn scripted(arguments: &Arguments, hook: SharedWorld) -> Result<Box<dyn Machine>, BuildError> {
     if arguments.kalyan3104_protected_key_prefix.is_empty() {
         let text = "kalyan3104ProtectedKeyPrefix cannot be empty";
         return Err(BuildError::Arguments(text.to_owned()));

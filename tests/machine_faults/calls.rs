@@ -41,7 +41,9 @@ fn wasm(text: &str) -> Bytes {
 
 /// The address of a contract.
 fn address(name: &str) -> Bytes {
-    format!("\0\0\0\0\0\0\0\0\x05\0{name:_<22}").into_bytes().into()
+    format!("\0\0\0\0\0\0\0\0\x05\0{name:_<22}")
+        .into_bytes()
+        .into()
 }
 
 /// A world in which all contracts are deployed, and the user and the factory may deploy more.
@@ -111,7 +113,11 @@ pub fn requests() -> Vec<Request> {
         call("greedy", "nest", vec![byte(4)]),
         call("greedy", "nest", vec![byte(12)]),
         call("store", "store", vec![byte(1), byte(2)]),
-        call("asking", "ask", vec![address("counter"), "increment".into()]),
+        call(
+            "asking",
+            "ask",
+            vec![address("counter"), "increment".into()],
+        ),
         call("factory", "create", vec![wasm(counter)]),
         deploy(large, vec![]),
         deploy(misfit, vec![]),

@@ -2,6 +2,7 @@
 //! crates call. The C library's own calls, those of `malloc` and of threads, are not among them.
 
 use nix::libc::{self, c_int, c_long, c_void, off_t, size_t};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 static IS_ARMED: AtomicBool = AtomicBool::new(false);
@@ -21,9 +22,18 @@ pub fn failing<T>(first: u64, last: u64, run: impl FnOnce() -> T) -> (u64, T) {
     (CALLS.load(Ordering::SeqCst), result)
 }
 
+thread_local! {
+    /// Whether the first call of this thread came before one was to fail. In the others only starting a thread would fail, by
+    /// a panic of the standard library that ends the process.
+    static IS_OLD: Cell<Option<bool>> = const { Cell::new(None) };
+}
+
 /// Whether the call at hand is to fail.
 fn fails() -> bool {
-    if !IS_ARMED.load(Ordering::SeqCst) {
+    let is_armed = IS_ARMED.load(Ordering::SeqCst);
+    let is_old = IS_OLD.get().unwrap_or(!is_armed);
+    IS_OLD.set(Some(is_old));
+    if !is_armed || !is_old {
         return false;
     }
     let number = CALLS.fetch_add(1, Ordering::SeqCst) + 1;
@@ -90,7 +100,11 @@ pub unsafe extern "C" fn mremap(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mprotect(address: *mut c_void, length: size_t, protection: c_int) -> c_int {
+pub unsafe extern "C" fn mprotect(
+    address: *mut c_void,
+    length: size_t,
+    protection: c_int,
+) -> c_int {
     if fails() {
         return no_memory();
     }

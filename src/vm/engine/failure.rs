@@ -22,7 +22,9 @@ use super::InstantiationError;
 #[non_exhaustive]
 pub enum MachineFailure {
     /// No memory or addresses for the memory of an instance.
-    #[error("no memory for a contract's memory of {bytes} bytes in {reserved} bytes of addresses: {reason}")]
+    #[error(
+        "no memory for a contract's memory of {bytes} bytes in {reserved} bytes of addresses: {reason}"
+    )]
     LinearMemory {
         /// What the contract has asked for, in bytes.
         bytes: u64,
@@ -244,3 +246,7 @@ impl From<io::Error> for MachineFailure {
         MachineFailure::Thread(error.to_string())
     }
 }
+
+#[cfg(test)]
+#[path = "failure_tests.rs"]
+mod tests;

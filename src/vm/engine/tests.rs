@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::instrument::{InstrumentedModule, instrument};
 use super::validation::validate;
 use super::wasmer::WasmerEngine;
+use super::wasmer::warm::WarmLimits;
 use super::wasmi_engine::WasmiEngine;
 use super::{
     Abort, CallEnd, CompiledModule, Engine, HostCalls, ImportTable, ImportedFunction, Instance,
@@ -51,8 +52,9 @@ const fn import(
 
 type MakeEngine = fn() -> Box<dyn Engine<TestHost>>;
 
-const ENGINES: [MakeEngine; 2] = [
+const ENGINES: [MakeEngine; 3] = [
     || Box::new(WasmerEngine::default()),
+    || Box::new(WasmerEngine::for_few_addresses(WarmLimits::default())),
     || Box::new(WasmiEngine::unlimited()),
 ];
 

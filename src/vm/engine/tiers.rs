@@ -24,8 +24,9 @@ use super::disk::DiskCounters;
 use super::instrument::InstrumentedModule;
 use super::wasmi_engine::{RunFuel, WasmiEngine};
 use super::{
-    CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportTable, Instance, InstanceCounters,
-    InstantiationError, MachineFailure, ModuleIdentity, TierCounters, panic_message,
+    CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportTable, Instance,
+    InstanceCounters, InstantiationError, MachineFailure, ModuleIdentity, TierCounters,
+    panic_message,
 };
 
 /// A module with a longer function, once it is instrumented, is compiled before anything of it runs. Cranelift refuses very

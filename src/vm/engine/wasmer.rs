@@ -106,6 +106,12 @@ impl<H: HostCalls> WasmerEngine<H> {
         }))
     }
 
+    /// An engine as in a process with few addresses.
+    #[cfg(test)]
+    pub(super) fn for_few_addresses(limits: WarmLimits) -> Self {
+        Self::with_layout(limits, MemoryLayout::Exact)
+    }
+
     /// How many instances wait.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {

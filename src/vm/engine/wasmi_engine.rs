@@ -16,9 +16,9 @@ use wasmi::{
 use super::failure::{Ending, TrapOf};
 use super::instrument::InstrumentedModule;
 use super::{
-    CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportedFunction, Instance,
-    InstanceAccess, InstanceCounters, InstantiationError, MachineFailure, OutOfBounds, ValueType,
-    panic_message,
+    CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportedFunction,
+    Instance, InstanceAccess, InstanceCounters, InstantiationError, MachineFailure, OutOfBounds,
+    ValueType, panic_message,
 };
 
 /// Larger memories are given up: each is filled with zeros when it is made.

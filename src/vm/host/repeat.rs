@@ -32,7 +32,8 @@ impl Host {
         if let Some(failure) = self.modules.engine().take_machine_failure() {
             result = Err(Broken::Machine(failure).into());
         }
-        if let Err(Failure::Broken(Broken::Machine(_))) = result {
+        if let Err(Failure::Broken(Broken::Machine(failure))) = &result {
+            tracing::error!(target: "arwen/engine", error = %failure, "the machine failed");
             // Whoever goes on with this VM all the same begins without what was made when the machine failed.
             self.modules.clear();
         }

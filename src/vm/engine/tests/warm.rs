@@ -140,6 +140,26 @@ fn what_the_host_writes_is_gone_too() {
     assert_eq!(call(&warm, "look", LIMIT).expect("it is valid"), first);
 }
 
+#[test]
+fn exact_memories_are_used_again_unless_they_have_grown() {
+    let engine = WasmerEngine::for_few_addresses(WarmLimits::default());
+    let module = engine.compile(&instrumented(&wasm(STATE), &unit_costs()));
+    let module = module.expect("it is valid");
+    let [_, fresh] = warm_and_fresh(STATE);
+    let first = call(&fresh, "look", LIMIT).expect("it is valid");
+    for writer in WRITERS {
+        call(&module, writer, LIMIT).expect("it is valid");
+        let looked = call(&module, "look", LIMIT).expect("it is valid");
+        assert_eq!(looked, first, "{writer}");
+    }
+    assert_eq!(engine.instance_counters().unusable, 0);
+    let mut instance = module.instantiate(1).expect("it is valid");
+    assert!(instance.grow_memory(2));
+    drop(instance);
+    assert_eq!(engine.instance_counters().unusable, 1);
+    assert_eq!(call(&module, "look", LIMIT).expect("it is valid"), first);
+}
+
 fn counters(fresh: u64, reused: u64, unusable: u64, evicted: u64) -> InstanceCounters {
     InstanceCounters {
         fresh,

@@ -7,8 +7,8 @@ use ::wasmer::{
     Memory, Module, Pages, RuntimeError, Store, StoreMut, Value,
 };
 
-use super::image::Image;
 use super::caught;
+use super::image::Image;
 use super::linking::{Environment, link};
 use super::memory::SystemMemory;
 use super::unchecked::shrink;
@@ -75,10 +75,7 @@ impl<H: HostCalls> WasmerInstance<H> {
         let memory = memory.map(|name| instance.exports.get_memory(name));
         let handles = Handles {
             used: global(&hidden.used)?,
-            memory: memory
-                .transpose()
-                .map_err(|error| bug(&error))?
-                .cloned(),
+            memory: memory.transpose().map_err(|error| bug(&error))?.cloned(),
             declared_maximum_pages: description.declared_maximum_pages,
         };
         environment.as_mut(&mut store).handles = Some(handles.clone());

@@ -241,9 +241,6 @@ mod tests {
             instances: 0,
             ..warm
         };
-        assert_eq!(
-            MemoryLayout::within(gib(256), none),
-            MemoryLayout::Reserved
-        );
+        assert_eq!(MemoryLayout::within(gib(256), none), MemoryLayout::Reserved);
     }
 }

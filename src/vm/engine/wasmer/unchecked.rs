@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use ::wasmer::Engine as CodeEngine;
 use ::wasmer::sys::{EngineBuilder, NativeEngineExt as _};
-use ::wasmer::{
-    DeserializeError, Memory, Module, Pages, SerializeError, Store, WASM_PAGE_SIZE,
-};
+use ::wasmer::{DeserializeError, Memory, Module, Pages, SerializeError, Store, WASM_PAGE_SIZE};
 use bytes::Bytes;
 use region::Protection;
 
 use super::instance::WasmerInstance;
-use super::memory::{SystemMemory, MemoryLayout};
+use super::memory::{MemoryLayout, SystemMemory};
 use super::unchecked_memory::SystemTunables;
 use crate::vm::engine::HostCalls;
 

@@ -12,7 +12,7 @@ use ::wasmer::sys::vm::{
 use ::wasmer::{MemoryType, Pages, TableType};
 use memmap2::{MmapMut, RemapOptions};
 
-use super::memory::{SystemMemory, MemoryLayout};
+use super::memory::{MemoryLayout, SystemMemory};
 
 impl Tunables for SystemTunables {
     fn memory_style(&self, _: &MemoryType) -> MemoryStyle {
@@ -23,11 +23,7 @@ impl Tunables for SystemTunables {
         TableStyle::CallerChecksSignature
     }
 
-    fn create_host_memory(
-        &self,
-        _: &MemoryType,
-        _: &MemoryStyle,
-    ) -> Result<VMMemory, MemoryError> {
+    fn create_host_memory(&self, _: &MemoryType, _: &MemoryStyle) -> Result<VMMemory, MemoryError> {
         let message = "memories belong to instances".to_owned();
         Err(MemoryError::UnsupportedOperation { message })
     }
@@ -122,7 +118,10 @@ impl ExactMemory {
             mapped.map_err(|error| MemoryError::Region(error.to_string()))?;
         }
         self.pages = pages;
-        let base = self.map.as_mut().map_or(NonNull::dangling().as_ptr(), |map| map.as_mut_ptr());
+        let base = self
+            .map
+            .as_mut()
+            .map_or(NonNull::dangling().as_ptr(), |map| map.as_mut_ptr());
         let definition = VMMemoryDefinition {
             base,
             current_length: bytes,

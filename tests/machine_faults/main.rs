@@ -1,0 +1,12 @@
+//! What this machine can't give is never the contract's fault.
+//!
+//! `in_process` fails each call of the system that the engine makes for memory, once, and from there on; `in_child` runs the
+//! real child with less and less address space. An answer is the one that a machine with plenty gives, or there is none.
+//!
+//! `ARWEN_FAULT_ROUNDS=20 cargo test --release --test machine_faults` makes 20 times as many calls as without.
+
+mod calls;
+mod in_child;
+mod in_process;
+#[expect(unsafe_code, reason = "takes the place of functions of the C library")]
+mod system;
