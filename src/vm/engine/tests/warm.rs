@@ -152,11 +152,13 @@ fn exact_memories_are_used_again_unless_they_have_grown() {
         let looked = call(&module, "look", LIMIT).expect("it is valid");
         assert_eq!(looked, first, "{writer}");
     }
-    assert_eq!(engine.instance_counters().unusable, 0);
+    let before = engine.instance_counters();
+    assert!(before.reused > 0, "{before:?}");
     let mut instance = module.instantiate(1).expect("it is valid");
     assert!(instance.grow_memory(2));
     drop(instance);
-    assert_eq!(engine.instance_counters().unusable, 1);
+    let after = engine.instance_counters();
+    assert_eq!(after.unusable, before.unusable + 1);
     assert_eq!(call(&module, "look", LIMIT).expect("it is valid"), first);
 }
 
