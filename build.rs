@@ -44,7 +44,10 @@ fn main() {
 /// A hash of everything that compiled modules depend on: what instruments and compiles them, and the versions of all
 /// dependencies.
 fn engine_build() -> u64 {
-    let mut sources = vec![PathBuf::from("Cargo.lock")];
+    let mut sources = vec![
+        PathBuf::from("Cargo.lock"),
+        PathBuf::from("src/gas_schedule/keys.rs"),
+    ];
     let mut folders = vec![PathBuf::from("src/vm/engine"), PathBuf::from("src/vm/gas")];
     while let Some(folder) = folders.pop() {
         println!("cargo::rerun-if-changed={}", folder.display());
@@ -56,10 +59,10 @@ fn engine_build() -> u64 {
             }
         }
     }
-    println!("cargo::rerun-if-changed=Cargo.lock");
     sources.sort();
     let mut hasher = DefaultHasher::new();
     for path in sources {
+        println!("cargo::rerun-if-changed={}", path.display());
         // A crate that is not built in a workspace of its own may come without Cargo.lock; wasmer's version is pinned.
         let content = fs::read(&path).unwrap_or_default();
         hasher.write(path.as_os_str().as_encoded_bytes());

@@ -12,7 +12,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dialogue", &["frame", "messages", "transport"]),
     ("logs", &["frame", "messages", "transport"]),
     ("hooks", &["messages"]),
-    ("vm", &["byte_lru", "hooks", "messages"]),
+    ("gas_schedule", &["messages"]),
+    ("vm", &["byte_lru", "gas_schedule", "hooks", "messages"]),
     (
         "driver",
         &[

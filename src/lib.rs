@@ -36,6 +36,7 @@ pub mod driver;
 pub mod frame;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
+pub mod gas_schedule;
 pub mod hooks;
 pub mod logs;
 pub mod messages;

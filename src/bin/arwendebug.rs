@@ -127,7 +127,7 @@ fn run_scenarios(arguments: ScenarioArguments) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         protected_prefix: arguments.protected_prefix.as_bytes(),
         replacements: &replacements,
-        gas_schedule: &arwen::vm::flat_gas_schedule(1, 100_000),
+        gas_schedule: &arwen::gas_schedule::flat_gas_schedule(1, 100_000),
         machines,
     };
     let mut printer = Printer {

@@ -212,7 +212,7 @@ fn quirk_45_nobody_is_a_contract_or_in_another_shard_or_has_an_owner() {
         "x",
         &format!(r#"{{"steps": [{state}, {asks}]}}"#),
     );
-    let schedule = crate::vm::flat_gas_schedule(1, 100_000);
+    let schedule = crate::gas_schedule::flat_gas_schedule(1, 100_000);
     let settings = super::Settings {
         gas_schedule: &schedule,
         machines: &super::in_process,

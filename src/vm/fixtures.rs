@@ -1,9 +1,8 @@
 //! What the tests and fuzz targets of the VM have in common: a node in memory, contracts as text, and VMs on both engines.
 
 use super::engine::{ImportedFunction, ValueType};
-use super::gas::opcode_costs::OPCODE_NAMES;
-use super::gas::schedule::SECTIONS;
 use super::{QuickLimits, Vm, VmError, VmParameters, eei};
+use crate::gas_schedule::{SECTIONS, Section};
 use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::messages::*;
 use bytes::Bytes;
@@ -27,14 +26,11 @@ pub fn address(name: &str) -> Bytes {
 
 /// A schedule where everything costs 1, but for the lock of asynchronous calls.
 pub fn schedule_entries() -> Vec<GasSectionEntry> {
-    let section = |name: &'static str, keys: &[&'static str]| GasSectionEntry {
-        key: name.into(),
-        value: keys.iter().map(|key| cost(key)).collect(),
+    let section = |section: &Section| GasSectionEntry {
+        key: section.name.into(),
+        value: section.keys.iter().map(|key| cost(key)).collect(),
     };
-    let sections = SECTIONS.iter().map(|(name, keys)| section(name, keys));
-    sections
-        .chain([section("WASMOpcodeCost", &OPCODE_NAMES)])
-        .collect()
+    SECTIONS.iter().map(section).collect()
 }
 
 fn cost(key: &'static str) -> GasCostEntry {

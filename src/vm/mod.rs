@@ -37,7 +37,6 @@ pub use engine::tiers::QuickLimits;
 pub use engine::wasmer::warm::WarmLimits;
 pub use engine::{InstanceCounters, MachineFailure, TierCounters};
 pub use error::VmError;
-pub use gas::schedule::flat_gas_schedule;
 
 use crate::hooks::BlockchainHook;
 use crate::messages::{

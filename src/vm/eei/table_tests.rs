@@ -1,6 +1,6 @@
 use super::{FUNCTIONS, import_table, is_host_function};
+use crate::gas_schedule::SECTIONS;
 use crate::vm::engine::ValueType;
-use crate::vm::gas::schedule::SECTIONS;
 use std::collections::BTreeSet;
 
 /// Namespace, name, parameters, result, section and key of every function, from the specification.
@@ -33,9 +33,9 @@ fn the_functions_are_those_of_the_specification() {
 #[test]
 fn costs_are_keys_of_the_schedule() {
     for (section, key) in FUNCTIONS.iter().filter_map(|function| function.gas) {
-        let keys = SECTIONS.iter().find(|(name, _)| *name == section);
+        let found = SECTIONS.iter().find(|entry| entry.name == section);
         assert!(
-            keys.is_some_and(|(_, keys)| keys.contains(&key)),
+            found.is_some_and(|found| found.keys.contains(&key)),
             "{section}.{key}"
         );
     }

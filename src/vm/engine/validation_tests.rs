@@ -1,8 +1,8 @@
 //! What is a contract, and what can be deployed.
 
 use super::*;
+use crate::gas_schedule::OPCODE_NAMES;
 use crate::vm::engine::ImportedFunction;
-use crate::vm::gas::opcode_costs::OPCODE_NAMES;
 
 const TABLE: ImportTable = &[
     ImportedFunction {

@@ -1,9 +1,9 @@
-//! The gas schedule: what the host's functions cost, in units of gas (spec gas.md 1).
+//! The costs of the schedule, each in a field of its own (spec gas.md 1); [`crate::gas_schedule`] has the keys.
 //!
-//! The table below is the only list of sections and keys; their names are those of the wire. Amounts are added to the
-//! points used with wrapping arithmetic, like everything that is charged (spec eei.md 1).
+//! Amounts are added to the points used with wrapping arithmetic, like everything that is charged (spec eei.md 1).
 
-use super::opcode_costs::{OPCODE_NAMES, OpcodeCosts};
+use super::opcode_costs::OpcodeCosts;
+use crate::gas_schedule::{OPCODE_SECTION, Section, host_sections, sections};
 use crate::messages::{GasCostEntry, GasSectionEntry};
 use thiserror::Error;
 
@@ -12,11 +12,8 @@ use thiserror::Error;
 #[error("Gas cost for operation {0} has been set to 0 or is not set.")]
 pub struct MissingCost(pub &'static str);
 
-/// The section of the schedule for the operators of wasm; its keys stand in [`super::opcode_costs`].
-const OPCODE_SECTION: &str = "WASMOpcodeCost";
-
-macro_rules! gas_schedule {
-    ($($(#[$doc:meta])* $section:ident, also spelled [$($alias:literal),*] { $($key:ident)* })*) => {
+macro_rules! define_costs {
+    ($($(#[$doc:meta])* $section:ident, also spelled $aliases:tt { $($key:ident)* })*) => {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +25,9 @@ macro_rules! gas_schedule {
             impl $section {
                 #[allow(non_snake_case, reason = "the names of the wire")]
                 fn from_entries(entries: &[GasSectionEntry]) -> Result<$section, MissingCost> {
-                    let costs = section(entries, &[stringify!($section), $($alias),*]);
-                    $(let $key = non_zero(costs, stringify!($key))?;)*
+                    let section = &sections::$section;
+                    let costs = costs(section, entries);
+                    $(let $key = non_zero(section, costs, stringify!($key))?;)*
                     Ok($section { $($key),* })
                 }
             }
@@ -50,117 +48,38 @@ macro_rules! gas_schedule {
             pub fn from_entries(entries: &[GasSectionEntry]) -> Result<GasSchedule, MissingCost> {
                 Ok(GasSchedule {
                     $($section: $section::from_entries(entries)?,)*
-                    WASMOpcodeCost: opcode_costs(section(entries, &[OPCODE_SECTION]))?,
+                    WASMOpcodeCost: opcode_costs(entries)?,
                 })
             }
         }
-
-        /// The sections with their keys, but for the operators of wasm.
-        pub const SECTIONS: &[(&str, &[&str])] = &[
-            $((stringify!($section), &[$(stringify!($key)),*])),*
-        ];
     };
 }
 
-gas_schedule! {
-    /// What is charged for bytes.
-    BaseOperationCost, also spelled [] {
-        StorePerByte ReleasePerByte DataCopyPerByte PersistPerByte CompilePerByte
-    }
+host_sections!(define_costs);
 
-    /// The functions of the namespace `env`, but for big integers and hashes. The original chain's nodes still spell
-    /// the section their way.
-    Kalyan3104APICost, also spelled ["ElrondAPICost"] {
-        GetSCAddress GetOwnerAddress IsSmartContract GetShardOfAddress GetExternalBalance GetBlockHash TransferValue
-        GetArgument GetFunction GetNumArguments StorageStore StorageLoad GetCaller GetCallValue Log Finish SignalError
-        GetBlockTimeStamp GetGasLeft Int64GetArgument Int64StorageStore Int64StorageLoad Int64Finish GetStateRootHash
-        GetBlockNonce GetBlockEpoch GetBlockRound GetBlockRandomSeed ExecuteOnSameContext ExecuteOnDestContext
-        DelegateExecution ExecuteReadOnly AsyncCallStep AsyncCallbackGasLock CreateContract GetReturnData
-        GetNumReturnData GetReturnDataSize
-    }
-
-    /// Big integers. Many keys are charged for nothing: their operations cost what BigIntSub costs (spec gas.md 1).
-    BigIntAPICost, also spelled [] {
-        BigIntNew BigIntUnsignedByteLength BigIntSignedByteLength BigIntGetUnsignedBytes BigIntGetSignedBytes
-        BigIntSetUnsignedBytes BigIntSetSignedBytes BigIntIsInt64 BigIntGetInt64 BigIntSetInt64 BigIntAdd BigIntSub
-        BigIntMul BigIntTDiv BigIntTMod BigIntEDiv BigIntEMod BigIntAbs BigIntNeg BigIntSign BigIntCmp BigIntNot
-        BigIntAnd BigIntOr BigIntXor BigIntShr BigIntShl BigIntFinishUnsigned BigIntFinishSigned
-        BigIntStorageLoadUnsigned BigIntStorageStoreUnsigned BigIntGetUnsignedArgument BigIntGetSignedArgument
-        BigIntGetCallValue BigIntGetExternalBalance
-    }
-
-    /// The namespace `ethereum`.
-    EthAPICost, also spelled [] {
-        UseGas GetAddress GetExternalBalance GetBlockHash Call CallDataCopy GetCallDataSize CallCode CallDelegate
-        CallStatic StorageStore StorageLoad GetCaller GetCallValue CodeCopy GetCodeSize GetBlockCoinbase Create
-        GetBlockDifficulty ExternalCodeCopy GetExternalCodeSize GetGasLeft GetBlockGasLimit GetTxGasPrice Log
-        GetBlockNumber GetTxOrigin Finish Revert GetReturnDataSize ReturnDataCopy SelfDestruct GetBlockTimeStamp
-    }
-
-    /// Hashes.
-    CryptoAPICost, also spelled [] {
-        SHA256 Keccak256
-    }
-}
-
-/// A schedule where everything costs `cost`, but for the gas that asynchronous calls keep for their callbacks.
-///
-/// The reference's tests run with 1 and 100000.
-pub fn flat_gas_schedule(cost: u64, async_callback_gas_lock: u64) -> Vec<GasSectionEntry> {
-    let entry = |key: &&'static str| GasCostEntry {
-        key: (*key).into(),
-        value: match *key {
-            "AsyncCallbackGasLock" => async_callback_gas_lock,
-            _ => cost,
-        },
-    };
-    let opcodes: (_, &[_]) = (OPCODE_SECTION, &OPCODE_NAMES);
-    let sections = SECTIONS.iter().copied().chain([opcodes]);
-    sections
-        .map(|(section, keys)| GasSectionEntry {
-            key: section.into(),
-            value: keys.iter().map(entry).collect(),
-        })
-        .collect()
-}
-
-/// The costs of the section with the first of these names that there is.
-fn section<'a>(entries: &'a [GasSectionEntry], names: &[&str]) -> &'a [GasCostEntry] {
-    let find = |name: &&str| {
-        entries
-            .iter()
-            .rev()
-            .find(|entry| entry.key == name.as_bytes())
-    };
-    names
-        .iter()
-        .find_map(find)
+/// The costs of a section; none, if the schedule lacks it.
+fn costs<'a>(section: &Section, entries: &'a [GasSectionEntry]) -> &'a [GasCostEntry] {
+    section
+        .find(entries)
         .map_or(&[], |entry| entry.value.as_slice())
 }
 
-/// The cost under this name: as it is spelled, else in another case. 0 if there is none.
-fn cost(costs: &[GasCostEntry], name: &str) -> u64 {
-    let spelled = |entry: &&GasCostEntry| entry.key == name.as_bytes();
-    let in_any_case = |entry: &&GasCostEntry| entry.key.eq_ignore_ascii_case(name.as_bytes());
-    let entries = costs.iter().rev();
-    let found = entries.clone().find(spelled);
-    found
-        .or_else(|| entries.clone().find(in_any_case))
-        .map_or(0, |entry| entry.value)
-}
-
-fn non_zero(costs: &[GasCostEntry], name: &'static str) -> Result<u64, MissingCost> {
-    match cost(costs, name) {
-        0 => Err(MissingCost(name)),
+fn non_zero(
+    section: &Section,
+    costs: &[GasCostEntry],
+    key: &'static str,
+) -> Result<u64, MissingCost> {
+    match section.cost(costs, key) {
+        0 => Err(MissingCost(key)),
         cost => Ok(cost),
     }
 }
 
-/// Operator costs are 32 bits wide; the reference drops what is above.
-fn opcode_costs(costs: &[GasCostEntry]) -> Result<OpcodeCosts, MissingCost> {
+fn opcode_costs(entries: &[GasSectionEntry]) -> Result<OpcodeCosts, MissingCost> {
+    let costs = costs(&OPCODE_SECTION, entries);
     let mut missing = None;
     let opcode_costs = OpcodeCosts::from_map(|name| {
-        let cost = cost(costs, name) as u32;
+        let cost = OPCODE_SECTION.cost(costs, name) as u32;
         if cost == 0 && missing.is_none() {
             missing = Some(name);
         }
@@ -175,6 +94,7 @@ fn opcode_costs(costs: &[GasCostEntry]) -> Result<OpcodeCosts, MissingCost> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gas_schedule::SECTIONS;
     use crate::vm::fixtures::schedule_entries;
 
     #[test]
@@ -182,8 +102,8 @@ mod tests {
         let schedule = GasSchedule::from_entries(&schedule_entries()).expect("complete");
         assert_eq!(schedule.Kalyan3104APICost.AsyncCallbackGasLock, 100_000);
         assert_eq!(schedule.BaseOperationCost.CompilePerByte, 1);
-        let keys: usize = SECTIONS.iter().map(|(_, keys)| keys.len()).sum();
-        assert_eq!(keys, 5 + 38 + 35 + 33 + 2);
+        let keys = SECTIONS.iter().map(|section| section.keys.len());
+        assert_eq!(keys.collect::<Vec<_>>(), [5, 38, 35, 33, 2, 447]);
     }
 
     #[test]
@@ -221,8 +141,7 @@ mod tests {
         );
         let names: Vec<&'static str> = SECTIONS
             .iter()
-            .flat_map(|(_, keys)| keys.iter().copied())
-            .chain(super::super::opcode_costs::OPCODE_NAMES)
+            .flat_map(|section| section.keys.iter().copied())
             .collect();
         let mut entries = schedule_entries();
         // From the back: every key is the first that is missing once.

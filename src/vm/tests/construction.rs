@@ -1,7 +1,7 @@
 //! What a VM needs, and what it tells the log.
 
+use crate::gas_schedule::flat_gas_schedule;
 use crate::vm::fixtures::*;
-use crate::vm::flat_gas_schedule;
 use crate::vm::{Vm, VmError, VmParameters};
 use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};

@@ -2,12 +2,11 @@
 //! and costs. All numbers come from the specification (eei.md 8). No two keys of the schedule cost the same, so a
 //! charge of the wrong key is seen.
 
+use crate::gas_schedule::{SECTIONS, Section};
 use crate::messages::{GasCostEntry, GasSectionEntry, VmInput, VmOutput};
 use crate::vm::eei::import_table;
 use crate::vm::engine::ValueType;
 use crate::vm::fixtures::*;
-use crate::vm::gas::opcode_costs::OPCODE_NAMES;
-use crate::vm::gas::schedule::SECTIONS;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
@@ -79,15 +78,17 @@ pub fn priced() -> Vec<GasSectionEntry> {
         key: (*key).into(),
         value,
     };
-    let section = |(name, keys): &(&'static str, &[&'static str])| GasSectionEntry {
-        key: (*name).into(),
-        value: keys.iter().map(|key| entry(key, cost(name, key))).collect(),
+    let section = |section: &Section| GasSectionEntry {
+        key: section.name.into(),
+        value: match section.name {
+            "WASMOpcodeCost" => section.keys.iter().map(|key| entry(key, 1)).collect(),
+            name => {
+                let keys = section.keys.iter();
+                keys.map(|key| entry(key, cost(name, key))).collect()
+            }
+        },
     };
-    let operators = GasSectionEntry {
-        key: "WASMOpcodeCost".into(),
-        value: OPCODE_NAMES.iter().map(|name| entry(name, 1)).collect(),
-    };
-    SECTIONS.iter().map(section).chain([operators]).collect()
+    SECTIONS.iter().map(section).collect()
 }
 
 /// What a call leads to.
