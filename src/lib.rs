@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+#[cfg(any(feature = "vm", fuzzing, test))]
 mod byte_lru;
 pub mod dialogue;
 pub mod driver;
@@ -40,7 +41,9 @@ pub mod gas_schedule;
 pub mod hooks;
 pub mod logs;
 pub mod messages;
+#[cfg(any(feature = "vm", fuzzing, test))]
 pub mod part;
+#[cfg(any(feature = "vm", fuzzing, test))]
 pub mod scenario;
 pub mod transport;
 #[cfg(feature = "vm")]

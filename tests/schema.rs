@@ -69,6 +69,7 @@ fn a_new_field_and_new_kinds_are_only_written_into_the_schema() {
     let cargo = env::var_os("CARGO").unwrap_or("cargo".into());
     let output = Command::new(cargo)
         .args(["test", "--offline", "--no-default-features"])
+        .args(["--features", &features()])
         .args(["--test", "addition", "--profile", &profile])
         .env("CARGO_TARGET_DIR", target)
         .current_dir(&copy)
@@ -83,7 +84,24 @@ fn a_new_field_and_new_kinds_are_only_written_into_the_schema() {
         output.status.success() && told.contains("2 passed"),
         "{told}"
     );
+    let compiled = told.matches("Compiling ").count();
+    assert_eq!(compiled, 1, "only the copy is to be compiled: {told}");
 }
+
+/// What this test was built with, so that all dependencies of the copy are there. The VM itself is left out of the copy,
+/// see [`manifest`].
+fn features() -> String {
+    let features = [
+        ("protobuf", cfg!(feature = "protobuf")),
+        ("interpreter", cfg!(feature = "interpreter")),
+        (DEPENDENCIES_OF_VM, cfg!(feature = "vm")),
+    ];
+    let on = features.iter().filter(|(_, on)| *on);
+    on.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
+}
+
+/// What the feature `vm` is called in the copy.
+const DEPENDENCIES_OF_VM: &str = "dependencies-of-vm";
 
 /// Where cargo built this test, and with which profile: there the dependencies are already built.
 fn target_and_profile() -> (PathBuf, String) {
@@ -99,8 +117,8 @@ fn target_and_profile() -> (PathBuf, String) {
     (target.to_owned(), profile.to_owned())
 }
 
-/// A copy of what the library is built from. Its place is the same every time, so that its builds take the place of
-/// each other.
+/// A copy of what the library is built from, but for the VM. Its place is the same every time, so that its builds take
+/// the place of each other.
 fn copy_of_the_project() -> PathBuf {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut hasher = DefaultHasher::new();
@@ -115,11 +133,23 @@ fn copy_of_the_project() -> PathBuf {
     }
     // Its programs would take the place of ours in the target directory, where other tests start them.
     fs::remove_dir_all(copy.join("src/bin")).expect("the programs are in src/bin");
+    if cfg!(feature = "vm") {
+        // Without the VM itself, but with what else has to do with messages.
+        let library = fs::read_to_string(copy.join("src/lib.rs")).expect("there is a library");
+        assert!(library.contains(ONLY_WITH_VM), "{library}");
+        write(&copy.join("src/lib.rs"), &library.replace(ONLY_WITH_VM, ""));
+    }
     write(&copy.join("Cargo.toml"), &manifest(project));
     copy
 }
 
+/// How the library marks what a node does without.
+const ONLY_WITH_VM: &str = "#[cfg(any(feature = \"vm\", fuzzing, test))]\n";
+
 /// The manifest, as a workspace of its own and without the sections of targets that are not copied.
+///
+/// The dependencies have the features that they have for this test, or they would be compiled again. The copy itself is
+/// compiled as fast as can be: the VM is not part of it, and nothing is optimised.
 fn manifest(project: &Path) -> String {
     let manifest = fs::read_to_string(project.join("Cargo.toml")).expect("there is a manifest");
     let mut copied = true;
@@ -145,7 +175,9 @@ fn manifest(project: &Path) -> String {
             kept.push('\n');
         }
     }
-    kept
+    let kept = kept.replace("\nvm = [", &format!("\n{DEPENDENCIES_OF_VM} = ["));
+    let kept = kept.replace("\"vm\"", &format!("\"{DEPENDENCIES_OF_VM}\""));
+    kept + "[profile.release.package.arwen]\nopt-level = 0\ndebug = false\n"
 }
 
 fn copy_all(from: &Path, to: &Path) {

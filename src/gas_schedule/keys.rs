@@ -21,8 +21,8 @@ macro_rules! host_sections {
                 AsyncCallStep AsyncCallbackGasLock CreateContract GetReturnData GetNumReturnData GetReturnDataSize
             }
 
-            /// Big integers. Many keys are charged for nothing: their operations cost what BigIntSub costs (spec
-            /// gas.md 1).
+            /// Big integers. Many keys are charged for nothing: their operations cost what BigIntSub costs
+            /// (docs/spec/gas.md#keys-never-charged).
             BigIntAPICost, also spelled [] {
                 BigIntNew BigIntUnsignedByteLength BigIntSignedByteLength BigIntGetUnsignedBytes BigIntGetSignedBytes
                 BigIntSetUnsignedBytes BigIntSetSignedBytes BigIntIsInt64 BigIntGetInt64 BigIntSetInt64 BigIntAdd
@@ -95,7 +95,7 @@ pub const OPCODE_SECTION: Section = Section {
 /// Makes [`OPCODE_NAMES`] from a list of bare names.
 macro_rules! opcode_names {
     ($($name:ident)*) => {
-        /// The keys of the section `WASMOpcodeCost`, in the order of the reference's array (spec gas.md 2).
+        /// The keys of the section `WASMOpcodeCost`, in the order of the reference's array (docs/spec/gas.md#opcodes).
         pub const OPCODE_NAMES: [&str; 447] = [$(stringify!($name)),*];
     };
 }

@@ -2,6 +2,7 @@
 
 use crate::markdown::{section, table};
 use crate::sources::read;
+use arwen::gas_schedule::flat_gas_schedule;
 use arwen::messages::{MessageKind, Role, kind_name};
 use toml::de::DeTable;
 
@@ -99,6 +100,19 @@ fn the_sections_of_the_schedule_have_as_many_keys_as_the_page_says() {
     }
     let used = costs.iter().filter(|cost| cost.used).count();
     assert_eq!((keys, used, costs.len()), (560, 560, 575));
+}
+
+#[test]
+fn the_keys_of_the_code_are_those_of_the_table() {
+    let mut keys = Vec::new();
+    for section in flat_gas_schedule(1, 1) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let costs = section.value.iter();
+        keys.extend(costs.map(|cost| (text(&section.key), text(&cost.key))));
+    }
+    let used = costs().into_iter().filter(|cost| cost.used);
+    let used: Vec<_> = used.map(|cost| (cost.section, cost.key)).collect();
+    assert_eq!(keys, used);
 }
 
 /// Quirk 23: config.toml lacks a key, and has a misspelt one in its place.

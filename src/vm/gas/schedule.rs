@@ -1,4 +1,4 @@
-//! The costs of the schedule, each in a field of its own (spec gas.md 1); [`crate::gas_schedule`] has the keys.
+//! The costs of the schedule, each in a field of its own (docs/spec/gas.md#schedule); [`crate::gas_schedule`] has the keys.
 //!
 //! Amounts are added to the points used with wrapping arithmetic, like everything that is charged (spec eei.md 1).
 

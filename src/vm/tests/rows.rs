@@ -49,10 +49,10 @@ pub const UPPER: &str = "bad bounds (upper)";
 /// The cost of a key: the costs of all keys are different primes, those per byte the smallest.
 pub fn cost(section: &str, key: &str) -> u64 {
     let mut primes = (11..).filter(|number| (2..*number).all(|divisor| number % divisor != 0));
-    for (name, keys) in SECTIONS {
-        for name_of_key in *keys {
+    for known in SECTIONS {
+        for known_key in known.keys {
             let prime = primes.next().expect("there is always another prime");
-            if (*name, *name_of_key) == (section, key) {
+            if (known.name, *known_key) == (section, key) {
                 return prime;
             }
         }
@@ -432,7 +432,8 @@ fn every_host_function_has_a_row_for_each_outcome() {
 fn no_two_keys_cost_the_same() {
     let costs: BTreeSet<u64> = SECTIONS
         .iter()
-        .flat_map(|(section, keys)| keys.iter().map(|key| cost(section, key)))
+        .filter(|section| section.name != "WASMOpcodeCost")
+        .flat_map(|section| section.keys.iter().map(|key| cost(section.name, key)))
         .collect();
     assert_eq!(costs.len(), 5 + 38 + 35 + 33 + 2);
 }
