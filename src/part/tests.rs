@@ -26,6 +26,7 @@ impl Machine for ScriptedMachine {
         match input.function.as_str() {
             "panic" => panic!("out of ideas"),
             "fail" => Err(MachineError::NoOutput("no result".to_owned())),
+            "lack" => Err(MachineError::Fatal("no memory".to_owned())),
             // A machine that takes a broken hook for a soft failure.
             "ignore errors" => {
                 let _ = self.hook.last_nonce();
@@ -478,6 +479,27 @@ fn the_texts_of_the_end_are_those_of_the_spec() {
     for (error, text) in cases {
         assert_eq!(LoopEnd::from(error).to_string(), text);
     }
+}
+
+#[test]
+fn without_memory_the_child_ends_and_says_nothing_of_the_contract() {
+    let (mut node, child) = start();
+    call(&mut node, "lack");
+    let end = child.join().expect("no panic");
+    assert_eq!(end, LoopEnd::Machine("no memory".to_owned()));
+    let answer = node.receive(None);
+    assert!(
+        matches!(answer, Err(MessengerError::EndOfStream)),
+        "{answer:?}"
+    );
+    let error = PartError::Loop(end);
+    assert_eq!(error.exit_code(), 4);
+    assert_eq!(
+        error.to_string(),
+        "Ended Arwen loop: critical error: no memory"
+    );
+    let error = PartError::from(BuildError::Machine("no thread".to_owned()));
+    assert_eq!(error.exit_code(), 4);
 }
 
 #[test]

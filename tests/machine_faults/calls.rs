@@ -93,6 +93,18 @@ fn deploy(text: &str, arguments: Vec<Bytes>) -> Request {
     })
 }
 
+/// Deploys of so many contracts, each another.
+pub fn many_contracts(number: usize) -> Vec<Request> {
+    let request = |index: usize| {
+        let text = format!(
+            r#"(module (memory (export "memory") 1)
+                (func (export "init") (i32.store (i32.const {index}) (i32.const 1))))"#
+        );
+        deploy(&text, vec![])
+    };
+    (0..number).map(request).collect()
+}
+
 /// Calls, deploys, nested and asynchronous ones, memories that grow and that are large; good ones and bad.
 pub fn requests() -> Vec<Request> {
     let byte = |byte: u8| Bytes::from(vec![byte]);

@@ -1,6 +1,7 @@
 //! The real child with less and less address space.
 
-use crate::calls::{Request, arguments, requests, world};
+use crate::calls::{Request, arguments, many_contracts, requests, world};
+use crate::in_process::rounds;
 use arwen::driver::{Blame, DiskCache, Driver, DriverConfig};
 use arwen::messages::VmOutput;
 use arwen::scenario::SharedWorld;
@@ -8,21 +9,20 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Limits of the address space in KiB, as `ulimit -v` takes them; none first.
-const LIMITS: [Option<u64>; 12] = [
-    None,
-    Some(64 << 20),
-    Some(16 << 20),
-    Some(4 << 20),
-    Some(2 << 20),
-    Some(1 << 20),
-    Some(768 << 10),
-    Some(512 << 10),
-    Some(384 << 10),
-    Some(256 << 10),
-    Some(128 << 10),
-    Some(64 << 10),
-];
+/// Limits of the address space in KiB, as `ulimit -v` takes them: none first, then those where everything runs, then from
+/// 2 GiB down to where the program does not start, in equal ratios.
+fn limits() -> Vec<Option<u64>> {
+    let plenty = [None, Some(64 << 20), Some(16 << 20), Some(ENOUGH)];
+    let steps = 7 * rounds() as u32;
+    let few = (0..=steps).map(|step| {
+        let share = f64::from(step) / f64::from(steps);
+        Some((MOST_OF_FEW * (LEAST / MOST_OF_FEW).powf(share)) as u64)
+    });
+    plenty.into_iter().chain(few).collect()
+}
+
+const MOST_OF_FEW: f64 = 2_097_152.0;
+const LEAST: f64 = 16_384.0;
 
 /// As far down as to here, everything runs.
 const ENOUGH: u64 = 4 << 20;
@@ -73,8 +73,9 @@ fn run(driver: &mut Driver<SharedWorld>, request: &Request) -> Result<VmOutput, 
 fn a_child_with_few_addresses_answers_as_any_other_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut expected: Vec<VmOutput> = Vec::new();
+    let all: Vec<Request> = requests().into_iter().chain(many_contracts(24)).collect();
     for fuel in [Some(0), None] {
-        for limit in LIMITS {
+        for limit in limits() {
             let binary = limited_child(folder.path(), limit, fuel);
             let mut answers = 0;
             let mut end = None;
@@ -85,7 +86,7 @@ fn a_child_with_few_addresses_answers_as_any_other_or_not_at_all() {
                     end = Some(blame);
                 }
                 Ok(mut driver) => {
-                    for (index, request) in requests().iter().enumerate() {
+                    for (index, request) in all.iter().enumerate() {
                         match run(&mut driver, request) {
                             Ok(output) if limit.is_none() && index == expected.len() => {
                                 expected.push(output);
