@@ -12,7 +12,7 @@ pub fn arguments() -> Arguments {
     Arguments {
         vm_type: Bytes::from_static(b"\x05\0"),
         block_gas_limit: 10 * GAS,
-        gas_schedule: arwen::vm::flat_gas_schedule(1, 100_000),
+        gas_schedule: arwen::gas_schedule::flat_gas_schedule(1, 100_000),
         kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
         ..Arguments::default()
     }
