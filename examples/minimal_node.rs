@@ -2,10 +2,13 @@
 
 use anyhow::{Context as _, bail};
 use arwen::driver::{Driver, DriverConfig};
+use arwen::gas_schedule::flat_gas_schedule;
 use arwen::messages::*;
 use arwen::scenario::{Account, NewAddress, SharedWorld};
 use bytes::Bytes;
 use num_bigint::BigUint;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -25,9 +28,15 @@ fn main() -> anyhow::Result<()> {
         .with_filter(shown);
     tracing_subscriber::registry().with(lines).init();
 
-    let world = SharedWorld::default();
-    world.lock().accounts.insert(USER, Account::default());
-    world.lock().lasting.new_addresses.push(NewAddress {
+    let arwen = std::env::current_exe()?.with_file_name("../arwen");
+    run(arwen, io::stdout())
+}
+
+/// Deploys the contract in a child that is the program `arwen`, calls it three times, and tells what it did.
+pub fn run(arwen: PathBuf, out: impl Write) -> anyhow::Result<()> {
+    let hook = SharedWorld::default();
+    hook.lock().accounts.insert(USER, Account::default());
+    hook.lock().lasting.new_addresses.push(NewAddress {
         creator: USER,
         creator_nonce: 0,
         address: CONTRACT,
@@ -35,13 +44,14 @@ fn main() -> anyhow::Result<()> {
     let mut config = DriverConfig::new(Arguments {
         vm_type: Bytes::from_static(b"\x05\0"),
         block_gas_limit: 1_500_000_000,
-        gas_schedule: arwen::gas_schedule::flat_gas_schedule(1, 100_000),
+        gas_schedule: flat_gas_schedule(1, 100_000),
         kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
         ..Arguments::default()
     });
     config.log_profile.log_level_patterns = "*:INFO,arwen/host:TRACE".to_owned();
-    config.binary = Some(std::env::current_exe()?.with_file_name("../arwen"));
-    let mut driver = Driver::new(config, world.clone())?;
+    config.binary = Some(arwen);
+    let mut driver = Driver::new(config, hook.clone())?;
+    let mut node = Node { hook, out };
 
     let vm_input = VmInput {
         caller_addr: USER,
@@ -54,34 +64,48 @@ fn main() -> anyhow::Result<()> {
         contract_code: wat::parse_str(COUNTER)?.into(),
         ..ContractCreateInput::default()
     };
-    apply(&world, "deploy", driver.deploy(deploy)??)?;
+    node.apply("deploy", driver.deploy(deploy)??)?;
     for _ in 0..3 {
-        let call = ContractCallInput {
+        let input = ContractCallInput {
             input: Some(vm_input.clone()),
             recipient_addr: CONTRACT,
             function: "increment".to_owned(),
         };
-        apply(&world, "increment", driver.call(call)??)?;
+        match driver.call(input)? {
+            // What the contract did. A contract that failed has a return code other than 0.
+            Ok(output) => node.apply("increment", output)?,
+            // The VM itself failed, and every node sees the same: nothing is applied.
+            Err(failure) => bail!("increment: {failure}"),
+        } // And `?`: this machine failed, nothing is known about the contract.
     }
     Ok(())
 }
 
-/// Prints what a contract did, and changes the world accordingly.
-fn apply(world: &SharedWorld, what: &str, output: VmOutput) -> anyhow::Result<()> {
-    if output.return_code != ReturnCode::Ok as i64 {
-        bail!(
-            "{what} failed with code {}: {}",
-            output.return_code,
-            output.return_message
-        );
+/// The rest of the node.
+struct Node<W> {
+    hook: SharedWorld,
+    out: W,
+}
+
+impl<W: Write> Node<W> {
+    /// Prints what a contract did, and changes the world accordingly.
+    fn apply(&mut self, what: &str, output: VmOutput) -> anyhow::Result<()> {
+        if output.return_code != ReturnCode::Ok as i64 {
+            bail!(
+                "{what} failed with code {}: {}",
+                output.return_code,
+                output.return_message
+            );
+        }
+        let used = GAS_LIMIT - output.gas_remaining;
+        writeln!(
+            self.out,
+            "{what}: returned {:?}, used {used} units of gas",
+            output.return_data
+        )?;
+        self.hook
+            .lock()
+            .apply(Some(&USER), &BigUint::ZERO, &output)
+            .context("the VM's output")
     }
-    let used = GAS_LIMIT - output.gas_remaining;
-    println!(
-        "{what}: returned {:?}, used {used} units of gas",
-        output.return_data
-    );
-    world
-        .lock()
-        .apply(Some(&USER), &BigUint::ZERO, &output)
-        .context("the VM's output")
 }

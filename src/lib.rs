@@ -10,21 +10,63 @@
 //!                                        driver (node)  <== mirrors ==>  part (arwen)
 //! ```
 //!
-//! Modules use only what stands left of them, never the other side. A node needs `driver`, `hooks` and `messages`:
+//! Modules use only what stands left of them, never the other side. A node needs `driver`, `hooks`, `messages` and
+//! `gas_schedule`. Here one deploys the contract of `tests/contracts/counter.wat` and calls it; its state is a world in
+//! memory, in place of a [`hooks::BlockchainHook`] of its own:
 //!
-//! ```no_run
-//! # fn node(hook: impl arwen::hooks::BlockchainHook, arguments: arwen::messages::Arguments)
-//! # -> Result<(), Box<dyn std::error::Error>> {
+#![cfg_attr(feature = "vm", doc = "```")]
+#![cfg_attr(not(feature = "vm"), doc = "```text")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use arwen::driver::{Driver, DriverConfig};
-//! use arwen::messages::ContractCallInput;
+//! use arwen::gas_schedule::flat_gas_schedule;
+//! use arwen::messages::*;
+//! use arwen::scenario::{NewAddress, SharedWorld};
+//! # const COUNTER: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contracts/counter.wat"));
+//! # // Beside this crate's other builds: target/release/build/arwen-HASH/out.
+//! # let arwen = concat!(env!("OUT_DIR"), "/../../../arwen");
 //!
-//! let mut driver = Driver::new(DriverConfig::new(arguments), hook)?;
-//! let input = ContractCallInput { function: "transfer".into(), ..ContractCallInput::default() };
-//! match driver.call(input)? {
+//! let user = bytes::Bytes::from(vec![b'u'; 32]);
+//! let contract = bytes::Bytes::from([vec![0; 8], vec![5, 0], vec![b'c'; 22]].concat());
+//! let chain = SharedWorld::default();
+//! chain.lock().accounts.entry(user.clone()).or_default();
+//! chain.lock().lasting.new_addresses.push(NewAddress {
+//!     creator: user.clone(),
+//!     creator_nonce: 0,
+//!     address: contract.clone(),
+//! });
+//!
+//! let mut config = DriverConfig::new(Arguments {
+//!     vm_type: "\x05\0".into(),
+//!     block_gas_limit: 1_500_000_000,
+//!     gas_schedule: flat_gas_schedule(1, 100_000),
+//!     kalyan3104_protected_key_prefix: "KALYAN3104".into(),
+//!     ..Arguments::default()
+//! });
+//! # config.binary = Some(arwen.into());
+//! # config.disk_cache = arwen::driver::DiskCache::Off;
+//! let mut driver = Driver::new(config, chain.clone())?;
+//!
+//! let input = VmInput {
+//!     caller_addr: user.clone(),
+//!     call_value: Some(BigInt::default()),
+//!     gas_provided: 100_000,
+//!     ..VmInput::default()
+//! };
+//! let deploy = ContractCreateInput {
+//!     input: Some(input.clone()),
+//!     contract_code: wat::parse_str(COUNTER)?.into(),
+//!     ..ContractCreateInput::default()
+//! };
+//! let deployed = driver.deploy(deploy)??;
+//! assert_eq!(deployed.return_code, ReturnCode::Ok as i64);
+//! chain.lock().apply(Some(&user), &Default::default(), &deployed)?;
+//!
+//! let call = ContractCallInput { input: Some(input), recipient_addr: contract, function: "increment".into() };
+//! match driver.call(call)? {
 //!     // A contract that failed is an output, too: look at its return code.
-//!     Ok(output) => println!("{} units of gas left", output.gas_remaining),
+//!     Ok(output) => assert_eq!(output.return_data, ["\x02"], "{}", output.return_message),
 //!     // The VM itself failed. All nodes see the same.
-//!     Err(failure) => println!("no output: {failure}"),
+//!     Err(failure) => panic!("no output: {failure}"),
 //! }
 //! # Ok(())
 //! # }

@@ -1,0 +1,70 @@
+//! Code in documents is code that runs: that of the crate's documentation as tests of `cargo test --doc`, that of the pages as
+//! a part of an example, which runs here.
+
+use crate::markdown::{add_files, blocks, root};
+use std::fs;
+
+/// Attributes of code in the crate's documentation with which it would not run.
+const NOT_RUN: [&str; 4] = ["no_run", "ignore", "compile_fail", "should_panic"];
+
+/// The example that runs below.
+const EXAMPLE: &str = "examples/minimal_node.rs";
+
+#[cfg(feature = "vm")]
+#[test]
+fn the_example_runs_against_a_child() {
+    let mut told = Vec::new();
+    crate::minimal_node::run(env!("CARGO_BIN_EXE_arwen").into(), &mut told).expect("it runs");
+    let told = String::from_utf8(told).expect("text");
+    let calls: Vec<_> = told.lines().collect();
+    assert_eq!(calls.len(), 4, "{told}");
+    for (line, value) in calls[1..].iter().zip(2..) {
+        let returned = format!("increment: returned [b\"\\x{value:02x}\"]");
+        assert!(line.starts_with(&returned), "{told}");
+    }
+}
+
+#[test]
+fn code_of_the_pages_is_part_of_the_example() {
+    let example = fs::read_to_string(root().join(EXAMPLE)).expect("an example");
+    let example = without_indents(&example);
+    let mut found = 0;
+    for block in blocks() {
+        if block.language.split(',').any(|word| word == "rust") {
+            let text = without_indents(&block.text);
+            assert!(
+                example.contains(&text),
+                "{}: not in {EXAMPLE}:\n{text}",
+                block.file
+            );
+            found += 1;
+        }
+    }
+    assert!(found > 0, "the README shows no code");
+}
+
+#[test]
+fn code_of_the_crate_is_run_by_its_documentation_tests() {
+    let mut files = Vec::new();
+    add_files(&root().join("src"), &["rs"], true, &mut files);
+    for file in &files {
+        let text = fs::read_to_string(root().join(file)).expect("a source file");
+        for line in text.lines() {
+            let comment = line.trim_start();
+            let fence = comment
+                .strip_prefix("//!")
+                .or_else(|| comment.strip_prefix("///"))
+                .and_then(|comment| comment.trim_start().strip_prefix("```"));
+            let not_run = |fence: &str| NOT_RUN.iter().any(|word| fence.contains(word));
+            assert!(!fence.is_some_and(not_run), "{file}: {line}");
+        }
+    }
+    assert!(files.len() > 100, "only {} files were found", files.len());
+}
+
+/// Code in a page stands further left than in its function.
+fn without_indents(text: &str) -> String {
+    text.lines()
+        .map(|line| line.trim().to_owned() + "\n")
+        .collect()
+}
