@@ -21,7 +21,7 @@ use crate::vm::gas::opcode_costs::OpcodeCosts;
 /// Why code could not be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CompilationError {
-    /// The code is no contract (spec host.md 3.1).
+    /// The code is no contract (docs/spec/host.md#acceptance).
     #[error(transparent)]
     Invalid(#[from] InvalidModule),
     /// The code could not be rewritten.
@@ -171,12 +171,21 @@ impl<H: HostCalls> ModuleCache<H> {
             .modules
             .put(hash, Arc::clone(&module), module.memory_bytes());
         self.counters.evictions += evicted as u64;
+        let counters = self.counters();
         tracing::debug!(
             target: "arwen/engine",
             codeLength = code.len(),
             moduleBytes = module.memory_bytes(),
             cacheBytes = self.modules.bytes(),
-            counters = ?self.counters(),
+            hits = counters.hits,
+            misses = counters.misses,
+            evictions = counters.evictions,
+            freshInstances = counters.instances.fresh,
+            reusedInstances = counters.instances.reused,
+            quickRuns = counters.tiers.quick_runs,
+            abandonedRuns = counters.tiers.abandoned_runs,
+            diskHits = counters.disk.hits,
+            diskRejected = counters.disk.rejected,
             "module"
         );
         Ok(module)

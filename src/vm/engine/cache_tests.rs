@@ -143,7 +143,7 @@ fn failures_are_errors_and_are_not_kept() {
     for _ in 0..2 {
         assert_eq!(
             error(&mut cache, &Bytes::new()).as_deref(),
-            Some("the code is empty")
+            Some("invalid bytecode: ")
         );
         assert_eq!(
             error(&mut cache, &code("fails")).as_deref(),

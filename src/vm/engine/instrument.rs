@@ -87,7 +87,7 @@ impl<E: std::fmt::Display> From<reencode::Error<E>> for InstrumentationError {
 /// Rewrites `module` so that it counts by the rules of spec gas.md 3 with `costs`. `import_table` is the one that it
 /// was validated with.
 pub fn instrument(
-    module: &ValidatedModule<'_>,
+    module: &ValidatedModule,
     import_table: ImportTable,
     costs: &OpcodeCosts,
 ) -> Result<InstrumentedModule, InstrumentationError> {
@@ -140,7 +140,7 @@ const SECTION_ORDER: [SectionId; 10] = [
     SectionId::Data,
 ];
 
-fn hidden_exports(module: &ValidatedModule<'_>) -> HiddenExports {
+fn hidden_exports(module: &ValidatedModule) -> HiddenExports {
     let mut prefix = HIDDEN_PREFIX.to_owned();
     // Ends: a prefix that is longer than every name is free.
     while module.export_names().any(|name| name.starts_with(&prefix)) {
@@ -164,7 +164,7 @@ fn hidden_exports(module: &ValidatedModule<'_>) -> HiddenExports {
     }
 }
 
-fn global_section(module: &ValidatedModule<'_>) -> Result<GlobalSection, InstrumentationError> {
+fn global_section(module: &ValidatedModule) -> Result<GlobalSection, InstrumentationError> {
     let mut globals = GlobalSection::new();
     if let Some(content) = module.section(SectionId::Global as u8) {
         let own = SectionLimited::new(BinaryReader::new(content, 0))?;
@@ -185,7 +185,7 @@ fn global_section(module: &ValidatedModule<'_>) -> Result<GlobalSection, Instrum
 }
 
 fn export_section(
-    module: &ValidatedModule<'_>,
+    module: &ValidatedModule,
     hidden: &HiddenExports,
     globals: &CountingGlobals,
 ) -> Result<ExportSection, InstrumentationError> {
@@ -215,7 +215,7 @@ fn export_section(
 }
 
 fn code_section(
-    module: &ValidatedModule<'_>,
+    module: &ValidatedModule,
     globals: &CountingGlobals,
     costs: &OpcodeCosts,
 ) -> Result<CodeSection, InstrumentationError> {

@@ -1,4 +1,13 @@
-//! Which code is a contract: the checks of the wasm itself (spec host.md 3.1), and those on deploy (3.2).
+//! Which code is a contract: the checks of the wasm itself (docs/spec/host.md#acceptance), and those on deploy
+//! (docs/spec/host.md#deploy-checks).
+//!
+//! Three steps: the reference's parser reads the code and gives the verdict ([`contract`]), the parts are linked
+//! ([`linking`]) and written again for our engines' parser ([`encode`]), and that measures what each function takes.
+
+mod body;
+mod contract;
+mod encode;
+mod linking;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,17 +15,17 @@ use std::ops::Range;
 use thiserror::Error;
 use wasmparser::{
     ExternalKind, FuncToValidate, FuncType, FuncValidatorAllocations, FunctionBody, GlobalType,
-    MemoryType, Operator, OperatorsReader, Parser, Payload, TypeRef, ValType, ValidPayload,
-    Validator, ValidatorResources, WasmFeatures,
+    MemoryType, Operator, Parser, Payload, ValType, ValidPayload, Validator, ValidatorResources,
+    WasmFeatures,
 };
 
-use super::{ExportedFunction, ImportTable, ValueType};
-use crate::vm::gas::opcode_costs::operator_name;
+pub use self::linking::LinkErrors;
 
-/// The longest function body, in bytes, local declarations included (spec host.md 3.1).
-pub const MAXIMUM_BODY_BYTES: usize = 128 * 1024;
+use self::body::Body;
+use self::linking::LinkedImport;
+use super::{ExportedFunction, ImportTable};
 
-/// The longest name of an exported function, in bytes (spec host.md 3.2).
+/// The longest name of an exported function, in bytes (docs/spec/host.md#deploy-checks).
 pub const MAXIMUM_EXPORT_NAME_BYTES: usize = 255;
 
 /// Every call takes this many slots of its instance's stack besides its values.
@@ -25,76 +34,55 @@ const SLOTS_PER_FRAME: u32 = 8;
 /// How many values that an optimising compiler might keep on its stack are paid for with one slot.
 const KEPT_VALUES_PER_SLOT: u32 = 8;
 
-/// What the reference's parser allows: the first version of wasm, mutable globals, sign extension, and saturating
-/// conversions (a quirk of its check for floats). Float types pass, float operators do not (spec host.md 3.1).
+/// What the modules that we write may use: the first version of wasm, mutable globals, sign extension, and saturating
+/// conversions, which are all that the reference's parser lets through.
 const FEATURES: WasmFeatures = WasmFeatures::MVP
     .union(WasmFeatures::MUTABLE_GLOBAL)
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT);
 
-/// Why code can't be instantiated.
+/// Why code can't be instantiated. The text is what the reference logs, to which [`InvalidModule::detail`] adds.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidModule {
     /// There are no bytes.
-    #[error("the code is empty")]
+    #[error("invalid bytecode: ")]
     Empty,
-    /// Not valid wasm of the accepted version, or outside a limit of the parser: 50,000 locals, 1,000 parameters,
-    /// 100,000 bytes of name, one memory of 65,536 pages, one table.
-    #[error("byte {offset}: {message}")]
+    /// The reference's parser or compiler refuses it.
+    #[error("could not create wasmer instance: compile error")]
     Malformed {
         /// Position in the code.
         offset: u64,
         /// The parser's words.
         message: String,
     },
-    /// An operator whose result is a float, or that works on floats.
-    #[error("byte {offset}: operator {operator}: only deterministic operations are allowed")]
-    FloatOperator {
-        /// Position in the code.
-        offset: u64,
-        /// Its name, as in the gas schedule.
-        operator: &'static str,
+    /// The parts don't fit together, or to the host.
+    #[error("could not create wasmer instance: {0}")]
+    Link(#[from] LinkErrors),
+    /// The reference accepts it, but it is larger than our engines can take: more than 50,000 locals in use, a body of
+    /// more than 7,654,321 bytes, more than 100,000 segments, or more than 10,000,000 elements.
+    #[error("could not create wasmer instance: compile error")]
+    TooLarge {
+        /// Our parser's words.
+        message: String,
     },
-    /// A function body is too long.
-    #[error("the body of function {function} has {bytes} bytes, more than {MAXIMUM_BODY_BYTES}")]
-    BodyTooLong {
-        /// Index in the module's function space.
-        function: usize,
-        /// Length of the body.
-        bytes: usize,
-    },
-    /// A memory, table or global is imported.
-    #[error("{namespace}.{name} is imported and is not a function")]
-    ImportIsNoFunction {
-        /// The wasm module name.
-        namespace: String,
-        /// The name within the namespace.
-        name: String,
-    },
-    /// There is no such host function.
-    #[error("there is no host function {namespace}.{name}")]
-    UnknownImport {
-        /// The wasm module name.
-        namespace: String,
-        /// The name within the namespace.
-        name: String,
-    },
-    /// A host function is imported with another signature than it has.
-    #[error("{namespace}.{name} is imported as {found}, its signature is another")]
-    ImportSignature {
-        /// The wasm module name.
-        namespace: String,
-        /// The name within the namespace.
-        name: String,
-        /// The signature in the module.
-        found: String,
-    },
+}
+
+impl InvalidModule {
+    /// What the reference does not tell: where the code is wrong, and how.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Malformed { offset, message } => Some(format!("byte {offset}: {message}")),
+            Self::TooLarge { message } => {
+                Some(format!("beyond the limits of this engine: {message}"))
+            }
+            Self::Empty | Self::Link(_) => None,
+        }
+    }
 }
 
 impl From<wasmparser::Error> for InvalidModule {
     fn from(error: wasmparser::Error) -> Self {
-        Self::Malformed {
-            offset: error.offset(),
+        Self::TooLarge {
             message: error.message().to_owned(),
         }
     }
@@ -125,8 +113,9 @@ struct Export {
 
 /// Code that is valid, and what has been learnt about it on the way, so that nothing parses it a second time.
 #[derive(Debug, Clone)]
-pub struct ValidatedModule<'a> {
-    pub(super) code: &'a [u8],
+pub struct ValidatedModule {
+    /// The module as it is written again.
+    pub(super) code: Vec<u8>,
     /// The content of every section but the custom ones, by section number.
     pub(super) sections: BTreeMap<u8, Range<usize>>,
     /// Imported functions, as indices of the import table.
@@ -141,41 +130,49 @@ pub struct ValidatedModule<'a> {
     exports: Vec<Export>,
 }
 
-/// Checks that `code` can be a contract whose imports are all in `table` (spec host.md 3.1). Segments that do not fit
-/// and start functions that trap are found only by instantiating.
-pub fn validate(code: &[u8], table: ImportTable) -> Result<ValidatedModule<'_>, InvalidModule> {
+/// Checks that `code` can be a contract whose imports are all in `table` (docs/spec/host.md#acceptance). That a start function traps
+/// is found only by instantiating.
+pub fn validate(code: &[u8], table: ImportTable) -> Result<ValidatedModule, InvalidModule> {
     if code.is_empty() {
         return Err(InvalidModule::Empty);
     }
-    let mut module = ValidatedModule::new(code);
-    let mut validator = Validator::new_with_features(FEATURES);
-    let mut allocations = FuncValidatorAllocations::default();
-    let mut parser = Parser::new(0);
-    parser.set_features(FEATURES);
-    for payload in parser.parse_all(code) {
-        let payload = payload?;
-        if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
-            allocations = module.add_body(function, &body, allocations)?;
-        }
-        module.add_section(&payload, table)?;
-    }
-    Ok(module)
+    let contract = contract::read(code)?;
+    let imports = linking::link(&contract, table)?;
+    ValidatedModule::measure(contract.encode(&imports), &imports, &contract.bodies)
 }
 
-impl<'a> ValidatedModule<'a> {
-    fn new(code: &'a [u8]) -> Self {
-        Self {
-            code,
+impl ValidatedModule {
+    /// Learns what a module that we have written consists of. Only its size can be wrong.
+    fn measure(
+        code: Vec<u8>,
+        imports: &[LinkedImport],
+        bodies: &[Body],
+    ) -> Result<Self, InvalidModule> {
+        let mut module = Self {
+            code: Vec::new(),
             sections: BTreeMap::new(),
-            imports: Vec::new(),
+            imports: imports.iter().map(|import| import.function).collect(),
             functions: Vec::new(),
             globals: Vec::new(),
             memory: None,
             start: None,
             types: Vec::new(),
-            function_types: Vec::new(),
+            function_types: imports.iter().map(|import| import.signature).collect(),
             exports: Vec::new(),
+        };
+        let mut validator = Validator::new_with_features(FEATURES);
+        let mut allocations = FuncValidatorAllocations::default();
+        let mut parser = Parser::new(0);
+        parser.set_features(FEATURES);
+        for payload in parser.parse_all(&code) {
+            let payload = payload?;
+            if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
+                allocations = module.add_body(function, &body, allocations, bodies)?;
+            }
+            module.add_section(&payload)?;
         }
+        module.code = code;
+        Ok(module)
     }
 
     /// The exported functions, in the order of the exports.
@@ -209,10 +206,9 @@ impl<'a> ValidatedModule<'a> {
     }
 
     /// The bytes of a section's content, if the module has the section.
-    pub(super) fn section(&self, number: u8) -> Option<&'a [u8]> {
-        self.sections
-            .get(&number)
-            .map(|range| &self.code[range.clone()])
+    pub(super) fn section(&self, number: u8) -> Option<&[u8]> {
+        let range = self.sections.get(&number)?;
+        Some(&self.code[range.clone()])
     }
 
     /// The type with this index, which the validator has seen in the module.
@@ -221,13 +217,8 @@ impl<'a> ValidatedModule<'a> {
     }
 
     /// Notes what instrumentation needs of a section that the validator has accepted.
-    fn add_section(
-        &mut self,
-        payload: &Payload<'_>,
-        table: ImportTable,
-    ) -> Result<(), InvalidModule> {
-        let is_custom = matches!(payload, Payload::CustomSection(_));
-        if let (Some((number, range)), false) = (payload.as_section(), is_custom) {
+    fn add_section(&mut self, payload: &Payload<'_>) -> wasmparser::Result<()> {
+        if let Some((number, range)) = payload.as_section() {
             // The whole code is a slice, so its offsets fit a usize.
             self.sections
                 .insert(number, range.start as usize..range.end as usize);
@@ -236,11 +227,6 @@ impl<'a> ValidatedModule<'a> {
             Payload::TypeSection(section) => {
                 for signature in section.clone().into_iter_err_on_gc_types() {
                     self.types.push(signature?);
-                }
-            }
-            Payload::ImportSection(section) => {
-                for import in section.clone().into_imports() {
-                    self.add_import(&import?, table)?;
                 }
             }
             Payload::FunctionSection(section) => {
@@ -255,9 +241,7 @@ impl<'a> ValidatedModule<'a> {
             }
             Payload::GlobalSection(section) => {
                 for global in section.clone() {
-                    let global = global?;
-                    reject_float_operators(global.init_expr.get_operators_reader())?;
-                    self.globals.push(global.ty);
+                    self.globals.push(global?.ty);
                 }
             }
             Payload::ExportSection(section) => {
@@ -276,54 +260,16 @@ impl<'a> ValidatedModule<'a> {
         Ok(())
     }
 
-    fn add_import(
-        &mut self,
-        import: &wasmparser::Import<'_>,
-        table: ImportTable,
-    ) -> Result<(), InvalidModule> {
-        let (namespace, name) = (import.module.to_owned(), import.name.to_owned());
-        let TypeRef::Func(type_index) = import.ty else {
-            return Err(InvalidModule::ImportIsNoFunction { namespace, name });
-        };
-        let signature = self.signature(type_index);
-        let found = table.iter().position(|function| {
-            function.namespace == import.module && function.name == import.name
-        });
-        let Some(index) = found else {
-            return Err(InvalidModule::UnknownImport { namespace, name });
-        };
-        let parameters = table[index].parameters.iter().copied().map(ValType::from);
-        let result = table[index].result.into_iter().map(ValType::from);
-        if !signature.params().iter().copied().eq(parameters)
-            || !signature.results().iter().copied().eq(result)
-        {
-            let found = signature.to_string();
-            return Err(InvalidModule::ImportSignature {
-                namespace,
-                name,
-                found,
-            });
-        }
-        self.imports.push(index);
-        self.function_types.push(type_index);
-        Ok(())
-    }
-
-    /// Validates a body operator by operator, because the height of the operand stack is known only between them.
+    /// Measures a body operator by operator, because the height of the operand stack is known only between them.
     fn add_body(
         &mut self,
         function: FuncToValidate<ValidatorResources>,
         body: &FunctionBody<'_>,
         allocations: FuncValidatorAllocations,
-    ) -> Result<FuncValidatorAllocations, InvalidModule> {
+        bodies: &[Body],
+    ) -> wasmparser::Result<FuncValidatorAllocations> {
+        let variables = bodies[self.functions.len()].variables;
         let index = self.imports.len() + self.functions.len();
-        let bytes = body.as_bytes().len();
-        if bytes > MAXIMUM_BODY_BYTES {
-            return Err(InvalidModule::BodyTooLong {
-                function: index,
-                bytes,
-            });
-        }
         let mut validator = function.into_validator(allocations);
         validator.read_locals(&mut body.get_binary_reader())?;
         let mut highest = 0;
@@ -332,7 +278,6 @@ impl<'a> ValidatedModule<'a> {
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset()?;
-            reject_float_operator(&operator, offset)?;
             validator.op(offset, &operator)?;
             highest = highest.max(validator.operand_stack_height());
             kept_values += values_to_keep(&operator);
@@ -349,7 +294,7 @@ impl<'a> ValidatedModule<'a> {
             body: range.start as usize..range.end as usize,
             result: signature.results().first().copied(),
             locals: validator.len_locals(),
-            slots: slots(validator.len_locals(), highest, kept_values),
+            slots: slots(variables, highest, kept_values),
             calls_own_functions,
         });
         Ok(validator.into_allocations())
@@ -395,58 +340,26 @@ fn values_to_keep(operator: &Operator<'_>) -> u32 {
     }
 }
 
-impl From<ValueType> for ValType {
-    fn from(value: ValueType) -> Self {
-        match value {
-            ValueType::I32 => Self::I32,
-            ValueType::I64 => Self::I64,
-        }
-    }
-}
-
-fn reject_float_operators(mut operators: OperatorsReader<'_>) -> Result<(), InvalidModule> {
-    while !operators.eof() {
-        let (operator, offset) = operators.read_with_offset()?;
-        reject_float_operator(&operator, offset)?;
-    }
-    Ok(())
-}
-
-/// The rejected operators are those named `F32...` and `F64...`; the ones that turn floats into integers are named
-/// after their result and pass (spec host.md 3.1, quirk).
-fn reject_float_operator(operator: &Operator<'_>, offset: u64) -> Result<(), InvalidModule> {
-    let name = operator_name(operator);
-    if name.starts_with("F32") || name.starts_with("F64") {
-        return Err(InvalidModule::FloatOperator {
-            offset,
-            operator: name,
-        });
-    }
-    Ok(())
-}
-
-/// Why code that can be instantiated can't be deployed.
+/// Why code that can be instantiated can't be deployed. The texts are the reference's.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotDeployable {
     /// No memory is exported.
-    #[error("missing memory declaration")]
+    #[error("invalid contract code (missing memory declaration)")]
     NoExportedMemory,
     /// An exported function has no name, a long one, or one that is not ASCII.
-    #[error("the function name {name:?} is not 1 to {MAXIMUM_EXPORT_NAME_BYTES} bytes of ASCII")]
+    #[error("invalid function (invalid name): {name}")]
     FunctionName {
         /// The name.
         name: String,
     },
     /// An exported function is named like a host function, a built-in function or `upgradeContract`.
-    #[error("the function name {name:?} is reserved")]
+    #[error("invalid function (invalid name): {name}")]
     ReservedName {
         /// The name.
         name: String,
     },
     /// An exported function takes or returns something.
-    #[error(
-        "the function {name:?} has {parameters} parameters and {results} results instead of none"
-    )]
+    #[error("invalid function (nonvoid signature): {name}")]
     FunctionSignature {
         /// The name.
         name: String,
@@ -457,7 +370,7 @@ pub enum NotDeployable {
     },
 }
 
-/// The rules for code that is deployed; code that is only called needs not follow them (spec host.md 3.2).
+/// The rules for code that is deployed; code that is only called needs not follow them (docs/spec/host.md#deploy-checks).
 /// `is_reserved` knows the names that a contract must not export.
 pub fn check_deployable(
     functions: &[ExportedFunction],

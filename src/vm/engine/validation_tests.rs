@@ -1,8 +1,9 @@
 //! What is a contract, and what can be deployed.
 
+use super::linking::LinkError;
 use super::*;
 use crate::gas_schedule::OPCODE_NAMES;
-use crate::vm::engine::ImportedFunction;
+use crate::vm::engine::{ImportedFunction, ValueType};
 
 const TABLE: ImportTable = &[
     ImportedFunction {
@@ -69,7 +70,6 @@ fn later_proposals_are_rejected() {
         "(module (memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0))))",
         "bulk memory",
     );
-    malformed(r#"(module (memory 1) (data "passive"))"#, "bulk-memory");
     malformed(
         "(module (func (result funcref) ref.null func))",
         "reference types",
@@ -79,15 +79,18 @@ fn later_proposals_are_rejected() {
         "multiple tables",
     );
     malformed("(module (memory 1) (memory 1))", "multiple memories");
-    malformed("(module (func (return_call 0)))", "tail calls");
+    malformed("(module (func (return_call 0)))", "Unknown opcode");
     malformed("(module (func (param v128)))", "SIMD");
-    malformed("(module (memory 1 1 shared))", "threads");
-    malformed("(module (memory i64 1))", "memory64");
+    malformed(
+        "(module (memory 1 1 shared) (func (drop (i32.atomic.load (i32.const 0)))))",
+        "threads",
+    );
+    malformed("(module (memory i64 1))", "limits flags");
     malformed(
         "(module (global i32 (i32.add (i32.const 1) (i32.const 1))))",
         "constant expression",
     );
-    malformed("(module (tag))", "exceptions");
+    malformed("(module (tag))", "Invalid section code");
 }
 
 #[test]
@@ -99,39 +102,23 @@ fn float_types_pass_and_float_operators_do_not() {
     accepts(
         "(module (func (param f64 i32) (result f64) (select (local.get 0) (local.get 0) (local.get 1))))",
     );
-    let rejected = [
-        ("(drop (f32.const 0))", "F32Const"),
-        ("(drop (f64.const 0))", "F64Const"),
-        ("(drop (f32.add (local.get 0) (local.get 0)))", "F32Add"),
-        ("(drop (f64.eq (local.get 1) (local.get 1)))", "F64Eq"),
-        ("(drop (f32.load (i32.const 0)))", "F32Load"),
-        ("(f64.store (i32.const 0) (local.get 1))", "F64Store"),
-        ("(drop (f32.convert_i32_s (i32.const 0)))", "F32ConvertI32S"),
-        ("(drop (f32.demote_f64 (local.get 1)))", "F32DemoteF64"),
-        ("(drop (f64.promote_f32 (local.get 0)))", "F64PromoteF32"),
-        (
-            "(drop (f64.reinterpret_i64 (i64.const 0)))",
-            "F64ReinterpretI64",
-        ),
-        ("return (drop (f32.neg (local.get 0)))", "F32Neg"),
-    ];
-    for (text, name) in rejected {
-        let result = check(&format!(
-            "(module (memory 1) (func (param f32 f64) {text}))"
-        ));
-        assert!(
-            matches!(result, Err(InvalidModule::FloatOperator { operator, .. }) if operator == name),
-            "{text}"
-        );
+    accepts("(module (global f32 (f32.const 1)))");
+    for text in [
+        "(drop (f32.const 0))",
+        "(drop (f64.const 0))",
+        "(drop (f32.add (local.get 0) (local.get 0)))",
+        "(drop (f64.eq (local.get 1) (local.get 1)))",
+        "(drop (f32.load (i32.const 0)))",
+        "(f64.store (i32.const 0) (local.get 1))",
+        "(drop (f32.convert_i32_s (i32.const 0)))",
+        "(drop (f32.demote_f64 (local.get 1)))",
+        "(drop (f64.promote_f32 (local.get 0)))",
+        "(drop (f64.reinterpret_i64 (i64.const 0)))",
+        "return (drop (f32.neg (local.get 0)))",
+    ] {
+        let module = format!("(module (memory 1) (func (param f32 f64) {text}))");
+        malformed(&module, "deterministic");
     }
-    let result = check("(module (global f32 (f32.const 1)))");
-    assert!(matches!(
-        result,
-        Err(InvalidModule::FloatOperator {
-            operator: "F32Const",
-            ..
-        })
-    ));
 }
 
 /// The 18 operators that turn floats into integers are all that the names leave.
@@ -156,7 +143,6 @@ fn imports_are_functions_of_the_table_with_their_signature() {
         r#"(module (import "env" "one" (func (param i32) (result i64))) (import "ethereum" "none" (func))
             (import "ethereum" "none" (func)))"#,
     );
-    let names = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
     for (namespace, name) in [
         ("env", "none"),
         ("ethereum", "one"),
@@ -164,68 +150,102 @@ fn imports_are_functions_of_the_table_with_their_signature() {
         ("env", "One"),
         ("", ""),
     ] {
-        let result = check(&format!(
-            r#"(module (import "{namespace}" "{name}" (func)))"#
-        ));
-        let (namespace, name) = names(namespace, name);
-        assert_eq!(
-            result,
-            Err(InvalidModule::UnknownImport { namespace, name })
+        let import = format!(r#"(module (import "{namespace}" "{name}" (func)))"#);
+        let text = format!("link error: Import not found, namespace: {namespace}, name: {name}");
+        does_not_link(&import, &text);
+    }
+    for (signature, expected) in [
+        ("", "[] -> []"),
+        ("(param i64) (result i64)", "[I64] -> [I64]"),
+        ("(param i32)", "[I32] -> []"),
+        ("(param i32) (result i32)", "[I32] -> [I32]"),
+        ("(param f32 f64) (result i64)", "[F32, F64] -> [I64]"),
+    ] {
+        does_not_link(
+            &format!(r#"(module (import "env" "one" (func {signature})))"#),
+            &format!(
+                "link error: Incorrect import signature, namespace: env, name: one, \
+                 expected signature: {expected}, found signature: [I32] -> [I64]"
+            ),
         );
     }
-    for signature in [
-        "",
-        "(param i64) (result i64)",
-        "(param i32)",
-        "(param i32) (result i32)",
-        "(param i32 i32) (result i64)",
+    for (import, kind) in [
+        ("(memory 1)", "memory"),
+        ("(table 1 funcref)", "table"),
+        ("(global i32)", "global"),
+        ("(global (mut i32))", "global"),
     ] {
-        let result = check(&format!(
-            r#"(module (import "env" "one" (func {signature})))"#
-        ));
-        assert!(
-            matches!(result, Err(InvalidModule::ImportSignature { .. })),
-            "{signature}"
-        );
-    }
-    for import in [
-        "(memory 1)",
-        "(table 1 funcref)",
-        "(global i32)",
-        "(global (mut i32))",
-    ] {
-        let (namespace, name) = names("env", "one");
-        let result = check(&format!(r#"(module (import "env" "one" {import}))"#));
-        assert_eq!(
-            result,
-            Err(InvalidModule::ImportIsNoFunction { namespace, name })
+        does_not_link(
+            &format!(r#"(module (import "env" "one" {import}))"#),
+            &format!(
+                "link error: Incorrect import type, namespace: env, name: one, expected type: {kind}, \
+                 found type: function"
+            ),
         );
     }
 }
 
-/// A module with one function body of exactly this many bytes.
-fn body_of(bytes: usize) -> String {
-    // One byte for the number of local declarations, one for the end.
-    format!("(module (func {}))", "nop ".repeat(bytes - 2))
+#[track_caller]
+fn does_not_link(text: &str, expected: &str) {
+    let error = check(text).expect_err(text);
+    let text = format!("could not create wasmer instance: {expected}");
+    assert_eq!((error.to_string(), error.detail()), (text, None));
+}
+
+#[test]
+fn all_wrong_imports_are_told_by_kind() {
+    does_not_link(
+        r#"(module (import "a" "memory" (memory 1)) (import "b" "f" (func)) (import "env" "one" (func)))"#,
+        "3 link errors: (1 of 3) Import not found, namespace: b, name: f (2 of 3) Incorrect import signature, \
+         namespace: env, name: one, expected signature: [] -> [], found signature: [I32] -> [I64] (3 of 3) Import \
+         not found, namespace: a, name: memory",
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_told_in_the_words_of_the_reference() {
+    for (text, error) in [
+        (
+            r#"(module (memory 1) (data (i32.const 65536) "x"))"#,
+            LinkError::DataDoesNotFit,
+        ),
+        (
+            "(module (table 1 funcref) (func) (elem (i32.const 1) 0))",
+            LinkError::ElementsDoNotFit,
+        ),
+        (
+            "(module (global i32 (i32.const 0)) (global i32 (global.get 0)))",
+            LinkError::UninitialisedGlobal(0),
+        ),
+        (
+            r#"(module (memory 1) (global i32 (i32.const 0)) (data (global.get 0) "x"))"#,
+            LinkError::PlaceIsGlobal,
+        ),
+    ] {
+        assert_eq!(check(text), Err(InvalidModule::Link(error.into())));
+    }
+    does_not_link(
+        "(module (global i32 (i32.const 0)) (global i32 (global.get 0)))",
+        "link error: Trying to read the `0` global that is not properly initialized.",
+    );
+    let refused = check("(module (func unreachable drop end))").expect_err("two ends");
+    let text = "could not create wasmer instance: compile error";
+    assert_eq!(refused.to_string(), text);
+    assert!(
+        refused
+            .detail()
+            .is_some_and(|text| text.starts_with("byte 2"))
+    );
 }
 
 #[test]
 fn limits_are_inclusive() {
-    accepts(&body_of(MAXIMUM_BODY_BYTES));
-    let too_long = check(&body_of(MAXIMUM_BODY_BYTES + 1));
-    assert_eq!(
-        too_long,
-        Err(InvalidModule::BodyTooLong {
-            function: 0,
-            bytes: MAXIMUM_BODY_BYTES + 1
-        })
-    );
     let locals = |count: usize| format!("(module (func (local {})))", "i64 ".repeat(count));
     accepts(&locals(50_000));
     malformed(&locals(50_001), "locals");
     let parameters = |count: usize| format!("(module (func (param {})))", "i64 ".repeat(count));
     accepts(&parameters(1_000));
-    malformed(&parameters(1_001), "out of bounds");
+    malformed(&parameters(1_001), "out of bound");
     let name = |length: usize| format!(r#"(module (func (export "{}")))"#, "x".repeat(length));
     accepts(&name(100_000));
     malformed(&name(100_001), "string");
@@ -255,10 +275,10 @@ fn slots_follow_from_locals_and_operands() {
         ),
         8 + 3
     );
-    // Also where control never gets.
+    // Not where control never gets.
     assert_eq!(
         slots("(module (func return i32.const 1 i32.const 2 drop drop))"),
-        8 + 2
+        8
     );
     // 2 for each operator that computes, an eighth of a slot each, as soon as that is more.
     let computing = |count: usize| {

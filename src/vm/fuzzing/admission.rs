@@ -1,9 +1,11 @@
-//! Which code may be a contract, read from the spec (host.md 3.1) a second time and as plainly as can be, and how
-//! much work it may be to run it.
+//! Which code is certainly a contract, and which is certainly none (docs/spec/host.md#acceptance), judged a second time and as plainly as
+//! can be, and how much work it may be to run it.
 
 use crate::vm::eei::import_table;
 use crate::vm::engine::ValueType;
-use crate::vm::engine::validation::MAXIMUM_BODY_BYTES;
+use reference_parser::{
+    OperatorValidatorConfig, ParserState, ValidatingParser, ValidatingParserConfig, WasmDecoder,
+};
 use wasmparser::{
     FuncType, FunctionBody, OperatorsReader, Parser, Payload, TypeRef, ValType, Validator,
     WasmFeatures,
@@ -18,8 +20,10 @@ const MAXIMUM_LOCALS: u32 = 1_000;
 /// What can be said of code without running it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Admission {
-    /// Whether it may be a contract.
-    pub is_admitted: bool,
+    /// Whether the reference's parser refuses it.
+    pub is_refused: bool,
+    /// Whether all parsers agree that it is valid, and its imports are there; only its segments may not fit.
+    pub is_plain: bool,
     /// Whether it can be run in little time and memory.
     pub is_small: bool,
 }
@@ -33,15 +37,38 @@ pub fn admission(code: &[u8]) -> Admission {
     let is_valid = Validator::new_with_features(features)
         .validate_all(code)
         .is_ok();
-    if !is_valid {
-        return Admission::default();
+    let judged = match is_valid {
+        true => judge(code).expect("what is valid can be read"),
+        false => Admission::default(),
+    };
+    Admission {
+        is_refused: is_refused(code),
+        ..judged
     }
-    judge(code).expect("what is valid can be read")
+}
+
+fn is_refused(code: &[u8]) -> bool {
+    let operator_config = OperatorValidatorConfig {
+        enable_threads: false,
+        enable_reference_types: false,
+        enable_simd: false,
+        enable_bulk_memory: false,
+        enable_multi_value: false,
+        deterministic_only: false,
+    };
+    let mut parser = ValidatingParser::new(code, Some(ValidatingParserConfig { operator_config }));
+    loop {
+        match parser.read() {
+            ParserState::Error(_) => return true,
+            ParserState::EndWasm => return false,
+            _ => {}
+        }
+    }
 }
 
 /// Judges valid code.
 fn judge(code: &[u8]) -> wasmparser::Result<Admission> {
-    let (mut is_admitted, mut is_small) = (true, true);
+    let (mut is_plain, mut is_small) = (true, true);
     let mut types: Vec<FuncType> = Vec::new();
     for payload in Parser::new(0).parse_all(code) {
         match payload? {
@@ -53,7 +80,7 @@ fn judge(code: &[u8]) -> wasmparser::Result<Admission> {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import?;
-                    is_admitted &= matches!(import.ty, TypeRef::Func(index)
+                    is_plain &= matches!(import.ty, TypeRef::Func(index)
                         if is_host_function(import.module, import.name, &types[index as usize]));
                 }
             }
@@ -67,21 +94,16 @@ fn judge(code: &[u8]) -> wasmparser::Result<Admission> {
                     is_small &= memory?.maximum.is_some_and(|pages| pages <= MAXIMUM_PAGES);
                 }
             }
-            Payload::GlobalSection(section) => {
-                for global in section {
-                    is_admitted &= !has_float_operators(global?.init_expr.get_operators_reader())?;
-                }
-            }
             Payload::CodeSectionEntry(body) => {
-                is_admitted &= body.as_bytes().len() <= MAXIMUM_BODY_BYTES;
-                is_admitted &= !has_float_operators(body.get_operators_reader()?)?;
+                is_plain &= is_plain_code(body.get_operators_reader()?)?;
                 is_small &= locals(&body)? <= MAXIMUM_LOCALS;
             }
             _ => {}
         }
     }
     Ok(Admission {
-        is_admitted,
+        is_refused: false,
+        is_plain,
         is_small,
     })
 }
@@ -106,15 +128,17 @@ fn is_host_function(namespace: &str, name: &str, signature: &FuncType) -> bool {
     })
 }
 
-/// Operators that make floats, or work on them, are those whose names begin with a float type.
-fn has_float_operators(mut operators: OperatorsReader<'_>) -> wasmparser::Result<bool> {
+/// Operators that make floats, or work on them, are those whose names begin with a float type. Behind unconditional branches
+/// parsers differ.
+fn is_plain_code(mut operators: OperatorsReader<'_>) -> wasmparser::Result<bool> {
     while !operators.eof() {
         let name = format!("{:?}", operators.read()?);
-        if name.starts_with("F32") || name.starts_with("F64") {
-            return Ok(true);
+        let not_plain = ["F32", "F64", "Unreachable", "Br {", "BrTable", "Return"];
+        if not_plain.iter().any(|prefix| name.starts_with(prefix)) {
+            return Ok(false);
         }
     }
-    Ok(false)
+    Ok(true)
 }
 
 fn locals(body: &FunctionBody<'_>) -> wasmparser::Result<u32> {

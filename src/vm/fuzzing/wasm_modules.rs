@@ -9,7 +9,7 @@ use crate::messages::{ContractCreateInput, GasSectionEntry, VmInput};
 use crate::vm::eei::import_table;
 use crate::vm::engine::ValueType;
 use crate::vm::engine::instrument::{InstrumentedModule, instrument};
-use crate::vm::engine::validation::validate;
+use crate::vm::engine::validation::{InvalidModule, validate};
 use crate::vm::fixtures::*;
 use crate::vm::gas::opcode_costs::OpcodeCosts;
 use crate::vm::{QuickLimits, Vm, VmError, VmParameters};
@@ -217,12 +217,11 @@ pub fn wasm_modules(data: &[u8]) {
         return;
     };
     MACHINES.with_borrow_mut(|machines| {
-        let Admission {
-            is_admitted,
-            is_small,
-        } = admission(&code);
-        let module = check_code(&code, is_admitted, &machines.costs);
-        let Some(module) = module.filter(|_| is_small && code.len() <= MAXIMUM_CODE_BYTES) else {
+        let admission = admission(&code);
+        let module = check_code(&code, &admission, &machines.costs);
+        let Some(module) =
+            module.filter(|_| admission.is_small && code.len() <= MAXIMUM_CODE_BYTES)
+        else {
             return;
         };
         if choice >= ENGINE_CALLS {
@@ -239,14 +238,18 @@ pub fn wasm_modules(data: &[u8]) {
 }
 
 /// Validation and instrumentation do what they should. What becomes of code that may be a contract.
-fn check_code(code: &[u8], is_admitted: bool, costs: &OpcodeCosts) -> Option<InstrumentedModule> {
+fn check_code(
+    code: &[u8],
+    admission: &Admission,
+    costs: &OpcodeCosts,
+) -> Option<InstrumentedModule> {
     let validated = validate(code, import_table());
-    assert_eq!(
-        validated.is_ok(),
-        is_admitted,
-        "{:?}",
-        validated.as_ref().err()
-    );
+    match &validated {
+        Ok(_) => assert!(!admission.is_refused, "the reference refuses it"),
+        Err(InvalidModule::Link(_)) => {}
+        Err(error @ InvalidModule::TooLarge { .. }) => panic!("{:?}", error.detail()),
+        Err(error) => assert!(!admission.is_plain, "{error:?}"),
+    }
     let validated = validated.ok()?;
     let instrumented =
         instrument(&validated, import_table(), costs).expect("what is valid can be rewritten");

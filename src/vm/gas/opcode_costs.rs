@@ -50,9 +50,8 @@ const fn same(left: &[u8], right: &[u8]) -> bool {
     true
 }
 
-/// Defines [`key_index`] and [`operator_name`] for the operators that wasmparser knows, so that there is no second
-/// list of operators.
-macro_rules! define_lookups {
+/// Defines [`key_index`] for the operators that wasmparser knows, so that there is no second list of operators.
+macro_rules! define_lookup {
     ($(@$proposal:ident $operator:ident $({ $($field:ident: $type:ty),* })? => $visit:ident ($($arity:tt)*))*) => {
         /// Where the operator's cost is in the array, if it has one.
         fn key_index(operator: &Operator<'_>) -> Option<usize> {
@@ -61,17 +60,9 @@ macro_rules! define_lookups {
                 _ => None,
             }
         }
-
-        /// The operator's name without its immediates, as in `I32Add`.
-        pub fn operator_name(operator: &Operator<'_>) -> &'static str {
-            match operator {
-                $(Operator::$operator { .. } => stringify!($operator),)*
-                _ => "unknown",
-            }
-        }
     };
 }
-wasmparser::for_each_operator!(define_lookups);
+wasmparser::for_each_operator!(define_lookup);
 
 #[cfg(test)]
 mod tests {

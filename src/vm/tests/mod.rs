@@ -33,3 +33,4 @@ mod storage;
 mod texts;
 mod tiers;
 mod unusual;
+mod verdicts;

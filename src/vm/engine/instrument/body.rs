@@ -144,7 +144,7 @@ impl<'a> Rewriter<'a> {
     /// Takes the slots of this call. A function that calls none of this module gives them back before anybody could
     /// need them, so it only has to look whether they are there.
     fn enter_function(&mut self) {
-        // At most 8 + 50,000 + 131,072, validation's limits.
+        // At most 8 + 50,000 + 7,654,321, the limits of locals and of bytes.
         let cost = Instruction::I32Const(self.function.slots as i32);
         let slots = self.globals.slots;
         self.emit(&[Instruction::GlobalGet(slots)]);
