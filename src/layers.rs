@@ -129,3 +129,30 @@ fn uses_are_found() {
     let text = "use crate::frame::Decoder;\nlet x = crate::vm::Vm;\n#[cfg(test)]\nmod tests {\n    use crate::part::run;";
     assert_eq!(modules_used(text).collect::<Vec<_>>(), ["frame", "vm"]);
 }
+
+/// Operators read arguments and filter by them: an argument is a text, a number, or what has a `Display` of its own, never
+/// Rust's notation for programmers.
+#[test]
+fn no_log_line_has_a_debug_dump() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut lines = 0;
+    walk(&source, &mut |path| {
+        let text = fs::read_to_string(path).expect("a source file");
+        let product = text.split("#[cfg(test)]\nmod tests {").next();
+        for event in log_events(product.unwrap_or_default()) {
+            lines += 1;
+            let dumped = event.contains("= ?") || event.contains(", ?");
+            assert!(!dumped, "{}: {event}", path.display());
+        }
+    });
+    assert!(lines > 20, "only {lines} log lines were found");
+}
+
+/// The arguments of the macros that log.
+fn log_events(text: &str) -> Vec<&str> {
+    let macros = ["trace!(", "debug!(", "info!(", "warn!(", "error!("];
+    let begins = macros.iter().flat_map(|name| text.match_indices(name));
+    begins
+        .filter_map(|(at, name)| text[at + name.len()..].split(");").next())
+        .collect()
+}

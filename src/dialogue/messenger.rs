@@ -2,6 +2,7 @@ use super::{Dialogue, DialogueError, Side};
 use crate::frame::{Decoder, FrameError, Header};
 use crate::messages::{Envelope, Format, Message, MessageError, Payload, codec, kind_name};
 use crate::transport::{Transport, TransportError};
+use std::fmt;
 use std::time::Instant;
 use thiserror::Error;
 use tracing::trace;
@@ -32,6 +33,24 @@ pub enum MessengerError {
     /// The bytes could not be moved.
     #[error(transparent)]
     Transport(#[from] TransportError),
+}
+
+/// A message as log lines show it.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageText<'a> {
+    /// The name of its kind.
+    pub kind: &'a str,
+    /// Its nonce; 0 before it is sent.
+    pub nonce: u32,
+    /// Its error message; empty if there is none.
+    pub error: &'a str,
+}
+
+impl fmt::Display for MessageText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, nonce, error } = self;
+        write!(f, "[kind={kind} nonce={nonce} err={error}]")
+    }
 }
 
 /// A message and its envelope.
@@ -84,7 +103,12 @@ impl<T: Transport> Messenger<T> {
         self.transport.send(&self.outgoing, deadline)?;
         let side = self.dialogue.side().name();
         let size = self.outgoing.len() - Header::Preamble.size();
-        trace!(target: LOGGER, size, msg = P::KIND.as_str_name(), "[{side}][#{nonce}]: SENT message");
+        let msg = MessageText {
+            kind: P::KIND.as_str_name(),
+            nonce,
+            error: error_message,
+        };
+        trace!(target: LOGGER, size, %msg, "[{side}][#{nonce}]: SENT message");
         if self.outgoing.capacity() > KEEP_BUFFER_BYTES {
             self.outgoing = Vec::new();
         }
@@ -107,7 +131,12 @@ impl<T: Transport> Messenger<T> {
         let (kind, size) = (frame.kind, frame.payload.len());
         let (envelope, message) = codec::decode(self.format, kind, frame.payload)?;
         let nonce = envelope.dialogue_nonce;
-        trace!(target: LOGGER, size, msg = kind_name(kind), "[{side}][#{nonce}]: RECEIVED message");
+        trace!(
+            target: LOGGER,
+            size,
+            msg = %MessageText { kind: &kind_name(kind), nonce, error: &envelope.error_message },
+            "[{side}][#{nonce}]: RECEIVED message"
+        );
         self.dialogue.receive(kind, nonce)?;
         Ok(Received { envelope, message })
     }

@@ -4,6 +4,7 @@ use super::error::Fault;
 use super::repliers::{Answer, Answerer, dispatch};
 use crate::dialogue::{Messenger, Received};
 use crate::hooks::{BlockchainHook, HookError};
+use crate::logs::GoDuration;
 use crate::messages::{Payload, Request, kind_name};
 use crate::transport::Transport;
 use std::ops::ControlFlow;
@@ -93,7 +94,7 @@ impl<T: Transport> Answerer for Replier<'_, T> {
     fn answer<R: Answer>(self, request: R) -> Result<(), Fault> {
         let answer = request.answer(self.hook);
         let took = self.asked.elapsed();
-        trace!(target: "arwenDriver", request = R::KIND.as_str_name(), ?took, "hook call");
+        trace!(target: "arwenDriver", request = R::KIND.as_str_name(), duration = %GoDuration(took), "hook call");
         self.budget.deadline += took;
         let (error, response) = match answer {
             Ok(response) => (String::new(), response),

@@ -41,6 +41,7 @@ pub use error::{
 pub use logs::STDERR_TAIL_BYTES;
 
 use crate::hooks::BlockchainHook;
+use crate::logs::GoDuration;
 use crate::messages::*;
 use crate::transport::TransportError;
 use process::Process;
@@ -94,6 +95,11 @@ pub struct Driver<H> {
     exits: VecDeque<ChildExit>,
     stats: DriverStats,
     counters: Arc<logs::Counters>,
+    /// Deploys and calls so far, for the log.
+    deploys: u64,
+    calls: u64,
+    /// What is being done, in the words of the reference's log.
+    action: &'static str,
 }
 
 impl<H: BlockchainHook> Driver<H> {
@@ -109,6 +115,9 @@ impl<H: BlockchainHook> Driver<H> {
             exits: VecDeque::new(),
             stats: DriverStats::default(),
             counters: Arc::default(),
+            deploys: 0,
+            calls: 0,
+            action: "ArwenDriver.startArwen()",
         };
         driver
             .config
@@ -121,6 +130,9 @@ impl<H: BlockchainHook> Driver<H> {
 
     /// Deploys a contract.
     pub fn deploy(&mut self, input: ContractCreateInput) -> Result<Outcome, CriticalError> {
+        self.deploys += 1;
+        self.action = "RunSmartContractCreate";
+        trace!(target: LOGGER, counter = self.deploys, "RunSmartContractCreate");
         let create_input = Some(input);
         let answer = self.request(&ContractDeployRequest { create_input })?;
         self.outcome(answer)
@@ -128,6 +140,15 @@ impl<H: BlockchainHook> Driver<H> {
 
     /// Calls or upgrades a contract.
     pub fn call(&mut self, input: ContractCallInput) -> Result<Outcome, CriticalError> {
+        self.calls += 1;
+        self.action = "RunSmartContractCall";
+        trace!(
+            target: LOGGER,
+            counter = self.calls,
+            func = input.function,
+            sc = &input.recipient_addr[..],
+            "RunSmartContractCall"
+        );
         let call_input = Some(input);
         let answer = self.request(&ContractCallRequest { call_input })?;
         self.outcome(answer)
@@ -138,6 +159,7 @@ impl<H: BlockchainHook> Driver<H> {
         &mut self,
         wait: Duration,
     ) -> Result<Result<(), VmFailure>, CriticalError> {
+        self.action = "DiagnoseWait";
         let milliseconds = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
         let (_, error) = self.request(&DiagnoseWaitRequest { milliseconds })?;
         Ok(match error.is_empty() {
@@ -205,7 +227,7 @@ impl<H: BlockchainHook> Driver<H> {
             self.config.max_loop_time,
             &mut self.stats.hook_calls_total,
         );
-        trace!(target: LOGGER, request = R::KIND.as_str_name(), duration = ?start.elapsed(), "end of dialogue");
+        trace!(target: LOGGER, request = R::KIND.as_str_name(), duration = %GoDuration(start.elapsed()), "end of dialogue");
         match answer {
             Ok(answer) => {
                 // Not before the first answer: the threads that the child has started by then stay on all cores.
@@ -262,7 +284,7 @@ impl<H: BlockchainHook> Driver<H> {
         std::thread::sleep(due_in);
         self.stats.starts_total += 1;
         let spawned = self.config.binary_path().and_then(|path| {
-            info!(target: LOGGER, path = %path.display(), "start arwen");
+            info!(target: LOGGER, path = %path.display(), "ArwenDriver.startArwen()");
             Ok(Process::spawn(&path, &self.config, self.counters.clone())?)
         });
         let mut process = match spawned {
@@ -329,7 +351,7 @@ impl<H: BlockchainHook> Driver<H> {
         self.stats.critical_errors_total += 1;
         let exit = exit.map(Box::new);
         let error = CriticalError { fault, exit };
-        warn!(target: LOGGER, err = %error, "request failed");
+        warn!(target: LOGGER, err = %error, "{}", self.action);
         error
     }
 

@@ -4,12 +4,14 @@
 //! [profile] asks for, and puts them into a [`LineQueue`]. The queue never blocks: what does not fit is dropped and
 //! counted. A thread of the child (`part::logs`) writes them to fd 7; on the node's side the driver reads them.
 
+mod go_duration;
 pub mod layer;
 mod level;
 pub mod line;
 pub mod profile;
 mod queue;
 
+pub use go_duration::GoDuration;
 pub use layer::{Hex, LogLayer, Logs};
 pub use level::{Level, UnknownLevel};
 pub use queue::LineQueue;

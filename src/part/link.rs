@@ -1,7 +1,7 @@
 //! The connection to the node (spec wire.md 5).
 
 use super::error::LoopEnd;
-use crate::dialogue::{Messenger, MessengerError, Received};
+use crate::dialogue::{MessageText, Messenger, MessengerError, Received};
 use crate::hooks::HookError;
 use crate::messages::{HookRequest, Payload, kind_name};
 use crate::transport::Transport;
@@ -101,7 +101,12 @@ impl<T: Transport> Link<T> {
 
 impl<T: Transport> Messenger<T> {
     fn ask<R: HookRequest>(&mut self, request: &R) -> Result<(R::Response, String), LoopEnd> {
-        trace!(target: "arwen/part", request = R::KIND.as_str_name(), "[ARWEN]: SendHookCallRequest");
+        let request_text = MessageText {
+            kind: R::KIND.as_str_name(),
+            nonce: 0,
+            error: "",
+        };
+        trace!(target: "arwen/part", request = %request_text, "[ARWEN]: SendHookCallRequest");
         self.send("", request, None)
             .map_err(LoopEnd::CannotSendHookRequest)?;
         let Received { envelope, message } =

@@ -1,11 +1,12 @@
 use super::error::LoopEnd;
 use super::gateway::Gateway;
 use super::link::Link;
-use crate::dialogue::Received;
+use crate::dialogue::{MessageText, Received};
 use crate::hooks::BlockchainHook;
+use crate::logs::GoDuration;
 use crate::messages::{
     Arguments, ContractCallInput, ContractCreateInput, ContractResponse, DiagnoseWaitRequest,
-    DiagnoseWaitResponse, Message, UndefinedRequestOrResponse, VmOutput, kind_name,
+    DiagnoseWaitResponse, Message, MessageKind, UndefinedRequestOrResponse, VmOutput, kind_name,
 };
 use crate::transport::Transport;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -107,7 +108,7 @@ impl<T: Transport + 'static> MessageLoop<T> {
                 self.link.send("", &UndefinedRequestOrResponse {})?;
             }
         }
-        trace!(target: "arwen/duration", duration = ?start.elapsed(), "request answered");
+        trace!(target: "arwen/duration", duration = %GoDuration(start.elapsed()), "request answered");
         Ok(())
     }
 
@@ -130,7 +131,12 @@ impl<T: Transport + 'static> MessageLoop<T> {
             Err(MachineError::NoOutput(text)) => (None, text),
             Err(MachineError::Fatal(text)) => return Err(LoopEnd::Machine(text)),
         };
-        trace!(target: LOGGER, response = "ContractResponse", "[ARWEN]: SendContractResponse");
+        let response = MessageText {
+            kind: MessageKind::ContractResponse.as_str_name(),
+            nonce: 0,
+            error: &error,
+        };
+        trace!(target: LOGGER, %response, "[ARWEN]: SendContractResponse");
         Ok(self.link.send(&error, &ContractResponse { vm_output })?)
     }
 

@@ -8,6 +8,7 @@ use crate::hooks::HookError;
 use crate::messages::ReturnCode;
 use crate::vm::eei::memory::MemoryError;
 use crate::vm::engine::MachineFailure;
+use crate::vm::engine::validation::InvalidModule;
 use std::error::Error;
 use thiserror::Error;
 
@@ -160,9 +161,9 @@ pub enum ExecutionError {
         "Missing {0} argument(s) when calling the `%s` exported function; Expect {0} argument(s), given 0."
     )]
     MissingArguments(usize),
-    /// A nested call of code that can't be instantiated; only a callback sees the text, which differs between engines.
-    #[error("could not create wasmer instance: {0}")]
-    Instantiation(String),
+    /// Code that can't be instantiated. Of a nested call a callback sees the text.
+    #[error(transparent)]
+    Instantiation(#[from] Unusable),
     /// The node's words.
     #[error("{0}")]
     Hook(String),
@@ -204,6 +205,35 @@ impl ExecutionError {
             | E::MissingArguments(_)
             | E::Instantiation(_)
             | E::Hook(_) => ReturnCode::ExecutionFailed,
+        }
+    }
+}
+
+/// Why there is no instance.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{text}")]
+pub struct Unusable {
+    /// What the reference says.
+    pub text: String,
+    /// What it does not: where the code is wrong, and how.
+    pub detail: Option<String>,
+}
+
+impl From<InvalidModule> for Unusable {
+    fn from(invalid: InvalidModule) -> Unusable {
+        Unusable {
+            text: invalid.to_string(),
+            detail: invalid.detail(),
+        }
+    }
+}
+
+impl Unusable {
+    /// An instance could not be made for this reason.
+    pub fn instance(reason: impl std::fmt::Display) -> Unusable {
+        Unusable {
+            text: format!("could not create wasmer instance: {reason}"),
+            detail: None,
         }
     }
 }

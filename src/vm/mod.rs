@@ -180,7 +180,7 @@ impl Vm {
     pub fn create(&mut self, input: ContractCreateInput) -> Result<VmOutput, VmError> {
         tracing::trace!(
             target: "arwen/host",
-            codeLength = input.contract_code.len(),
+            { "len(code)" = input.contract_code.len(), metadata = &input.contract_code_metadata[..] },
             "RunSmartContractCreate begin"
         );
         let result = CreateInput::from_wire(input).and_then(|input| self.host.run_create(input));
@@ -212,7 +212,7 @@ fn end(run: &str, result: Result<OutputState, Broken>) -> Result<VmOutput, VmErr
             let output = output.into_wire();
             tracing::trace!(
                 target: "arwen/host",
-                returnCode = output.return_code,
+                returnCode = error::return_code_text(output.return_code),
                 returnMessage = output.return_message,
                 "{run} end"
             );

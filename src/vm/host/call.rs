@@ -1,6 +1,6 @@
 //! Calls by transactions (spec host.md 4.1).
 
-use super::{CALLBACK_FUNCTION, Host, Running, as_invalid_contract, is_init};
+use super::{CALLBACK_FUNCTION, Host, Running, as_invalid_contract, is_init, log_unusable};
 use crate::messages::CallType;
 use crate::vm::contexts::input::CallInput;
 use crate::vm::contexts::output::OutputState;
@@ -30,7 +30,9 @@ impl Host {
         };
         self.contexts.deduct_for_execution(&code)?;
         let limit = self.contexts.current_call().input.gas_provided;
-        let mut running = self.start(&code, limit).map_err(as_invalid_contract)?;
+        let started = self.start(&code, limit);
+        let started = started.inspect_err(|failure| log_unusable(failure, "RunSmartContractCall"));
+        let mut running = started.map_err(as_invalid_contract)?;
         self.call_function(call, &mut running)?;
         self.contexts.unlock_gas();
         self.contexts.output.gas_remaining = self.contexts.gas_left(running.access());

@@ -29,9 +29,16 @@ impl Host {
         metadata: Bytes,
         address: &Bytes,
     ) -> Result<(), Failure> {
+        tracing::trace!(
+            target: "arwen/host",
+            address = &address[..],
+            "len(code)" = code.len(),
+            metadata = &metadata[..],
+            "performCodeDeploy"
+        );
         self.contexts.deduct_for_direct_deploy(code)?;
         let limit = self.contexts.current_call().input.gas_provided;
-        let started = self.start_deploy(code, limit);
+        let started = self.start_deploy(code, limit, "performCodeDeploy");
         let mut running = started.map_err(as_invalid_contract)?;
         if let Some(init) = running.init_function() {
             self.run(&mut running, &init)?;

@@ -15,6 +15,11 @@ impl Host {
         creator: &mut dyn InstanceAccess,
         input: CreateInput,
     ) -> Result<Bytes, Failure> {
+        tracing::trace!(
+            target: "arwen/host",
+            { "len(code)" = input.code.len(), metadata = &input.code_metadata[..] },
+            "CreateNewContract"
+        );
         use_gas(creator, input.input.gas_provided);
         if self.contexts.current_call().read_only {
             return Err(ExecutionError::ReadOnly.into());
@@ -53,7 +58,7 @@ impl Host {
     /// Returns the gas that is left.
     fn initialise(&mut self, code: &Bytes) -> Result<u64, Failure> {
         let limit = self.contexts.current_call().input.gas_provided;
-        let mut running = self.start_deploy(code, limit)?;
+        let mut running = self.start_deploy(code, limit, "CreateNewContract")?;
         if let Some(init) = running.init_function() {
             self.run(&mut running, &init)?;
         }

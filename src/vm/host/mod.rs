@@ -21,12 +21,12 @@ use crate::vm::contexts::Contexts;
 use crate::vm::contexts::output::OutputState;
 use crate::vm::contexts::runtime::Breakpoint;
 use crate::vm::eei::{self, Call};
-use crate::vm::engine::cache::{EngineCounters, ModuleCache};
+use crate::vm::engine::cache::{CompilationError, EngineCounters, ModuleCache};
 use crate::vm::engine::{
     Abort, CallEnd, CompiledModule, ExportedFunction, HostCalls, Instance, InstanceAccess,
     InstantiationError, validation,
 };
-use crate::vm::error::{Broken, ExecutionError, Failure, Fault};
+use crate::vm::error::{Broken, ExecutionError, Failure, Fault, Unusable};
 use bytes::Bytes;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -123,21 +123,27 @@ impl Host {
         self.modules.counters()
     }
 
-    /// Starts an instance of `code` with `gas` as its limit. The text of an error differs between engines.
+    /// Starts an instance of `code` with `gas` as its limit.
     fn start(&mut self, code: &Bytes, gas: u64) -> Result<Running, Failure> {
         if self.contexts.runtime.waiting_instances >= MAXIMUM_WAITING_INSTANCES {
             return Err(ExecutionError::TooManyInstances.into());
         }
-        let module = self.modules.compile(code).map_err(start_failure)?;
+        let compiled = self.modules.compile(code);
+        let module = compiled.map_err(|error| match error {
+            CompilationError::Invalid(invalid) => not_started(invalid.into()),
+            other => start_failure(other),
+        })?;
         let instantiated = module.instantiate(gas);
         self.after_instantiation();
         let instance = instantiated.map_err(start_failure)?;
         Ok(Running { instance, module })
     }
 
-    /// Starts an instance of code that is being deployed, which has to follow more rules (spec host.md 3.2).
-    fn start_deploy(&mut self, code: &Bytes, gas: u64) -> Result<Running, Failure> {
-        let running = self.start(code, gas)?;
+    /// Starts an instance of code that is being deployed, which has to follow more rules (docs/spec/host.md#deploy-checks). A failure is
+    /// logged under the name of `run`.
+    fn start_deploy(&mut self, code: &Bytes, gas: u64, run: &str) -> Result<Running, Failure> {
+        let started = self.start(code, gas);
+        let running = started.inspect_err(|failure| log_unusable(failure, run))?;
         let module = &running.module;
         let is_reserved = |name: &str| {
             name.as_bytes() == UPGRADE_FUNCTION
@@ -149,7 +155,10 @@ impl Host {
             module.exports_memory(),
             is_reserved,
         )
-        .map_err(|_| ExecutionError::ContractInvalid)?;
+        .map_err(|error| {
+            tracing::debug!(target: "arwen/host", err = %error, "{run}/VerifyContractCode");
+            ExecutionError::ContractInvalid
+        })?;
         Ok(running)
     }
 
@@ -192,7 +201,7 @@ impl Host {
 /// Why an instance did not start, and so whose fault it is.
 fn start_failure(error: impl Into<InstantiationError>) -> Failure {
     match error.into() {
-        InstantiationError::Invalid(reason) => ExecutionError::Instantiation(reason).into(),
+        InstantiationError::Invalid(reason) => not_started(Unusable::instance(reason)),
         error @ (InstantiationError::StartCalledHost | InstantiationError::Bug(_)) => {
             Broken::host_fault(error).into()
         }
@@ -201,7 +210,22 @@ fn start_failure(error: impl Into<InstantiationError>) -> Failure {
     }
 }
 
-/// A failure to start as it is reported where code must be good: the reason does not matter.
+fn not_started(unusable: Unusable) -> Failure {
+    ExecutionError::from(unusable).into()
+}
+
+/// Logs why code can't be started, as the reference does; `reason` is what it does not know.
+fn log_unusable(failure: &Failure, run: &str) {
+    if let Failure::Execution(error) = failure {
+        let reason = match error {
+            ExecutionError::Instantiation(unusable) => unusable.detail.as_deref(),
+            _ => None,
+        };
+        tracing::debug!(target: "arwen/host", err = %error, reason, "{run}/StartWasmerInstance");
+    }
+}
+
+/// A failure to start as it is reported where code must be good: the reason is only logged.
 fn as_invalid_contract(failure: Failure) -> Failure {
     match failure {
         Failure::Execution(_) => ExecutionError::ContractInvalid.into(),

@@ -30,6 +30,7 @@ impl Host {
         payer: &mut dyn InstanceAccess,
         call: &CallInput,
     ) -> Result<NestedOutput, Broken> {
+        log_nested("ExecuteOnDestContext", call);
         self.enter_dest_context(call);
         let mut promises = None;
         match self.run_on_dest_context(payer, call, &mut promises) {
@@ -115,6 +116,7 @@ impl Host {
         payer: &mut dyn InstanceAccess,
         call: &CallInput,
     ) -> Result<(), Failure> {
+        log_nested("ExecuteOnSameContext", call);
         let contexts = &mut self.contexts;
         contexts.big_ints.push();
         let copy = contexts.output.copy_to_set_aside();
@@ -171,4 +173,9 @@ impl Host {
         self.contexts.unlock_gas();
         Ok(self.contexts.gas_left(running.access()))
     }
+}
+
+fn log_nested(run: &str, call: &CallInput) {
+    let function = String::from_utf8_lossy(&call.function);
+    tracing::trace!(target: "arwen/host", function = &*function, "{run}");
 }
