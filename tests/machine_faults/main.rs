@@ -5,6 +5,8 @@
 //!
 //! `ARWEN_FAULT_ROUNDS=20 cargo test --release --test machine_faults` makes 20 times as many calls as without.
 
+#![cfg(feature = "vm")]
+
 mod calls;
 mod in_child;
 mod in_process;
