@@ -43,9 +43,15 @@ pub enum Broken {
     /// The interpreter gave up, see [`crate::vm::engine::CallEnd::Abandoned`]: the run begins anew with compiled code.
     #[error("the run is to begin anew")]
     Abandoned,
-    /// The machine failed, not the contract.
+    /// The machine failed, not the contract. In a box, because every host function returns a place for it.
     #[error("the machine failed: {0}")]
-    Machine(#[from] MachineFailure),
+    Machine(Box<MachineFailure>),
+}
+
+impl From<MachineFailure> for Broken {
+    fn from(failure: MachineFailure) -> Broken {
+        Broken::Machine(Box::new(failure))
+    }
 }
 
 impl Broken {
@@ -61,7 +67,7 @@ impl From<Broken> for VmError {
             Broken::HostPanic(text) => VmError::HostFault(text),
             Broken::Hook(source) => VmError::Fatal(source),
             Broken::Abandoned => VmError::HostFault("host fault: compiled code gave up".to_owned()),
-            Broken::Machine(failure) => VmError::Machine(failure),
+            Broken::Machine(failure) => VmError::Machine(*failure),
         }
     }
 }

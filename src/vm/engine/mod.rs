@@ -151,7 +151,7 @@ pub enum CallEnd {
     /// The engine gave up: what the contract would have done is not known. The whole run begins anew, on another tier.
     Abandoned,
     /// The machine failed: what the contract would have done is not known.
-    Machine(MachineFailure),
+    Machine(Box<MachineFailure>),
 }
 
 /// An exported function.

@@ -255,14 +255,14 @@ impl<H: HostCalls> WasmiInstance<H> {
             Some(Stop::TooLarge) => return CallEnd::Abandoned,
             Some(Stop::Machine) => {
                 let text = "a memory does not grow".to_owned();
-                return CallEnd::Machine(MachineFailure::Instance(text));
+                return CallEnd::Machine(MachineFailure::Instance(text).into());
             }
             Some(Stop::NoHost) | None => {}
         }
         if self.store.data().fuel.is_none() {
             return match Ending::of_interpreted(error) {
                 Ending::Trap | Ending::User => CallEnd::Trapped(error.to_string()),
-                Ending::Machine(failure) => CallEnd::Machine(failure),
+                Ending::Machine(failure) => CallEnd::Machine(failure.into()),
             };
         }
         match error.as_trap_code().map(TrapOf::from) {

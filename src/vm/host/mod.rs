@@ -206,7 +206,7 @@ fn start_failure(error: impl Into<InstantiationError>) -> Failure {
             Broken::host_fault(error).into()
         }
         InstantiationError::Abandoned => Broken::Abandoned.into(),
-        InstantiationError::Machine(failure) => Broken::Machine(failure).into(),
+        InstantiationError::Machine(failure) => Broken::from(failure).into(),
     }
 }
 

@@ -30,7 +30,7 @@ impl Host {
         }
         self.contexts.hook.forget();
         if let Some(failure) = self.modules.engine().take_machine_failure() {
-            result = Err(Broken::Machine(failure).into());
+            result = Err(Broken::from(failure).into());
         }
         if let Err(Failure::Broken(Broken::Machine(failure))) = &result {
             tracing::error!(target: "arwen/engine", error = %failure, "the machine failed");

@@ -111,7 +111,7 @@ impl<H: HostCalls> WasmerInstance<H> {
         };
         match self.end_of(name, 0) {
             CallEnd::Returned => Ok(()),
-            CallEnd::Machine(failure) => Err(failure.into()),
+            CallEnd::Machine(failure) => Err((*failure).into()),
             CallEnd::Trapped(reason) => Err(InstantiationError::Invalid(reason)),
             // All that a host function can do without a host.
             CallEnd::Aborted => Err(InstantiationError::StartCalledHost),
@@ -171,7 +171,7 @@ impl<H: HostCalls> WasmerInstance<H> {
     fn end_of(&mut self, name: &str, results: usize) -> CallEnd {
         let called = caught(|| Ok(self.call_by_name(name, results)));
         if let Some(failure) = self.system.take_failure() {
-            return CallEnd::Machine(failure);
+            return CallEnd::Machine(failure.into());
         }
         let error = match called {
             Ok(Ok(())) => return CallEnd::Returned,
@@ -181,7 +181,7 @@ impl<H: HostCalls> WasmerInstance<H> {
         match Ending::of(&error) {
             Ending::User => CallEnd::Aborted,
             Ending::Trap => CallEnd::Trapped(error.message()),
-            Ending::Machine(failure) => CallEnd::Machine(failure),
+            Ending::Machine(failure) => CallEnd::Machine(failure.into()),
         }
     }
 
