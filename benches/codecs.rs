@@ -112,6 +112,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         address: CONTRACT,
         topics: vec![USER, OTHER],
         data: Bytes::from_static(&[1]),
+        ..LogEntry::default()
     };
     let storage = BlockchainGetStorageDataResponse {
         data: Some(noise(32)),

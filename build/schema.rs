@@ -10,6 +10,10 @@ use std::fmt::Write;
 /// Fields from this number on are extensions of ours, which old peers do not know.
 const FIRST_EXTENSION: i32 = 100;
 
+/// A field of this name says which lists and maps of its message are null: a bit for each field number. It is no member of
+/// the JSON object, where null is written as such.
+const NULL_LISTS: &str = "null_lists";
+
 const INFALLIBLE: &str = "writing to a String can't fail";
 
 /// The generated Rust source for all descriptors.
@@ -19,6 +23,7 @@ pub fn generate(descriptors: &FileDescriptorSet) -> String {
     let mut out = String::new();
     for message in schema.messages.values() {
         schema.elements(&mut out, message);
+        schema.null_lists(&mut out, message);
         match schema.shape(message) {
             Shape::Object => schema.object(&mut out, message),
             Shape::Entry => schema.entry(&mut out, message),
@@ -130,8 +135,10 @@ impl<'a> Schema<'a> {
 
     /// `impl JsonObject`: a read and a write arm for each field.
     fn object(&self, out: &mut String, message: &DescriptorProto) {
-        let (own, flattened): (Vec<_>, Vec<_>) =
-            message.field.iter().partition(|field| !is_flattened(field));
+        let fields = message.field.iter();
+        let (own, flattened): (Vec<_>, Vec<_>) = fields
+            .filter(|field| field.name() != NULL_LISTS)
+            .partition(|field| !is_flattened(field));
         let names: Vec<_> = own.iter().map(|field| json_name(field)).collect();
         let (mut read, mut write, mut in_order) = (String::new(), String::new(), String::new());
         let mut otherwise = "false".to_owned();
@@ -147,26 +154,24 @@ impl<'a> Schema<'a> {
             otherwise = format!("json::flattened::read_member(&mut self.{name}, name, input)?");
         }
         for (index, field) in own.iter().enumerate() {
-            let (name, module) = (field.name(), self.json_module(field));
+            let name = field.name();
+            let (read_value, write_value) = self.field_value(message, field);
             // The member up to its value.
             let member = format!("\"{}\":", names[index]);
             writeln!(
                 in_order,
-                "if input.takes_member(b{member:?}) {{ json::{module}::read(&mut self.{name}, input)?; }}"
+                "if input.takes_member(b{member:?}) {{ {read_value} }}"
             )
             .expect(INFALLIBLE);
-            writeln!(
-                read,
-                "{index} => {{ json::{module}::read(&mut self.{name}, input)?; true }}"
-            )
-            .expect(INFALLIBLE);
+            writeln!(read, "{index} => {{ {read_value} true }}").expect(INFALLIBLE);
             let method = match field.number() >= FIRST_EXTENSION {
                 true => "extension",
                 false => "field",
             };
             writeln!(
                 write,
-                "out.{method}({member:?}, json::{module}::is_zero(&self.{name}), |out| json::{module}::write(&self.{name}, out));"
+                "out.{method}({member:?}, json::{module}::is_zero(&self.{name}), |out| {write_value});",
+                module = self.json_module(field)
             )
             .expect(INFALLIBLE);
         }
@@ -193,6 +198,48 @@ impl<'a> Schema<'a> {
             }}"
         )
         .expect(INFALLIBLE);
+    }
+
+    /// A statement that reads the value of a field from `input`, and an expression that writes it to `out`.
+    fn field_value(
+        &self,
+        message: &DescriptorProto,
+        field: &FieldDescriptorProto,
+    ) -> (String, String) {
+        let (name, module) = (field.name(), self.json_module(field));
+        let read = format!("json::{module}::read(&mut self.{name}, input)?;");
+        let write = format!("json::{module}::write(&self.{name}, out)");
+        match nullable_lists(message).contains(&field.number()) {
+            false => (read, write),
+            true => {
+                let number = field.number();
+                (
+                    format!(
+                        "json::nullable_list::note(&mut self.{NULL_LISTS}, {number}, input)?; {read}"
+                    ),
+                    format!(
+                        "json::nullable_list::write(self.{name}.is_empty(), self.{NULL_LISTS}, {number}, out, |out| {write})"
+                    ),
+                )
+            }
+        }
+    }
+
+    /// For a message whose lists can be null: all of them, as its `null_lists` has them.
+    fn null_lists(&self, out: &mut String, message: &DescriptorProto) {
+        let lists = nullable_lists(message);
+        if !lists.is_empty() {
+            let bits: u32 = lists.iter().map(|number| 1 << number).sum();
+            let type_name = rust_type(message.name());
+            writeln!(
+                out,
+                "impl {type_name} {{
+                    /// All lists and maps, for `null_lists`.
+                    pub const ALL_LISTS: u32 = {bits};
+                }}"
+            )
+            .expect(INFALLIBLE);
+        }
     }
 
     /// `impl Elements`: the fields that are lists, or messages that may have lists in them.
@@ -364,6 +411,18 @@ impl<'a> Schema<'a> {
             Some(response) => format!("Role::{hook}Request(MessageKind::{response})"),
             None if name.ends_with("Response") => format!("Role::{hook}Response"),
             None => "Role::Control".to_owned(),
+        }
+    }
+}
+
+/// The numbers of the lists and maps that can be null: all of a message that has a field to say so.
+fn nullable_lists(message: &DescriptorProto) -> Vec<i32> {
+    match message.field.iter().any(|field| field.name() == NULL_LISTS) {
+        false => Vec::new(),
+        true => {
+            let lists = message.field.iter();
+            let lists = lists.filter(|field| field.label() == Label::Repeated);
+            lists.map(FieldDescriptorProto::number).collect()
         }
     }
 }

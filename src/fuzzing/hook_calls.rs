@@ -180,11 +180,19 @@ pub fn response(number: u8, value: u8) -> Message {
                 .into_iter()
                 .map(|key| NameEntry { key })
                 .collect();
-            BlockchainGetBuiltinFunctionNamesResponse { function_names }.into()
+            BlockchainGetBuiltinFunctionNamesResponse {
+                function_names,
+                null_lists: 0,
+            }
+            .into()
         }
         16 => {
             let all_state = all_state(value);
-            BlockchainGetAllStateResponse { all_state }.into()
+            BlockchainGetAllStateResponse {
+                all_state,
+                null_lists: 0,
+            }
+            .into()
         }
         17 => {
             let account = account(value);

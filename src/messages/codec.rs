@@ -5,8 +5,9 @@
 //! behind the envelope's.
 
 use super::elements::{TooManyElements, limit_bytes};
-use super::json::{self, JsonError, JsonObject};
+use super::json::{self, JsonError, JsonObject, Writer};
 use super::{Envelope, Marshalizer, Message, Payload, kind_name};
+pub use crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use crate::frame::{self, Payload as FramePayload};
 use bytes::Buf;
 use prost::Message as _;
@@ -121,6 +122,53 @@ pub enum MessageError {
     },
 }
 
+/// A message that is too long to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a payload of {} that takes {length} bytes as JSON; the limit is {limit}", kind_name(*.kind))]
+pub struct PayloadTooLong {
+    /// The kind of the message.
+    pub kind: u32,
+    /// How long its JSON is, in bytes.
+    pub length: usize,
+    /// What the two sides accept, in bytes.
+    pub limit: u32,
+}
+
+/// How many times as long as its protobuf the JSON of a message can be: an account that has nothing but zeros in it takes 4
+/// bytes, or 160.
+const LONGEST_JSON: usize = 64;
+
+/// What an envelope can take beside its error message, in bytes.
+const LONGEST_ENVELOPE: usize = 128;
+
+/// Fails for a message whose JSON takes more than `limit` bytes, whatever the format is: so that a message that can be sent
+/// in one format can be sent in the other. In protobuf it is always shorter.
+pub fn check_length<P: Payload>(
+    error_message: &str,
+    payload: &P,
+    limit: u32,
+) -> Result<(), PayloadTooLong> {
+    // So it is for ordinary messages, which need not be written to be measured.
+    let shortest = payload.encoded_len() + error_message.len() + LONGEST_ENVELOPE;
+    if shortest.saturating_mul(LONGEST_JSON) <= limit as usize {
+        return Ok(());
+    }
+    let envelope = Envelope {
+        dialogue_nonce: u32::MAX,
+        kind: P::KIND.wire(),
+        error_message: error_message.to_owned(),
+    };
+    let length = Writer::length(|out| json::write_pair(&envelope, Some(payload), out));
+    match length <= limit as usize {
+        true => Ok(()),
+        false => Err(PayloadTooLong {
+            kind: envelope.kind,
+            length,
+            limit,
+        }),
+    }
+}
+
 /// Appends a whole frame: the preamble, the envelope and the message.
 pub fn encode<P: Payload>(
     format: Format,
@@ -135,7 +183,7 @@ pub fn encode<P: Payload>(
         error_message: error_message.to_owned(),
     };
     frame::encode(P::KIND.wire(), out, |out| match format {
-        Format::Json => json::write_pair(&envelope, Some(payload), out),
+        Format::Json => json::write_pair(&envelope, Some(payload), &mut Writer::new(out, false)),
         Format::Protobuf => {
             envelope.encode_raw(out);
             payload.encode_raw(out);
@@ -151,7 +199,9 @@ pub fn encode_message(
     out: &mut Vec<u8>,
 ) -> Result<(), frame::FrameError> {
     frame::encode(message.kind(), out, |out| match format {
-        Format::Json => json::write_pair(envelope, message.as_json(), out),
+        Format::Json => {
+            json::write_pair(envelope, message.as_json(), &mut Writer::new(out, false));
+        }
         Format::Protobuf => {
             envelope.encode_raw(out);
             message.write_protobuf(out);

@@ -9,6 +9,7 @@ mod big_int;
 pub mod codec;
 pub mod elements;
 pub mod json;
+pub mod null;
 
 pub use big_int::NotABigInt;
 pub use codec::{Format, MessageError, UnsupportedMarshalizer};

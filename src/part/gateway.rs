@@ -3,6 +3,7 @@
 use super::known_code::KnownCode;
 use super::link::Link;
 use crate::hooks::{BlockchainHook, HookError, HookResult};
+use crate::messages::null::not_null;
 use crate::messages::*;
 use crate::transport::Transport;
 use bytes::Bytes;
@@ -39,7 +40,7 @@ impl<T: Transport> Gateway<T> {
     /// The address as a request has it.
     fn address(&mut self, address: &[u8]) -> Bytes {
         if self.address != address {
-            self.address = Bytes::copy_from_slice(address);
+            self.address = not_null(address.to_vec());
         }
         self.address.clone()
     }
@@ -95,9 +96,9 @@ impl<T: Transport> Gateway<T> {
 impl<T: Transport> BlockchainHook for Gateway<T> {
     fn new_address(&mut self, creator: &[u8], nonce: u64, vm_type: &[u8]) -> HookResult<Bytes> {
         let request = BlockchainNewAddressRequest {
-            creator_address: Bytes::copy_from_slice(creator),
+            creator_address: not_null(creator.to_vec()),
             creator_nonce: nonce,
-            vm_type: Bytes::copy_from_slice(vm_type),
+            vm_type: not_null(vm_type.to_vec()),
         };
         Ok(self.ask(request)?.result)
     }
@@ -105,7 +106,7 @@ impl<T: Transport> BlockchainHook for Gateway<T> {
     fn storage_data(&mut self, address: &[u8], key: &[u8]) -> HookResult<Option<Bytes>> {
         let request = BlockchainGetStorageDataRequest {
             address: self.address(address),
-            index: Bytes::copy_from_slice(key),
+            index: not_null(key.to_vec()),
         };
         Ok(self.ask_for_value(request)?.data)
     }

@@ -223,14 +223,20 @@ fn answer_hook(node: &mut Messenger<MemoryTransport>, request: Message, error: &
         }
         Message::BlockchainGetBuiltinFunctionNamesRequest(_) => {
             let function_names = vec![NameEntry { key: name }];
-            answer!(BlockchainGetBuiltinFunctionNamesResponse { function_names })
+            answer!(BlockchainGetBuiltinFunctionNamesResponse {
+                function_names,
+                null_lists: 0
+            })
         }
         Message::BlockchainGetAllStateRequest(_) => {
             let all_state = vec![StorageDataEntry {
                 key: name,
                 value: bytes("all"),
             }];
-            answer!(BlockchainGetAllStateResponse { all_state })
+            answer!(BlockchainGetAllStateResponse {
+                all_state,
+                null_lists: 0
+            })
         }
         Message::BlockchainGetUserAccountRequest(_) => {
             let account = Some(Account {

@@ -128,6 +128,7 @@ fn log(address: &Bytes, arguments: &[Bytes]) -> LogEntry {
         address: address.clone(),
         data: arguments[1].clone(),
         topics: arguments[2..].to_vec(),
+        ..LogEntry::default()
     }
 }
 

@@ -122,7 +122,9 @@ impl Schema {
         if name == "BigInt" {
             return big_int(entropy);
         }
-        for field in &self.0[name].field {
+        // Which lists are null survives JSON only where they are empty; that is tested on recorded messages.
+        let fields = self.0[name].field.iter();
+        for field in fields.filter(|field| field.name() != "null_lists") {
             let repeated = field.label() == Label::Repeated;
             // Only messages can be absent, and fields that say so; in JSON a VMInput can't.
             let optional = field.r#type() == Type::Message || field.proto3_optional();

@@ -133,6 +133,7 @@ fn byte_strings_of_a_decoded_payload_lie_in_the_frame() {
             key: key.into(),
             value: Bytes::from_static(b"value"),
         }],
+        ..Default::default()
     };
     let inside = |payload: &Bytes, value: &Bytes| {
         let (payload, value) = (payload.as_ptr_range(), value.as_ptr_range());

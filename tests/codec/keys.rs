@@ -15,6 +15,7 @@ fn names(keys: &[&[u8]]) -> Vec<String> {
     };
     let message = BlockchainGetAllStateResponse {
         all_state: keys.iter().enumerate().map(entry).collect(),
+        ..Default::default()
     };
     let mut frame = Vec::new();
     codec::encode(Format::Json, 1, "", &message, &mut frame).expect("a frame");

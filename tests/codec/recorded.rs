@@ -81,6 +81,52 @@ fn messages_mean_the_same_after_decoding_and_encoding() {
     }
 }
 
+/// What we write otherwise than Go, by kind and the beginning of the case (docs/json.md): maps that have a name twice, and
+/// null log entries.
+const WRITTEN_OTHERWISE: &[(u32, &str)] = &[
+    (1, "adversarial"),
+    (5, "adversarial"),
+    (35, "adversarial"),
+    (37, "adversarial"),
+    (39, "adversarial"),
+    (5, "response:colliding-keys"),
+    (5, "rand3"),
+    (35, "rand6"),
+    (5, "output:gasRefund"),
+    (5, "response:typical"),
+    (5, "response:nil-entries"),
+    (35, "builtin-response:typical"),
+    (39, "allstate:binary-keys"),
+];
+
+/// Go escapes only those U+FFFD that stand for a byte that is not UTF-8, which a reader can't know.
+fn with_escapes(payload: &str) -> String {
+    payload.replace('\u{fffd}', "\\ufffd")
+}
+
+#[test]
+fn messages_are_written_as_recorded() {
+    let mut equal = 0;
+    for row in messages() {
+        let frame = cut(&row.frame());
+        let (envelope, message) =
+            codec::decode(Format::Json, frame.kind, frame.payload).expect("a message");
+        let mut json = Vec::new();
+        codec::encode_message(Format::Json, &envelope, &message, &mut json).expect("a frame");
+        let ours = String::from_utf8(cut(&json).payload.to_vec()).expect("UTF-8");
+        let otherwise = WRITTEN_OTHERWISE
+            .iter()
+            .any(|(kind, case)| *kind == row.kind && row.case.starts_with(case));
+        if !otherwise {
+            assert_eq!(ours, with_escapes(row.payload), "{} {}", row.kind, row.case);
+            equal += 1;
+        } else {
+            assert_ne!(ours, with_escapes(row.payload), "{} {}", row.kind, row.case);
+        }
+    }
+    assert_eq!(equal, 1237);
+}
+
 #[test]
 fn kinds_are_those_of_the_table() {
     let rows: Vec<_> = include_str!("../data/kinds.tsv").lines().collect();
@@ -112,9 +158,10 @@ fn log_lines_and_profiles_are_written_as_recorded() {
         } else {
             continue;
         }
-        // Go escapes only those U+FFFD that stand for invalid bytes.
-        let payload = payload.replace("\\ufffd", "\u{fffd}");
-        assert_eq!(String::from_utf8(ours).expect("UTF-8"), payload);
+        assert_eq!(
+            String::from_utf8(ours).expect("UTF-8"),
+            with_escapes(payload)
+        );
     }
 }
 

@@ -86,6 +86,11 @@ pub fn decode_base64(text: Cow<'_, [u8]>) -> Option<Vec<u8>> {
     base64_simd::forgiving_decode_to_vec(&text).ok()
 }
 
+/// How long the base64 of so many bytes is.
+pub const fn base64_length(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
+}
+
 /// Appends the base64 of `bytes`.
 pub fn encode_base64(bytes: &[u8], out: &mut Vec<u8>) {
     base64_simd::STANDARD.encode_append(bytes, out);

@@ -11,6 +11,7 @@
 use super::reader::{JsonError, JsonFault, Reader};
 use super::writer::Writer;
 use super::{JsonEntry, JsonObject, bytes_text};
+use crate::messages::null;
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -118,7 +119,7 @@ pub mod text_list {
     }
 }
 
-/// Bytes as base64 or as a list of numbers; null is empty.
+/// Bytes as base64 or as a list of numbers, or null, which is empty as well (see [`null`]).
 pub mod byte_string {
     use super::*;
 
@@ -128,7 +129,10 @@ pub mod byte_string {
     }
 
     pub fn write(value: &Bytes, out: &mut Writer<'_>) {
-        out.base64(value);
+        match null::is_null(value) {
+            true => out.literal("null"),
+            false => out.base64(value),
+        }
     }
 
     pub fn is_zero(value: &Bytes) -> bool {
@@ -147,7 +151,7 @@ pub mod nullable_bytes {
 
     pub(super) fn parse(input: &mut Reader<'_>) -> Result<Option<Bytes>, JsonError> {
         if let Some(bytes) = input.plain_base64() {
-            return Ok(Some(bytes.into()));
+            return Ok(Some(null::not_null(bytes)));
         }
         if input.null()? {
             return Ok(None);
@@ -160,14 +164,14 @@ pub mod nullable_bytes {
                 bytes.push(byte);
                 Ok(())
             })?;
-            return Ok(Some(bytes.into()));
+            return Ok(Some(null::not_null(bytes)));
         }
         let string = input.string()?;
         let bytes = bytes_text::decode_base64(string.bytes()?).ok_or(JsonError {
             at: string.at,
             fault: JsonFault::Base64,
         })?;
-        Ok(Some(bytes.into()))
+        Ok(Some(null::not_null(bytes)))
     }
 
     pub fn write(value: &Option<Bytes>, out: &mut Writer<'_>) {
@@ -191,11 +195,43 @@ pub mod bytes_list {
     }
 
     pub fn write(list: &[Bytes], out: &mut Writer<'_>) {
-        out.array(list, |value, out| out.base64(value));
+        out.array(list, byte_string::write);
     }
 
     pub fn is_zero(list: &[Bytes]) -> bool {
         list.is_empty()
+    }
+}
+
+/// A list or map of a message that says which of them are null.
+pub mod nullable_list {
+    use super::*;
+
+    /// Notes whether the list that comes next, the field with this number, is null. It is still to be read.
+    pub fn note(
+        null_lists: &mut u32,
+        number: u32,
+        input: &mut Reader<'_>,
+    ) -> Result<(), JsonError> {
+        *null_lists &= !(1 << number);
+        if input.peek()? == b'n' {
+            *null_lists |= 1 << number;
+        }
+        Ok(())
+    }
+
+    /// Writes null, or what `write` writes if the list has elements or is not null.
+    pub fn write(
+        is_empty: bool,
+        null_lists: u32,
+        number: u32,
+        out: &mut Writer<'_>,
+        write: impl FnOnce(&mut Writer<'_>),
+    ) {
+        match is_empty && null::is_null_list(null_lists, number) {
+            true => out.literal("null"),
+            false => write(out),
+        }
     }
 }
 

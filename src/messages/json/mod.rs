@@ -12,7 +12,7 @@ mod reader;
 mod writer;
 
 #[cfg(feature = "vm")]
-pub(crate) use bytes_text::go_text;
+pub(crate) use bytes_text::{base64_length, go_text};
 pub use fields::*;
 pub use reader::{JsonError, JsonFault, Reader};
 pub use writer::Writer;
@@ -76,13 +76,13 @@ pub fn read_object(text: &[u8], into: &mut dyn JsonObject) -> Result<(), JsonErr
     read_pair(text, into, None)
 }
 
-/// Appends one object with the members of both messages.
+/// Writes one object with the members of both messages.
 pub fn write_pair(
     first: &dyn JsonObject,
     second: Option<&(dyn JsonObject + '_)>,
-    out: &mut Vec<u8>,
+    out: &mut Writer<'_>,
 ) {
-    Writer::new(out, false).object(|out| {
+    out.object(|out| {
         first.write_fields(out);
         if let Some(second) = second {
             second.write_fields(out);

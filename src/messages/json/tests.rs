@@ -3,7 +3,7 @@
 use super::*;
 use crate::messages::{
     Account, Arguments, BigInt, BlockchainGetAllStateResponse, BlockchainGetStorageDataResponse,
-    ContractCallInput, LogCorrelation, LogLine, VmInput, VmOutput,
+    ContractCallInput, LogCorrelation, LogLine, VmInput, VmOutput, null,
 };
 
 fn read<T: JsonObject + Default>(text: &str) -> Result<T, JsonError> {
@@ -308,7 +308,7 @@ fn text_is_written_as_by_go() {
         message: "<&>\"\\/\u{8}\u{c}\n\r\t\u{1}\u{7f}\u{2028}\u{2029}\u{fffd}é\u{1f600}".to_owned(),
         ..LogLine::default()
     };
-    let expected = "{\"Message\":\"\\u003c\\u0026\\u003e\\\"\\\\/\\u0008\\u000c\\n\\r\\t\\u0001\u{7f}\\u2028\\u2029\u{fffd}é\u{1f600}\"}";
+    let expected = "{\"Message\":\"\\u003c\\u0026\\u003e\\\"\\\\/\\u0008\\u000c\\n\\r\\t\\u0001\u{7f}\\u2028\\u2029\\ufffdé\u{1f600}\"}";
     assert_eq!(written(&line), expected);
 }
 
@@ -330,10 +330,11 @@ fn an_object_that_is_not_sparse_has_all_members() {
     let mut out = Vec::new();
     let account = Account {
         balance: Some(BigInt::default()),
+        user_name: null::empty(),
         ..Account::default()
     };
     write_object(&account, false, &mut out);
-    let expected = r#"{"Nonce":0,"Balance":0,"CodeHash":"","RootHash":"","Address":"","DeveloperReward":null,"OwnerAddress":"","UserName":"","CodeMetadata":"","Code":""}"#;
+    let expected = r#"{"Nonce":0,"Balance":0,"CodeHash":null,"RootHash":null,"Address":null,"DeveloperReward":null,"OwnerAddress":null,"UserName":"","CodeMetadata":null,"Code":null}"#;
     assert_eq!(String::from_utf8_lossy(&out), expected);
 }
 
@@ -345,6 +346,6 @@ fn a_map_keeps_the_order_of_its_entries() {
     let text = written(&state);
     assert_eq!(
         text,
-        "{\"AllState\":{\"a\":\"\",\"\":\"\",\"\u{fffd}\":\"Yg==\",\"b\":\"Yw==\"}}"
+        r#"{"AllState":{"a":null,"":"","\ufffd":"Yg==","b":"Yw=="}}"#
     );
 }

@@ -1,23 +1,46 @@
 use super::bytes_text;
-use std::io::Write as _;
+use std::fmt::{self, Write as _};
 
 /// Writes JSON to the end of a buffer, as Go's encoding/json does: no white space, HTML characters escaped.
 #[derive(Debug)]
 pub struct Writer<'a> {
-    out: &'a mut Vec<u8>,
+    out: Sink<'a>,
     /// Whether members that are zero are left out.
     sparse: bool,
     /// Whether a comma is due before the next member or element.
     comma: bool,
 }
 
+/// Where the text goes.
+#[derive(Debug)]
+enum Sink<'a> {
+    /// To the end of this.
+    Buffer(&'a mut Vec<u8>),
+    /// Nowhere: its bytes are counted.
+    Count(usize),
+}
+
 impl<'a> Writer<'a> {
     /// Appends to `out`. If `sparse`, members that are zero, empty or null are left out.
     pub fn new(out: &'a mut Vec<u8>, sparse: bool) -> Writer<'a> {
         Writer {
-            out,
+            out: Sink::Buffer(out),
             sparse,
             comma: false,
+        }
+    }
+
+    /// How many bytes `write` writes. Takes no memory for them.
+    pub fn length(write: impl FnOnce(&mut Self)) -> usize {
+        let mut writer = Writer {
+            out: Sink::Count(0),
+            sparse: false,
+            comma: false,
+        };
+        write(&mut writer);
+        match writer.out {
+            Sink::Count(length) => length,
+            Sink::Buffer(out) => out.len(),
         }
     }
 
@@ -113,7 +136,10 @@ impl<'a> Writer<'a> {
     /// Writes bytes as a base64 string.
     pub fn base64(&mut self, bytes: &[u8]) {
         self.raw(b"\"");
-        bytes_text::encode_base64(bytes, self.out);
+        match &mut self.out {
+            Sink::Buffer(out) => bytes_text::encode_base64(bytes, out),
+            Sink::Count(length) => *length += bytes_text::base64_length(bytes.len()),
+        }
         self.raw(b"\"");
     }
 
@@ -125,7 +151,7 @@ impl<'a> Writer<'a> {
 
     /// Writes what shows itself as valid JSON, such as a number.
     pub fn bare(&mut self, value: impl std::fmt::Display) {
-        write!(self.out, "{value}").expect("writing to a Vec can't fail");
+        write!(self, "{value}").expect("writing can't fail");
     }
 
     /// Writes a text with escapes where JSON or HTML needs them.
@@ -137,6 +163,8 @@ impl<'a> Writer<'a> {
                 b'"' | b'\\' | b'<' | b'>' | b'&' | 0..=0x1f => 1,
                 // U+2028 and U+2029.
                 0xe2 if matches!(rest[plain..], [_, 0x80, 0xa8 | 0xa9, ..]) => 3,
+                // U+FFFD: Go escapes those that stand for a byte that is not UTF-8, as nearly all do.
+                0xef if matches!(rest[plain..], [_, 0xbf, 0xbd, ..]) => 3,
                 _ => {
                     plain += 1;
                     continue;
@@ -159,6 +187,7 @@ impl<'a> Writer<'a> {
             b"\t" => self.raw(b"\\t"),
             [.., 0xa8] => self.raw(b"\\u2028"),
             [.., 0xa9] => self.raw(b"\\u2029"),
+            [.., 0xbd] => self.raw(b"\\ufffd"),
             _ => {
                 let (high, low) = (character[0] >> 4, character[0] & 15);
                 self.raw(&[
@@ -179,7 +208,18 @@ impl<'a> Writer<'a> {
         }
     }
 
+    #[inline]
     fn raw(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
+        match &mut self.out {
+            Sink::Buffer(out) => out.extend_from_slice(bytes),
+            Sink::Count(length) => *length += bytes.len(),
+        }
+    }
+}
+
+impl fmt::Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.raw(text.as_bytes());
+        Ok(())
     }
 }

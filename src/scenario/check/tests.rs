@@ -12,6 +12,7 @@ fn output() -> VmOutput {
             address: "c".into(),
             topics: vec!["t".into(), "u".into()],
             data: Bytes::from_static(&[0, 5]),
+            ..LogEntry::default()
         }],
         ..VmOutput::default()
     }

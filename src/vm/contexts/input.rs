@@ -49,6 +49,7 @@ impl Input {
             gas_provided: self.gas_provided,
             original_tx_hash: self.original_tx_hash.clone(),
             current_tx_hash: self.current_tx_hash.clone(),
+            null_lists: 0,
         }
     }
 }

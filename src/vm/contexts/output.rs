@@ -65,6 +65,7 @@ impl OutputAccount {
             data: self.data,
             gas_limit: self.gas_limit,
             call_type: self.call_type,
+            null_lists: 0,
         }
     }
 }
@@ -194,6 +195,11 @@ impl OutputState {
 
     /// For the node: in the order of the bytes of addresses and keys.
     pub fn into_wire(self) -> VmOutput {
+        // As in the reference, where the output of a failure is a new one, and every other has looked at an account.
+        let null_lists = match self.accounts.is_empty() {
+            true => VmOutput::ALL_LISTS,
+            false => 0,
+        };
         let accounts = self
             .accounts
             .into_iter()
@@ -211,6 +217,7 @@ impl OutputState {
             deleted_accounts: Vec::new(),
             touched_accounts: Vec::new(),
             logs: self.logs,
+            null_lists,
         }
     }
 }
@@ -247,12 +254,18 @@ impl Contexts {
             return;
         }
         let address = self.current_call().address.clone();
+        // Without topics the reference sets neither of the two.
+        let null_lists = match topics.is_empty() {
+            true => LogEntry::ALL_LISTS,
+            false => 0,
+        };
         let mut topics = topics.into_iter();
         self.output.logs.push(LogEntry {
             identifier: topics.next().unwrap_or_default(),
             address,
             topics: topics.collect(),
             data,
+            null_lists,
         });
     }
 

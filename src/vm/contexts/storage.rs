@@ -3,6 +3,7 @@
 use super::Contexts;
 use super::metering::use_gas;
 use crate::hooks::BlockchainHook as _;
+use crate::messages::null::not_null;
 use crate::vm::engine::InstanceAccess;
 use crate::vm::error::{Broken, ExecutionError, Failure, unless_refused};
 use bytes::Bytes;
@@ -32,7 +33,7 @@ impl Contexts {
         let Some(value) = answer.flatten() else {
             return Ok(Bytes::new());
         };
-        let key = Bytes::copy_from_slice(key);
+        let (key, value) = (not_null(key.to_vec()), not_null(value));
         let account = self.output.account(&address);
         account.storage.insert(key, value.clone());
         Ok(value)

@@ -4,6 +4,7 @@ use super::memory::{HASH_BYTES, VALUE_BYTES, list_length};
 use super::table::host_functions;
 use super::{Answer, Call, as_count, as_size, item};
 use crate::messages::ReturnCode;
+use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{from_signed_bytes, signed_bytes, unsigned_bytes};
 use crate::vm::error::{ExecutionError, Fault};
 use bytes::Bytes;
@@ -167,7 +168,7 @@ impl Call<'_> {
 
     fn int64_finish(&mut self, value: i64) -> Answer<()> {
         let item = signed_bytes(&value.into());
-        self.contexts().output.return_data.push(item.into());
+        self.contexts().output.return_data.push(not_null(item));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use super::table::host_functions;
 use super::{Answer, Call, as_size, item};
+use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{
     from_signed_bytes, from_unsigned_bytes, low_i64, signed_bytes, unsigned_bytes,
 };
@@ -312,7 +313,7 @@ impl Call<'_> {
 
     fn finish_number(&mut self, bytes: Vec<u8>) -> Answer<()> {
         self.charge_persisted_bytes(bytes.len() as u64);
-        self.contexts().output.return_data.push(bytes.into());
+        self.contexts().output.return_data.push(not_null(bytes));
         Ok(())
     }
 

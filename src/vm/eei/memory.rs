@@ -1,5 +1,6 @@
 //! The contract's memory as host functions see it (spec eei.md 2-4). Nothing else touches it.
 
+use crate::messages::null;
 use crate::vm::engine::InstanceAccess;
 use bytes::Bytes;
 use thiserror::Error;
@@ -85,7 +86,7 @@ pub fn load(
     length: i32,
 ) -> Result<Bytes, MemoryError> {
     if length == 0 {
-        return Ok(Bytes::new());
+        return Ok(null::empty());
     }
     let size = instance.memory_size();
     let start = u64::try_from(offset).map_err(|_| MemoryError::LoadBounds)?;

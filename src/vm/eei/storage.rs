@@ -2,6 +2,7 @@
 
 use super::table::host_functions;
 use super::{Answer, Call, as_size};
+use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{from_unsigned_bytes, low_i64, unsigned_bytes};
 use bytes::Bytes;
 
@@ -39,7 +40,7 @@ impl Call<'_> {
     /// Writes a value; returns the status as contracts see it.
     pub(super) fn write_storage(&mut self, key: &Bytes, value: Bytes) -> Answer<i32> {
         let contexts = &mut self.host.contexts;
-        let status = contexts.store_storage(self.instance, key, value)?;
+        let status = contexts.store_storage(self.instance, key, not_null(value))?;
         Ok(status as i32)
     }
 

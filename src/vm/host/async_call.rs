@@ -4,6 +4,7 @@ use super::nested::NestedOutput;
 use super::{CALLBACK_FUNCTION, Host};
 use crate::hooks::BlockchainHook as _;
 use crate::messages::CallType;
+use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{from_unsigned_bytes, unsigned_bytes};
 use crate::vm::contexts::input::{CallInput, Input};
 use crate::vm::contexts::runtime::AsyncCall;
@@ -262,10 +263,10 @@ fn decode_hex(text: &[u8]) -> Option<Bytes> {
         return None;
     };
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    pairs
+    let bytes = pairs
         .iter()
-        .map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8))
-        .collect()
+        .map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8));
+    Some(not_null(bytes.collect::<Option<Vec<u8>>>()?))
 }
 
 fn push_hex(text: &mut String, bytes: &[u8]) {

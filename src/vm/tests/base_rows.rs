@@ -93,6 +93,7 @@ fn about_results() -> Vec<Row> {
             address: address("self"),
             topics: vec![address("topic2")],
             data: "abc".into(),
+            null_lists: 0,
         };
         assert_eq!(output.logs, [log]);
     };

@@ -225,10 +225,14 @@ fn about_logs() -> Vec<Row> {
     let price = eth("Log") + (4 * 32 + 3) * base("PersistPerByte");
     fn assert_log(output: &VmOutput, identifier: Bytes, topics: &[&str]) {
         let log = LogEntry {
-            identifier,
+            identifier: identifier.clone(),
             address: address("self"),
             topics: topics.iter().map(|name| address(name)).collect(),
             data: "abc".into(),
+            null_lists: match identifier.is_empty() {
+                true => LogEntry::ALL_LISTS,
+                false => 0,
+            },
         };
         assert_eq!(output.logs, [log]);
     }

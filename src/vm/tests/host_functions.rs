@@ -89,9 +89,14 @@ fn events_are_those_of_the_contract() {
             address: address("self"),
             topics,
             data: data.into(),
+            ..LogEntry::default()
         };
         let first = log(address("first"), vec![address("second")], "data");
-        assert_eq!(output.logs, [first, log(Bytes::new(), vec![], "d")]);
+        let second = LogEntry {
+            null_lists: LogEntry::ALL_LISTS,
+            ..log(Bytes::new(), vec![], "d")
+        };
+        assert_eq!(output.logs, [first, second]);
     });
 }
 

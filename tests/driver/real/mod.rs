@@ -6,5 +6,6 @@ mod formats;
 mod known_code;
 mod node;
 mod raw;
+mod recorded;
 mod survival;
 mod waiting;

@@ -23,7 +23,6 @@ pub struct Raw {
 impl Raw {
     /// A child that has got its Initialize.
     pub fn start() -> Raw {
-        let mut raw = Raw::spawn();
         let initialize = Initialize {
             arguments: Some(arguments()),
         };
@@ -34,7 +33,13 @@ impl Raw {
             },
             &initialize.into(),
         );
-        raw.init.write_all(&frame).expect("read by the child");
+        Raw::start_with(&frame)
+    }
+
+    /// A child that has got this frame as its Initialize.
+    pub fn start_with(initialize: &[u8]) -> Raw {
+        let mut raw = Raw::spawn();
+        raw.init.write_all(initialize).expect("read by the child");
         raw
     }
 
@@ -119,7 +124,7 @@ pub fn encode(envelope: Envelope, message: &Message) -> Vec<u8> {
     frame
 }
 
-fn frame(kind: u32, payload: &str) -> Vec<u8> {
+pub fn frame(kind: u32, payload: &str) -> Vec<u8> {
     let mut frame = Vec::new();
     arwen::frame::encode(kind, &mut frame, |out| {
         out.extend_from_slice(payload.as_bytes())

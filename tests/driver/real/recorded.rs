@@ -1,0 +1,91 @@
+//! Recorded dialogues of the Go child, played to the real binary: what it says must be what the Go child has said, byte for
+//! byte.
+
+use super::raw::{Raw, frame};
+use arwen::frame::{Decoder, Header};
+use arwen::messages::{Format, codec};
+use std::collections::HashMap;
+
+/// A frame: whether the node sends it, its kind and its payload.
+struct Row {
+    from_node: bool,
+    kind: u32,
+    payload: String,
+}
+
+/// The recordings, by name. Contracts, and the Initialize messages, stand in lines of their own.
+fn recordings() -> Vec<(&'static str, Vec<Row>)> {
+    let mut parts = HashMap::new();
+    let mut recordings: Vec<(&str, Vec<Row>)> = Vec::new();
+    for line in include_str!("../../data/dialogues.tsv").lines() {
+        if let Some(name) = line.strip_prefix("# ") {
+            recordings.push((name, Vec::new()));
+            continue;
+        }
+        let (first, rest) = line.split_once('\t').expect("columns");
+        if first.starts_with('@') {
+            parts.insert(first, rest);
+            continue;
+        }
+        let (kind, payload) = rest.split_once('\t').expect("three columns");
+        let mut payload = payload.to_owned();
+        for (name, part) in &parts {
+            match payload == *name {
+                true => payload = (*part).to_owned(),
+                false => payload = payload.replace(&format!("\"{name}\""), &format!("\"{part}\"")),
+            }
+        }
+        let (_, rows) = recordings.last_mut().expect("a name comes first");
+        rows.push(Row {
+            from_node: first == ">",
+            kind: kind.parse().expect("a kind"),
+            payload,
+        });
+    }
+    recordings
+}
+
+#[test]
+fn the_child_says_what_the_go_child_has_said() {
+    let (mut dialogues, mut said) = (0, 0);
+    for (name, rows) in recordings() {
+        let (initialize, rows) = rows.split_first().expect("an Initialize");
+        let mut raw = Raw::start_with(&frame(initialize.kind, &initialize.payload));
+        for (at, row) in rows.iter().enumerate() {
+            if row.from_node {
+                raw.send(&frame(row.kind, &row.payload));
+                continue;
+            }
+            let (kind, payload) = raw.receive();
+            assert_eq!((kind, &payload), (row.kind, &row.payload), "{name} {at}");
+            said += 1;
+        }
+        assert_eq!(
+            raw.end(),
+            (3, "Ended Arwen loop: EOF\n".to_owned()),
+            "{name}"
+        );
+        dialogues += 1;
+    }
+    assert_eq!((dialogues, said), (67, 246));
+}
+
+#[test]
+fn what_the_go_node_has_said_is_written_as_it_was_read() {
+    let mut frames = 0;
+    for (name, rows) in recordings() {
+        for row in rows {
+            let recorded = frame(row.kind, &row.payload);
+            let mut decoder = Decoder::new(Header::Preamble, 1 << 20);
+            decoder.push(&recorded);
+            let cut = decoder.next().expect("a frame").expect("no fault");
+            let (envelope, message) =
+                codec::decode(Format::Json, cut.kind, cut.payload).expect("a message");
+            let mut ours = Vec::new();
+            codec::encode_message(Format::Json, &envelope, &message, &mut ours).expect("short");
+            assert_eq!(ours, recorded, "{name}: {}", row.payload);
+            frames += 1;
+        }
+    }
+    assert_eq!(frames, 559);
+}
