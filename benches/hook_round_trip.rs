@@ -6,6 +6,7 @@
 mod support;
 
 use arwen::driver::Driver;
+use arwen::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use arwen::hooks::{BlockchainHook, HookError};
 use arwen::messages::*;
 use arwen::part::{self, Machine, MachineError, PartPipes};
@@ -70,7 +71,11 @@ fn be_a_child() {
     #[expect(unsafe_code, reason = "the pipes are given by number")]
     let inherited = unsafe { arwen::transport::descriptors::inherited() };
     let end = match PartPipes::new(inherited) {
-        Ok(pipes) => part::run(pipes, Box::new(|_, hook| Ok(Box::new(Asker { hook })))),
+        Ok(pipes) => part::run(
+            pipes,
+            DEFAULT_PAYLOAD_LIMIT_BYTES,
+            Box::new(|_, hook| Ok(Box::new(Asker { hook }))),
+        ),
         Err(error) => error,
     };
     eprintln!("{end}");

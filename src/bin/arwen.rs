@@ -1,5 +1,6 @@
 //! The child process. A node starts it; see the library's documentation.
 
+use arwen::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use arwen::part::allocator::ExitingAllocator;
 use arwen::part::{self, PartPipes};
 use arwen::vm::{CacheLimits, DiskLimits, EngineSettings, QuickLimits, WarmLimits};
@@ -21,7 +22,8 @@ static ALLOCATOR: ExitingAllocator = ExitingAllocator;
 /// descriptor 4.
 ///
 /// What it keeps, and how code becomes fast, can be set by options, or by environment variables, since most nodes start it
-/// without options. An option wins over its variable. No result of a contract depends on any of them.
+/// without options. An option wins over its variable. No result of a contract depends on any of them, but for the
+/// limit of payloads.
 ///
 /// Exit codes: 1 a pipe is missing, 2 bad Initialize arguments, 3 the node ended it, 4 this machine lacks memory, addresses or
 /// threads. The reason is on stderr.
@@ -60,7 +62,17 @@ struct CommandLine {
     /// run that needs more waits for the compiler. With 0 every run does.
     #[arg(long, env = "ARWEN_INTERPRETER_FUEL", value_name = "UNITS", default_value_t = QuickLimits::default().fuel)]
     interpreter_fuel: u64,
+
+    /// Bytes of the longest message, in JSON, whatever the format is. A contract whose output, or whose question to the node,
+    /// is longer has no output but an error message, so all nodes of a network should have the same limit. A node can set it in
+    /// the Initialize message, which wins over both.
+    #[arg(long, env = "ARWEN_PAYLOAD_LIMIT_BYTES", value_name = "BYTES", default_value_t = DEFAULT_PAYLOAD_LIMIT_BYTES)]
+    #[arg(value_parser = clap::value_parser!(u32).range(MINIMUM_PAYLOAD_LIMIT_BYTES..))]
+    payload_limit_bytes: u32,
 }
+
+/// The smallest limit of payloads: what says that something is longer must fit.
+const MINIMUM_PAYLOAD_LIMIT_BYTES: i64 = 4096;
 
 /// The user's folder for what can be made again, if there is one.
 fn default_folder() -> Option<PathBuf> {
@@ -105,10 +117,12 @@ fn main() -> ExitCode {
     // SAFETY: the first thing that the process does; nothing has opened a descriptor yet.
     #[expect(unsafe_code, reason = "the pipes are given by number")]
     let inherited = unsafe { arwen::transport::descriptors::inherited() };
-    let engine = EngineSettings::from(CommandLine::parse());
+    let line = CommandLine::parse();
+    let limit = line.payload_limit_bytes;
+    let engine = EngineSettings::from(line);
     let build = move |arguments: &_, hook| part::build_vm(arguments, hook, &engine);
     let end = match PartPipes::new(inherited) {
-        Ok(pipes) => part::run(pipes, Box::new(build)),
+        Ok(pipes) => part::run(pipes, limit, Box::new(build)),
         Err(error) => error,
     };
     // Not eprintln, which panics when nobody reads stderr any more.

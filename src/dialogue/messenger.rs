@@ -1,6 +1,7 @@
 use super::{Dialogue, DialogueError, Side};
 use crate::frame::{Decoder, FrameError, Header};
-use crate::messages::{Envelope, Format, Message, MessageError, Payload, codec, kind_name};
+use crate::messages::codec::{self, PayloadTooLong};
+use crate::messages::{Envelope, Format, Message, MessageError, Payload, kind_name};
 use crate::transport::{Transport, TransportError};
 use std::fmt;
 use std::time::Instant;
@@ -27,6 +28,9 @@ pub enum MessengerError {
     /// A payload is no message.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// A message is too long. Nothing was sent, and the dialogue is as it was.
+    #[error(transparent)]
+    TooLong(#[from] PayloadTooLong),
     /// A message may not be sent now.
     #[error(transparent)]
     Dialogue(#[from] DialogueError),
@@ -68,17 +72,20 @@ pub struct Messenger<T> {
     transport: T,
     format: Format,
     dialogue: Dialogue,
+    payload_limit_bytes: u32,
     decoder: Decoder,
     outgoing: Vec<u8>,
 }
 
 impl<T: Transport> Messenger<T> {
-    /// For one side, with payloads in this format and of at most `payload_limit_bytes`.
+    /// For one side, with payloads in this format. Nothing is received that is longer than `payload_limit_bytes`, and nothing
+    /// is sent whose JSON would be longer.
     pub fn new(side: Side, transport: T, format: Format, payload_limit_bytes: u32) -> Messenger<T> {
         Messenger {
             transport,
             format,
             dialogue: Dialogue::new(side),
+            payload_limit_bytes,
             decoder: Decoder::new(Header::Preamble, payload_limit_bytes),
             outgoing: Vec::new(),
         }
@@ -91,6 +98,7 @@ impl<T: Transport> Messenger<T> {
         payload: &P,
         deadline: Option<Instant>,
     ) -> Result<(), MessengerError> {
+        codec::check_length(error_message, payload, self.payload_limit_bytes)?;
         let nonce = self.dialogue.send(P::KIND.wire())?;
         self.outgoing.clear();
         codec::encode(

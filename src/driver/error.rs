@@ -5,6 +5,7 @@ use crate::dialogue::{DialogueError, MessengerError};
 use crate::frame::FrameError;
 use crate::logs::profile::PatternError;
 use crate::messages::UnsupportedMarshalizer;
+use crate::messages::codec::PayloadTooLong;
 use crate::transport::{TransportError, exit_codes};
 use std::fmt;
 use std::time::Duration;
@@ -65,7 +66,9 @@ impl CriticalError {
             | Fault::CannotSendHookResponse(_)
             | Fault::RestartPostponed { .. } => Blame::Arwen,
             Fault::TimeExpired { .. } => Blame::Time,
-            Fault::HookFailed(_) | Fault::UnsendableRequest(_) => Blame::Node,
+            Fault::HookFailed(_) | Fault::HookAnswerTooLong(_) | Fault::UnsendableRequest(_) => {
+                Blame::Node
+            }
         }
     }
 }
@@ -137,6 +140,9 @@ pub enum Fault {
     /// The answer to a hook call could not be sent.
     #[error("cannot send hook call response: {0}")]
     CannotSendHookResponse(MessengerError),
+    /// The node's hook gave an answer that is longer than the payload limit.
+    #[error("cannot send hook call response: {0}")]
+    HookAnswerTooLong(PayloadTooLong),
     /// The node's hook has no answer, not even an error.
     #[error("hook failed: {0}")]
     HookFailed(String),
@@ -154,6 +160,7 @@ impl Fault {
             }
             MessengerError::Dialogue(_)
             | MessengerError::Message(_)
+            | MessengerError::TooLong(_)
             | MessengerError::Frame(FrameError::TooLong { .. } | FrameError::Unframeable { .. }) => {
                 Fault::BadMessage(error.to_string())
             }
@@ -182,6 +189,7 @@ impl Fault {
             MessengerError::Transport(TransportError::DeadlinePassed(_)) => {
                 Fault::TimeExpired { budget }
             }
+            MessengerError::TooLong(error) => Fault::HookAnswerTooLong(error),
             other => Fault::CannotSendHookResponse(other),
         }
     }

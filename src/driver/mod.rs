@@ -40,6 +40,7 @@ pub use error::{
 };
 pub use logs::STDERR_TAIL_BYTES;
 
+use crate::dialogue::MessengerError;
 use crate::hooks::BlockchainHook;
 use crate::logs::GoDuration;
 use crate::messages::*;
@@ -237,6 +238,11 @@ impl<H: BlockchainHook> Driver<H> {
                 self.process = Some(process);
                 self.restarts.served();
                 Ok(answer)
+            }
+            // Nothing was sent: the child knows nothing of it.
+            Err(fault @ Fault::UnsendableRequest(MessengerError::TooLong(_))) => {
+                self.process = Some(process);
+                Err(self.critical(fault, None))
             }
             Err(fault) => Err(self.fail(process, fault)),
         }

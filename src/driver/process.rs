@@ -128,6 +128,7 @@ impl Process {
         arguments.messages_marshalizer = config.format.marshalizer();
         arguments.logs_marshalizer = config.format.marshalizer();
         arguments.spin_microseconds = u32::try_from(config.spin.as_micros()).unwrap_or(u32::MAX);
+        arguments.payload_limit_bytes = config.payload_limit_bytes;
         let initialize = Initialize {
             arguments: Some(arguments),
         };

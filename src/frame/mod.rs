@@ -19,9 +19,14 @@ pub use payload::Payload;
 
 use thiserror::Error;
 
-/// Longest payload that is accepted by default, in bytes. The largest real payload is a deploy of a contract in base64,
-/// well under 1 MiB; the limit only has to keep a corrupt length from being believed.
-pub const DEFAULT_PAYLOAD_LIMIT_BYTES: u32 = 64 << 20;
+/// Longest payload that is sent and accepted by default, in bytes.
+///
+/// The largest real payload is a deploy of a contract in base64, well under 1 MiB. But what a contract can hand to the VM is
+/// limited by its gas alone, and the reference sends whatever fits the length field, so that a smaller limit would make a
+/// difference between nodes. This one is far above what gas limits of blocks allow for, and low enough for the memory of both
+/// sides, which hold such a payload and what is in it at the same time. A length that a header announces costs no memory: that
+/// is taken as bytes arrive.
+pub const DEFAULT_PAYLOAD_LIMIT_BYTES: u32 = 1 << 30;
 
 /// What stands before a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

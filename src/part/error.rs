@@ -124,6 +124,7 @@ impl From<MessengerError> for LoopEnd {
             MessengerError::EndOfStream
             | MessengerError::Frame(_)
             | MessengerError::Message(_)
+            | MessengerError::TooLong(_)
             | MessengerError::Transport(_) => LoopEnd::Stream(error),
         }
     }
@@ -141,6 +142,7 @@ impl LoopEnd {
             }
             MessengerError::EndOfStream
             | MessengerError::Frame(_)
+            | MessengerError::TooLong(_)
             | MessengerError::Transport(_) => LoopEnd::CannotReceiveHookResponse(error),
         }
     }

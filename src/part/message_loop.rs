@@ -1,9 +1,10 @@
 use super::error::LoopEnd;
 use super::gateway::Gateway;
 use super::link::Link;
-use crate::dialogue::{MessageText, Received};
+use crate::dialogue::{MessageText, MessengerError, Received};
 use crate::hooks::BlockchainHook;
 use crate::logs::GoDuration;
+use crate::messages::codec::PayloadTooLong;
 use crate::messages::{
     Arguments, ContractCallInput, ContractCreateInput, ContractResponse, DiagnoseWaitRequest,
     DiagnoseWaitResponse, Message, MessageKind, UndefinedRequestOrResponse, VmOutput, kind_name,
@@ -46,6 +47,12 @@ pub enum BuildError {
     /// The process lacks what it needs to run contracts, such as a thread.
     #[error("{0}")]
     Machine(String),
+}
+
+impl From<PayloadTooLong> for MachineError {
+    fn from(reason: PayloadTooLong) -> MachineError {
+        MachineError::NoOutput(format!("host fault: {reason}"))
+    }
 }
 
 /// Makes a machine from the Initialize arguments and the hooks.
@@ -137,7 +144,13 @@ impl<T: Transport + 'static> MessageLoop<T> {
             error: &error,
         };
         trace!(target: LOGGER, %response, "[ARWEN]: SendContractResponse");
-        Ok(self.link.send(&error, &ContractResponse { vm_output })?)
+        match self.link.send(&error, &ContractResponse { vm_output }) {
+            Err(MessengerError::TooLong(reason)) => {
+                let error = MachineError::from(reason).to_string();
+                Ok(self.link.send(&error, &ContractResponse::default())?)
+            }
+            sent => Ok(sent?),
+        }
     }
 
     /// Runs the machine. A panic is its answer, and the machine is replaced by a new one.

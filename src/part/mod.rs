@@ -31,7 +31,7 @@ pub use message_loop::{BuildError, Machine, MachineBuilder, MachineError, Messag
 pub use vm::build_vm;
 
 use crate::dialogue::{Messenger, Side};
-use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, Decoder, Header};
+use crate::frame::{Decoder, Header};
 use crate::messages::{Arguments, Format, Message, MessageKind, UnsupportedMarshalizer, codec};
 use crate::transport::descriptors::ChildPipe;
 use crate::transport::{Pipes, Transport};
@@ -73,14 +73,16 @@ impl PartPipes {
     }
 }
 
-/// Runs the child until its end, which is always reported as an error: there is no other way to end it.
-pub fn run(pipes: PartPipes, build: MachineBuilder) -> PartError {
+/// Runs the child until its end, which is always reported as an error: there is no other way to end it. Payloads take at most
+/// `payload_limit_bytes`, unless the node says otherwise.
+pub fn run(pipes: PartPipes, payload_limit_bytes: u32, build: MachineBuilder) -> PartError {
     let mut logs = logs::start(pipes.read_log_profile, pipes.log_to_node);
     let end = match serve(
         pipes.init,
         pipes.node_to_arwen,
         pipes.arwen_to_node,
         &mut logs,
+        payload_limit_bytes,
         build,
     ) {
         Ok(end) => PartError::Loop(end),
@@ -95,9 +97,13 @@ fn serve(
     node_to_arwen: OwnedFd,
     arwen_to_node: OwnedFd,
     logs: &mut LogsHandle,
+    payload_limit_bytes: u32,
     build: MachineBuilder,
 ) -> Result<LoopEnd, PartError> {
-    let arguments = receive_arguments(init)?;
+    let mut arguments = receive_arguments(init, payload_limit_bytes)?;
+    if arguments.payload_limit_bytes == 0 {
+        arguments.payload_limit_bytes = payload_limit_bytes;
+    }
     let refuse = |error: UnsupportedMarshalizer| PartError::Arguments(error.to_string());
     let format = Format::from_marshalizer(arguments.messages_marshalizer).map_err(refuse)?;
     logs.begin(Format::from_marshalizer(arguments.logs_marshalizer).map_err(refuse)?);
@@ -105,7 +111,8 @@ fn serve(
     process::end_with_node(&node_to_arwen);
     let transport = transport(node_to_arwen, arwen_to_node, arguments.spin_microseconds)
         .map_err(|errno| PartError::Arguments(format!("the pipes can't be set up: {errno}")))?;
-    let messenger = Messenger::new(Side::Arwen, transport, format, DEFAULT_PAYLOAD_LIMIT_BYTES);
+    let limit = arguments.payload_limit_bytes;
+    let messenger = Messenger::new(Side::Arwen, transport, format, limit);
     let message_loop = MessageLoop::new(Link::new(messenger), arguments, build)?;
     Ok(message_loop.run())
 }
@@ -123,10 +130,13 @@ fn transport(input: OwnedFd, output: OwnedFd, spin_microseconds: u32) -> nix::Re
 const INITIALIZE_BYTES: usize = 16 << 10;
 
 /// Reads the one frame that comes on the init pipe; always JSON.
-fn receive_arguments(init: OwnedFd) -> Result<Arguments, InitializeError> {
+fn receive_arguments(
+    init: OwnedFd,
+    payload_limit_bytes: u32,
+) -> Result<Arguments, InitializeError> {
     let nowhere = init.try_clone().map_err(|_| InitializeError::EndOfStream)?;
     let mut pipes = Pipes::blocking(init, nowhere);
-    let mut decoder = Decoder::new(Header::Preamble, DEFAULT_PAYLOAD_LIMIT_BYTES);
+    let mut decoder = Decoder::new(Header::Preamble, payload_limit_bytes);
     let frame = loop {
         if let Some(frame) = decoder.next() {
             break frame?;

@@ -296,9 +296,9 @@ pub enum Fault {
 impl From<MemoryError> for Fault {
     fn from(error: MemoryError) -> Fault {
         match error {
-            MemoryError::TooLong { .. } | MemoryError::ArgumentCount(_) => {
-                Fault::Broken(Broken::host_fault(error))
-            }
+            MemoryError::LongArguments { .. }
+            | MemoryError::ManyArguments(_)
+            | MemoryError::ArgumentCount(_) => Fault::Broken(Broken::host_fault(error)),
             error => Fault::Api(ExecutionError::Memory(error)),
         }
     }

@@ -290,7 +290,7 @@ pub fn parameters() -> VmParameters {
         gas_schedule: schedule_entries(),
         protocol_builtin_functions: vec![BUILTIN.into()],
         protected_key_prefix: PROTECTED.into(),
-        engine: crate::vm::EngineSettings::default(),
+        ..VmParameters::default()
     }
 }
 

@@ -39,12 +39,14 @@ pub use engine::{InstanceCounters, MachineFailure, TierCounters};
 pub use error::VmError;
 
 use crate::hooks::BlockchainHook;
+use crate::messages::codec::{self, DEFAULT_PAYLOAD_LIMIT_BYTES};
 use crate::messages::{
-    Arguments, ContractCallInput, ContractCreateInput, GasSectionEntry, VmOutput,
+    Arguments, ContractCallInput, ContractCreateInput, ContractResponse, GasSectionEntry, VmOutput,
 };
 use bytes::Bytes;
 use contexts::input::{CallInput, CreateInput};
 use contexts::output::OutputState;
+use contexts::recorded_hook::RecordedHook;
 use contexts::{Contexts, Settings};
 use crypto::Hashes;
 use engine::Engine;
@@ -69,6 +71,9 @@ pub struct VmParameters {
     pub protocol_builtin_functions: Vec<Bytes>,
     /// Contracts can't write storage keys that begin so. Must not be empty.
     pub protected_key_prefix: Bytes,
+    /// How long an output, or a question to the hook, can be as JSON, in bytes: what is longer could not be sent to a node. A
+    /// run with one has no output ([`VmError::HostFault`]). 0 stands for [`DEFAULT_PAYLOAD_LIMIT_BYTES`].
+    pub payload_limit_bytes: u32,
     /// How code becomes fast. No output depends on it.
     pub engine: EngineSettings,
 }
@@ -101,6 +106,7 @@ impl From<&Arguments> for VmParameters {
             gas_schedule: arguments.gas_schedule.clone(),
             protocol_builtin_functions: names.map(|name| name.key.clone()).collect(),
             protected_key_prefix: prefix.cloned().unwrap_or_default(),
+            payload_limit_bytes: arguments.payload_limit_bytes,
             engine: EngineSettings::default(),
         }
     }
@@ -109,6 +115,7 @@ impl From<&Arguments> for VmParameters {
 /// Runs contracts, one after the other.
 pub struct Vm {
     host: Host,
+    payload_limit_bytes: u32,
 }
 
 impl Vm {
@@ -162,9 +169,15 @@ impl Vm {
             builtin_functions: parameters.protocol_builtin_functions.into_iter().collect(),
             protected_key_prefix: parameters.protected_key_prefix,
         };
+        let payload_limit_bytes = match parameters.payload_limit_bytes {
+            0 => DEFAULT_PAYLOAD_LIMIT_BYTES,
+            limit => limit,
+        };
+        let hook = RecordedHook::new(hook, payload_limit_bytes);
         let contexts = Contexts::new(hook, Box::new(Hashes), schedule, settings);
         Ok(Vm {
             host: Host::new(contexts, modules),
+            payload_limit_bytes,
         })
     }
 
@@ -184,7 +197,7 @@ impl Vm {
             "RunSmartContractCreate begin"
         );
         let result = CreateInput::from_wire(input).and_then(|input| self.host.run_create(input));
-        end("RunSmartContractCreate", result)
+        self.end("RunSmartContractCreate", result)
     }
 
     /// Calls a contract, or upgrades it if the function is `upgradeContract` (spec host.md 4.1). A failure of the
@@ -201,26 +214,35 @@ impl Vm {
                 self.host.run_call(input)
             }
         });
-        end("RunSmartContractCall", result)
+        self.end("RunSmartContractCall", result)
     }
-}
 
-/// Tells how a run ended.
-fn end(run: &str, result: Result<OutputState, Broken>) -> Result<VmOutput, VmError> {
-    match result {
-        Ok(output) => {
-            let output = output.into_wire();
-            tracing::trace!(
-                target: "arwen/host",
-                returnCode = error::return_code_text(output.return_code),
-                returnMessage = output.return_message,
-                "{run} end"
-            );
-            Ok(output)
+    /// Tells how a run ended.
+    fn end(&self, run: &str, result: Result<OutputState, Broken>) -> Result<VmOutput, VmError> {
+        match result.and_then(|output| self.sendable(output.into_wire())) {
+            Ok(output) => {
+                tracing::trace!(
+                    target: "arwen/host",
+                    returnCode = error::return_code_text(output.return_code),
+                    returnMessage = output.return_message,
+                    "{run} end"
+                );
+                Ok(output)
+            }
+            Err(broken) => {
+                tracing::error!(target: "arwen/host", error = %broken, "{run}");
+                Err(broken.into())
+            }
         }
-        Err(broken) => {
-            tracing::error!(target: "arwen/host", error = %broken, "{run}");
-            Err(broken.into())
-        }
+    }
+
+    /// The output, if it can be sent to a node: also where there is none to send it to, so that a run ends the same way
+    /// everywhere.
+    fn sendable(&self, output: VmOutput) -> Result<VmOutput, Broken> {
+        let response = ContractResponse {
+            vm_output: Some(output),
+        };
+        codec::check_length("", &response, self.payload_limit_bytes).map_err(Broken::host_fault)?;
+        Ok(response.vm_output.unwrap_or_default())
     }
 }

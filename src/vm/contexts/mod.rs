@@ -12,7 +12,6 @@ pub mod recorded_hook;
 pub mod runtime;
 pub mod storage;
 
-use crate::hooks::BlockchainHook;
 use crate::vm::crypto::CryptoHook;
 use crate::vm::gas::schedule::GasSchedule;
 use big_int::BigInts;
@@ -111,13 +110,13 @@ pub struct Contexts {
 impl Contexts {
     /// A state that knows nothing of earlier runs, other than the reference (spec README).
     pub fn new(
-        hook: Box<dyn BlockchainHook>,
+        hook: RecordedHook,
         crypto: Box<dyn CryptoHook>,
         schedule: GasSchedule,
         settings: Settings,
     ) -> Contexts {
         Contexts {
-            hook: RecordedHook::new(hook),
+            hook,
             crypto,
             schedule,
             settings,

@@ -4,6 +4,7 @@
 //! same answers, and goes on asking the node where the first one has ended.
 
 use crate::hooks::{BlockchainHook, HookError, HookResult};
+use crate::messages::json::{self, JsonObject as _};
 use crate::messages::{Account, ContractCallInput, StorageDataEntry, VmOutput};
 use bytes::Bytes;
 use prost::Message as _;
@@ -31,9 +32,22 @@ pub struct OtherQuestion {
     recorded: &'static str,
 }
 
+/// A question is too long to be sent to a node. Comes as [`HookError::Fatal`]; it is a fault of the run, and not of the hook.
+#[derive(Debug, Error)]
+#[error("the question {asked} takes about {length} bytes as JSON; the limit is {limit}")]
+pub struct QuestionTooLong {
+    asked: &'static str,
+    length: usize,
+    limit: u32,
+}
+
+/// What a message takes besides its byte strings, and some more.
+const MESSAGE_BYTES: usize = 1024;
+
 /// Asks a hook, and can repeat what it has answered.
 pub struct RecordedHook {
     hook: Box<dyn BlockchainHook>,
+    payload_limit_bytes: u32,
     mode: Mode,
     record: VecDeque<Exchange>,
     /// What the record takes.
@@ -59,10 +73,12 @@ struct Exchange {
 }
 
 impl RecordedHook {
-    /// Asks `hook`.
-    pub fn new(hook: Box<dyn BlockchainHook>) -> RecordedHook {
+    /// Asks `hook` what takes at most so many bytes as JSON: also a hook that has no node at the other end, so that a run
+    /// ends the same way everywhere.
+    pub fn new(hook: Box<dyn BlockchainHook>, payload_limit_bytes: u32) -> RecordedHook {
         RecordedHook {
             hook,
+            payload_limit_bytes,
             mode: Mode::PassOn,
             record: VecDeque::new(),
             bytes: 0,
@@ -92,6 +108,19 @@ impl RecordedHook {
         self.mode = Mode::PassOn;
         self.record.clear();
         self.bytes = 0;
+    }
+
+    /// Fails for a question whose parameters take so many bytes as JSON that it might be too long.
+    fn check_length(&self, asked: &'static str, parameters: usize) -> HookResult<()> {
+        let (length, limit) = (MESSAGE_BYTES + parameters, self.payload_limit_bytes);
+        match length <= limit as usize {
+            true => Ok(()),
+            false => Err(HookError::Fatal(Box::new(QuestionTooLong {
+                asked,
+                length,
+                limit,
+            }))),
+        }
     }
 
     fn exchange<Q: PartialEq + Send + 'static, T: Answer>(
@@ -148,6 +177,30 @@ impl Exchange {
     }
 }
 
+/// What a hook call is given.
+trait Parameter {
+    /// How many bytes it takes as JSON, or something more.
+    fn json_bytes(&self) -> usize;
+}
+
+impl Parameter for u64 {
+    fn json_bytes(&self) -> usize {
+        u64::MAX.ilog10() as usize + 1
+    }
+}
+
+impl Parameter for &[u8] {
+    fn json_bytes(&self) -> usize {
+        json::base64_length(self.len())
+    }
+}
+
+impl Parameter for &ContractCallInput {
+    fn json_bytes(&self) -> usize {
+        json::Writer::length(|out| out.object(|out| self.write_fields(out)))
+    }
+}
+
 /// What a hook call returns.
 trait Answer: Clone + Send + 'static {
     /// About how many bytes it takes.
@@ -193,6 +246,7 @@ macro_rules! recorded {
     ($($method:ident($($parameter:ident: $type:ty),*) -> $answer:ty;)*) => {
         impl BlockchainHook for RecordedHook {
             $(fn $method(&mut self, $($parameter: $type),*) -> HookResult<$answer> {
+                self.check_length(stringify!($method), 0 $(+ $parameter.json_bytes())*)?;
                 self.exchange(
                     stringify!($method),
                     || ($($parameter.to_owned(),)*),
@@ -230,6 +284,7 @@ recorded! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
     use crate::vm::fixtures::{address, node};
 
     #[test]
@@ -241,7 +296,7 @@ mod tests {
         ];
         for other in others {
             let (node, world) = node();
-            let mut hook = RecordedHook::new(node);
+            let mut hook = RecordedHook::new(node, DEFAULT_PAYLOAD_LIMIT_BYTES);
             hook.record();
             ask(&mut hook).expect("an answer");
             ask(&mut hook).expect("an answer");

@@ -5,11 +5,6 @@ use crate::vm::engine::InstanceAccess;
 use bytes::Bytes;
 use thiserror::Error;
 
-/// The most that is read at once. The rule below lets a contract read 2 GiB of zeros from a memory of one page; what
-/// the host can hold must not decide what a contract does, so there is a limit, far above any message that a node
-/// accepts.
-const LARGEST_READ_BYTES: u64 = 256 * 1024 * 1024;
-
 /// Bytes of an address.
 pub const ADDRESS_BYTES: i32 = 32;
 
@@ -19,8 +14,12 @@ pub const VALUE_BYTES: i32 = 32;
 /// Bytes of a hash, of a topic of an event, and of keys and values in the namespace `ethereum`.
 pub const HASH_BYTES: i32 = 32;
 
-/// What an argument takes besides its bytes, as it counts for the limit above.
-const ARGUMENT_BYTES: u64 = 32;
+/// The most bytes that a list of arguments has. As each can have 2 GiB of zeros, from a memory of one page, some lists fit
+/// no machine; what a machine can hold must not decide what a contract does.
+const MOST_ARGUMENT_BYTES: u64 = 4 << 30;
+
+/// The most arguments of a list, which may be empty and then cost no gas.
+const MOST_ARGUMENTS: usize = 8 << 20;
 
 const PAGE_BYTES: u64 = 65536;
 const MAXIMUM_PAGES: u64 = 65536;
@@ -68,18 +67,21 @@ pub enum MemoryError {
     /// A list of less than nothing.
     #[error("GuardedMakeByteSlice2D: negative length ({0})")]
     ListLength(i32),
-    /// More than we hold in memory. Not in the reference; ends the run.
-    #[error("a contract reads {bytes} bytes at once, more than {LARGEST_READ_BYTES}")]
-    TooLong {
-        /// What it reads.
+    /// Arguments that have more bytes than we hold in memory. Not in the reference; ends the run.
+    #[error("a list of arguments with {bytes} bytes or more, the limit is {MOST_ARGUMENT_BYTES}")]
+    LongArguments {
+        /// What they have.
         bytes: u64,
     },
+    /// More arguments than we hold in memory. Not in the reference; ends the run.
+    #[error("a list of {0} arguments, the limit is {MOST_ARGUMENTS}")]
+    ManyArguments(usize),
     /// A count of arguments whose lengths can't be read. The reference panics.
     #[error("{0} arguments whose lengths are not all there")]
     ArgumentCount(i32),
 }
 
-/// LOAD(offset, length): what lies behind the end of the memory reads as zero.
+/// LOAD(offset, length): what lies behind the end of the memory reads as zero. It takes addresses, but no memory.
 pub fn load(
     instance: &mut dyn InstanceAccess,
     offset: i32,
@@ -94,9 +96,7 @@ pub fn load(
         return Err(MemoryError::LoadBounds);
     }
     let length = u64::try_from(length).map_err(|_| MemoryError::LoadLength)?;
-    if length > LARGEST_READ_BYTES {
-        return Err(MemoryError::TooLong { bytes: length });
-    }
+    // Fresh pages of the system, which are zero already.
     let mut bytes = vec![0; length as usize];
     let inside = length.min(size - start) as usize;
     instance
@@ -196,15 +196,18 @@ pub fn read_arguments(
     if lengths.len() != count {
         return Err(MemoryError::ArgumentCount(pointers.count));
     }
+    if count > MOST_ARGUMENTS {
+        return Err(MemoryError::ManyArguments(count));
+    }
     let mut arguments = Vec::new();
     let mut cursor = pointers.data_offset;
     let mut total = 0;
     for length in lengths {
         let length = i32::from_le_bytes(*length);
         let argument = load(instance, cursor, length)?;
-        total += argument.len() as u64 + ARGUMENT_BYTES;
-        if total > LARGEST_READ_BYTES {
-            return Err(MemoryError::TooLong { bytes: total });
+        total += argument.len() as u64;
+        if total > MOST_ARGUMENT_BYTES {
+            return Err(MemoryError::LongArguments { bytes: total });
         }
         arguments.push(argument);
         cursor = cursor.wrapping_add(length);

@@ -5,7 +5,7 @@
 
 use super::Host;
 use crate::vm::contexts::output::OutputState;
-use crate::vm::contexts::recorded_hook::{OtherQuestion, RecordFull};
+use crate::vm::contexts::recorded_hook::{OtherQuestion, QuestionTooLong, RecordFull};
 use crate::vm::error::{Broken, Failure};
 
 impl Host {
@@ -37,7 +37,7 @@ impl Host {
             // Whoever goes on with this VM all the same begins without what was made when the machine failed.
             self.modules.clear();
         }
-        self.finish_run(result.map_err(told_as_bug))
+        self.finish_run(result.map_err(told_as_host_fault))
     }
 
     /// Once there is an instance, it is known whether the run may be given up.
@@ -57,10 +57,12 @@ fn is_given_up(result: &Result<(), Failure>) -> bool {
     }
 }
 
-/// A question out of turn is a fault of ours: nothing is wrong with the hook.
-fn told_as_bug(failure: Failure) -> Failure {
+/// A question out of turn is a fault of ours, one that is too long a fault of the contract's: nothing is wrong with the hook.
+fn told_as_host_fault(failure: Failure) -> Failure {
     match failure {
-        Failure::Broken(Broken::Hook(source)) if source.is::<OtherQuestion>() => {
+        Failure::Broken(Broken::Hook(source))
+            if source.is::<OtherQuestion>() || source.is::<QuestionTooLong>() =>
+        {
             Broken::host_fault(source).into()
         }
         failure => failure,

@@ -145,7 +145,7 @@ fn what_panics_in_the_reference_has_no_output() {
         ),
         (
             "(call $finish (i32.const 0) (i32.const 0x7fffffff))",
-            "host fault: a contract reads 2147483647 bytes at once, more than 268435456",
+            "host fault: a payload of ContractResponse that takes 2863311980 bytes as JSON; the limit is 1073741824",
         ),
     ];
     on_each_engine(|bench| {

@@ -4,6 +4,7 @@ mod contracts;
 mod disk_cache;
 mod formats;
 mod known_code;
+mod large;
 mod node;
 mod raw;
 mod recorded;
