@@ -32,8 +32,10 @@ pub struct DriverConfig {
     /// The format of messages and log lines. Default JSON, or protobuf with the feature `protobuf`; without the feature,
     /// protobuf is refused at the start.
     pub format: Format,
-    /// Longest payload that is accepted from the child, in bytes. Default
-    /// [`DEFAULT_PAYLOAD_LIMIT_BYTES`](crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES).
+    /// Longest payload in both directions, in bytes of JSON, whatever the format is. The child is told. An output that is longer
+    /// is a failure of the VM ([`VmFailure`](super::VmFailure)), so all nodes of a network should have the same limit
+    /// (docs/spec/wire.md#frame-limit). Default [`DEFAULT_PAYLOAD_LIMIT_BYTES`](crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES),
+    /// which says why it is 1 GiB.
     pub payload_limit_bytes: u32,
     /// Whether the thread that makes requests and the main thread of the child run on one core. They only ever take turns,
     /// and to wake a thread on another core takes several times as long as on the same (docs/benchmarks.md). A thread that

@@ -53,6 +53,26 @@ proptest! {
     }
 
     #[test]
+    fn the_length_of_the_json_is_what_is_limited(entropy in vec(any::<u8>(), 0..600)) {
+        let schema = Schema::load();
+        for (kind, name) in schema.kinds() {
+            let (envelope, message) = schema.arbitrary(kind, name, &mut Entropy(&entropy), Keys::Bytes);
+            // An envelope as long as they get.
+            let envelope = Envelope { dialogue_nonce: u32::MAX, ..envelope };
+            let message = (envelope, message);
+            let json = encoded(Format::Json, &message).len();
+            let protobuf = encoded(Format::Protobuf, &message).len();
+            // What a message is not measured for that is far below the limit.
+            prop_assert!(protobuf < json && json < 64 * (protobuf + 128), "{}", name);
+            if let (envelope, Message::ContractResponse(response)) = message {
+                let check = |limit| codec::check_length(&envelope.error_message, &*response, limit as u32);
+                prop_assert_eq!(check(json), Ok(()));
+                prop_assert_eq!(check(json - 1).map_err(|error| error.length), Err(json));
+            }
+        }
+    }
+
+    #[test]
     fn keys_that_are_no_text_cost_no_entry(entropy in vec(any::<u8>(), 0..600)) {
         let schema = Schema::load();
         for (kind, name) in schema.kinds() {
