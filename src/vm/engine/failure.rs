@@ -42,7 +42,16 @@ pub enum MachineFailure {
     /// No thread.
     #[error("no thread to compile on: {0}")]
     Thread(String),
-    /// The engine panicked, which it does when the system refuses a stack, a thread, or a protection of pages.
+    /// A call into compiled code panicked before it ran, or on its way back: it runs on a stack of its own, and the system may
+    /// have no room for that.
+    #[error("a call needs a stack of {stack} bytes of addresses, and failed: {reason}")]
+    Call {
+        /// What the stack takes, in bytes of addresses.
+        stack: usize,
+        /// The panic's words, with the system's.
+        reason: String,
+    },
+    /// The engine panicked, which it does when the system refuses a thread, or a protection of pages.
     #[error("the engine panicked: {0}")]
     Panic(String),
     /// Compiled code that this machine or this build can't run.

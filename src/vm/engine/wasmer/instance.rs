@@ -7,14 +7,16 @@ use ::wasmer::{
     Memory, Module, Pages, RuntimeError, Store, StoreMut, Value,
 };
 
-use super::caught;
 use super::image::Image;
 use super::linking::{Environment, link};
 use super::memory::SystemMemory;
 use super::unchecked::shrink;
+use super::{NATIVE_STACK_BYTES, caught};
 use crate::vm::engine::failure::Ending;
 use crate::vm::engine::instrument::InstrumentedModule;
-use crate::vm::engine::{CallEnd, HostCalls, InstanceAccess, InstantiationError, OutOfBounds};
+use crate::vm::engine::{
+    CallEnd, HostCalls, InstanceAccess, InstantiationError, MachineFailure, OutOfBounds,
+};
 
 /// What the host reaches in an instance.
 #[derive(Clone)]
@@ -176,7 +178,11 @@ impl<H: HostCalls> WasmerInstance<H> {
         let error = match called {
             Ok(Ok(())) => return CallEnd::Returned,
             Ok(Err(error)) => error,
-            Err(failure) => return CallEnd::Machine(failure),
+            Err(MachineFailure::Panic(reason)) => {
+                let stack = NATIVE_STACK_BYTES;
+                return CallEnd::Machine(MachineFailure::Call { stack, reason }.into());
+            }
+            Err(failure) => return CallEnd::Machine(failure.into()),
         };
         match Ending::of(&error) {
             Ending::User => CallEnd::Aborted,

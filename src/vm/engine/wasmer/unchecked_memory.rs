@@ -40,7 +40,7 @@ impl Tunables for SystemTunables {
             MemoryLayout::Reserved => self.0.make_memory(ty, || unsafe {
                 VMOwnedMemory::from_definition(ty, style, definition)
             }),
-            // SAFETY: likewise.
+            // SAFETY: as above.
             MemoryLayout::Exact => self
                 .0
                 .make_memory(ty, || unsafe { ExactMemory::new(ty, definition) }),
