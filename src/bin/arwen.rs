@@ -59,7 +59,7 @@ struct CommandLine {
     warm_instance_bytes: usize,
 
     /// How much of a run is interpreted while its code, which was never seen, is compiled; a unit is about one operator. A
-    /// run that needs more waits for the compiler. With 0 every run does.
+    /// run that needs more waits for the compiler, for half a second at most. With 0 every run does.
     #[arg(long, env = "ARWEN_INTERPRETER_FUEL", value_name = "UNITS", default_value_t = QuickLimits::default().fuel)]
     interpreter_fuel: u64,
 

@@ -87,7 +87,8 @@ pub struct EngineSettings {
     pub instances: WarmLimits,
     /// Compiled modules on disk, shared by all VMs that use the same folder. Default none.
     pub disk: Option<DiskLimits>,
-    /// How far code that was never seen is interpreted while it is compiled. Default none: it waits for the compiler.
+    /// How far code that was never seen is interpreted while it is compiled. Default none: it waits
+    /// for the compiler, half a second at most.
     pub interpreter: Option<QuickLimits>,
 }
 
@@ -126,13 +127,8 @@ impl Vm {
     pub fn new(parameters: VmParameters, hook: Box<dyn BlockchainHook>) -> Result<Vm, VmError> {
         let settings = &parameters.engine;
         let compiler = WasmerEngine::with_disk(settings.instances, settings.disk.clone());
-        let engine: Box<dyn Engine<Host>> = match settings.interpreter {
-            None => Box::new(compiler),
-            Some(limits) => {
-                let tiers = TieredEngine::new(Arc::new(compiler), limits);
-                Box::new(tiers.map_err(MachineFailure::from)?)
-            }
-        };
+        let tiers = TieredEngine::new(Arc::new(compiler), settings.interpreter);
+        let engine = Box::new(tiers.map_err(MachineFailure::from)?);
         Vm::with_engine(parameters, hook, engine)
     }
 

@@ -127,7 +127,7 @@ pub fn instrument(
 }
 
 /// The sections that are kept, in the order that wasm demands. The start section goes: its function runs later.
-const SECTION_ORDER: [SectionId; 10] = [
+pub(super) const SECTION_ORDER: [SectionId; 10] = [
     SectionId::Type,
     SectionId::Import,
     SectionId::Function,

@@ -48,8 +48,10 @@ macro_rules! instance_access_through_access {
 }
 
 pub mod cache;
+pub(in crate::vm) mod compile_cost;
 pub mod disk;
 pub(in crate::vm) mod failure;
+mod frames;
 pub mod instrument;
 pub mod tiers;
 pub mod validation;
@@ -235,6 +237,14 @@ pub trait Engine<H: HostCalls>: Send + Sync {
         None
     }
 
+    /// Remembers for some time, outside of the process if it can, that a module can't be compiled.
+    fn give_up(&self, _: &instrument::InstrumentedModule, _reason: &str) {}
+
+    /// Whether this or another process has given this module up.
+    fn has_given_up(&self, _: &instrument::InstrumentedModule) -> bool {
+        false
+    }
+
     /// What has become of the modules outside of the process so far.
     fn disk_counters(&self) -> disk::DiskCounters {
         disk::DiskCounters::default()
@@ -277,6 +287,10 @@ pub struct TierCounters {
     pub abandoned_runs: u64,
     /// Interpreted modules whose compiled code took over.
     pub hot_swaps: u64,
+    /// Modules that stay interpreted: it would take too long to compile them, or the compiler has refused to.
+    pub steady_modules: u64,
+    /// Instances that were interpreted because the compiler did not finish in time.
+    pub impatient_runs: u64,
 }
 
 /// What has become of instances.

@@ -1,44 +1,43 @@
-//! Two engines as one: a module that was never seen is interpreted at once, and compiled meanwhile.
+//! Three tiers as one engine: a module that was never seen is interpreted at once, and compiled meanwhile.
 //!
-//! | tier | ready after | speed |
-//! |---|---|---|
-//! | quick: the interpreter | a millisecond | a fiftieth of native code |
-//! | hot: the compiler | up to 200 milliseconds | native code |
+//! | tier | ready after | speed | gives up |
+//! |---|---|---|---|
+//! | quick: the interpreter with limits | a millisecond | a fiftieth of native code | what takes long or much |
+//! | hot: the compiler | up to a second | native code | never |
+//! | steady: the interpreter without limits | a millisecond | a fiftieth of native code | never |
 //!
-//! Which of them runs can never be told from an output. What is counted is written into the wasm, so both count the
-//! same; and whatever the interpreter can't do soon, or not exactly so, it gives up ([`CallEnd::Abandoned`]). Then the
-//! host begins the run anew, with compiled code only.
+//! Which of them runs can never be told from an output. What is counted is written into the wasm, so all count the
+//! same; and whatever the quick tier can't do soon, or not exactly so, it gives up ([`CallEnd::Abandoned`]). Then the
+//! host begins the run anew, without the quick tier.
+//!
+//! **Nothing waits for the compiler without a bound.** Code that would take it long ([`compile_cost`]) is never given to it, and
+//! runs on the steady tier for good: so does a module that the compiler refuses or does not finish in time, which is
+//! remembered on disk. A run that needs a module which is still being compiled waits for [`PATIENCE`], then goes on on the
+//! steady tier; later runs use the compiled code.
 //!
 //! [`CallEnd::Abandoned`]: super::CallEnd::Abandoned
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod compilers;
+mod module;
+mod priority;
+
+use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::{io, thread};
+use std::time::Duration;
 
-use wasmparser::{FunctionBody, Parser, Payload};
-
-use super::cache::CompilationError;
+use self::compilers::Compilers;
+use self::module::TieredModule;
 use super::disk::DiskCounters;
 use super::instrument::InstrumentedModule;
 use super::wasmi_engine::{RunFuel, WasmiEngine};
 use super::{
-    CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportTable, Instance,
-    InstanceCounters, InstantiationError, MachineFailure, ModuleIdentity, TierCounters,
-    panic_message,
+    CompiledModule, Engine, EngineError, HostCalls, ImportTable, InstanceCounters, MachineFailure,
+    ModuleIdentity, TierCounters, compile_cost,
 };
 
-/// A module with a longer function, once it is instrumented, is compiled before anything of it runs. Cranelift refuses very
-/// large functions; if it did so after the interpreter had run the module, the answer would depend on which was first.
-const MAXIMUM_QUICK_BODY_BYTES: usize = 64 * 1024;
-
-/// Likewise with a function whose length times its locals is more: where paths meet, each local may become a value of its
-/// own. A place where they meet takes at least 8 bytes, so that there are at most 2^20 such values; Cranelift can name 2^21.
-const MAXIMUM_QUICK_BODY_BYTES_TIMES_LOCALS: u64 = 8 << 20;
-
-/// About how many bytes of machine code and tables come of one byte of instrumented wasm. Counted until they are known.
-const HOT_BYTES_PER_WASM_BYTE: usize = 6;
+/// How long a run waits for a module that is being compiled. Public contracts of up to 71 KB take a quarter of a second.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How the interpreter is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,15 +53,16 @@ impl Default for QuickLimits {
     }
 }
 
-/// Interprets at first, then runs what another engine has compiled. Its thread ends once nothing is left to be compiled
-/// and the engine is gone.
+/// Runs what another engine has compiled, and interprets what is not compiled yet or never will be. Its threads end once
+/// nothing is left to be compiled and the engine is gone.
 pub struct TieredEngine<H: HostCalls> {
     quick: WasmiEngine,
     hot: Arc<dyn Engine<H>>,
-    limits: QuickLimits,
+    /// Without them there is no quick tier.
+    limits: Option<QuickLimits>,
     fuel: Arc<RunFuel>,
     run: Arc<Run>,
-    queue: Sender<Weak<TieredModule<H>>>,
+    compilers: Arc<Compilers<H>>,
 }
 
 /// The run at hand, and the counters.
@@ -75,15 +75,14 @@ struct Run {
     quick_runs: AtomicU64,
     abandoned_runs: AtomicU64,
     hot_swaps: AtomicU64,
+    steady_modules: AtomicU64,
+    impatient_runs: AtomicU64,
 }
 
 impl<H: HostCalls> TieredEngine<H> {
-    /// An engine that compiles with `hot`, on a thread of its own. That runs on the cores of the current thread.
-    pub fn new(hot: Arc<dyn Engine<H>>, limits: QuickLimits) -> io::Result<Self> {
-        let (queue, waiting) = mpsc::channel();
-        thread::Builder::new()
-            .name("compiler".to_owned())
-            .spawn(|| compile_all(waiting))?;
+    /// An engine that compiles with `hot`, on threads of its own. These run on the cores of the current thread. Without limits
+    /// nothing is interpreted that can be compiled soon.
+    pub fn new(hot: Arc<dyn Engine<H>>, limits: Option<QuickLimits>) -> io::Result<Self> {
         let fuel = Arc::<RunFuel>::default();
         Ok(Self {
             quick: WasmiEngine::limited(Arc::clone(&fuel)),
@@ -91,17 +90,35 @@ impl<H: HostCalls> TieredEngine<H> {
             limits,
             fuel,
             run: Arc::default(),
-            queue,
+            compilers: Arc::new(Compilers::start()?),
         })
     }
-}
 
-/// Compiles what comes, as long as somebody wants it.
-fn compile_all<H: HostCalls>(waiting: Receiver<Weak<TieredModule<H>>>) {
-    for module in waiting {
-        if let Some(module) = module.upgrade() {
-            module.compile();
+    /// Whether the module is not to be compiled.
+    fn is_steady(&self, module: &InstrumentedModule) -> bool {
+        let nanoseconds = compile_cost::nanoseconds(&module.bytes);
+        let is_costly = nanoseconds > compile_cost::MOST_NANOSECONDS;
+        if is_costly {
+            tracing::debug!(
+                target: "arwen/engine",
+                instrumentedBytes = module.bytes.len(),
+                "would take long to compile, stays interpreted"
+            );
         }
+        is_costly || self.hot.has_given_up(module)
+    }
+
+    /// Only interpreted, for good. None if the interpreter can't, which is a bug.
+    fn steady(&self, module: &InstrumentedModule) -> Option<Arc<dyn CompiledModule<H>>> {
+        let report = |error: &_| {
+            tracing::error!(target: "arwen/engine", %error, "can't be interpreted");
+        };
+        let steady = WasmiEngine::unlimited()
+            .compile(module)
+            .inspect_err(report)
+            .ok()?;
+        self.run.steady_modules.fetch_add(1, Ordering::Relaxed);
+        Some(steady)
     }
 }
 
@@ -110,29 +127,21 @@ impl<H: HostCalls> Engine<H> for TieredEngine<H> {
         &self,
         module: &InstrumentedModule,
     ) -> Result<Arc<dyn CompiledModule<H>>, EngineError> {
-        if !self.run.allows_quick.load(Ordering::Relaxed) || !is_surely_compiled(module) {
-            return self.hot.compile(module);
+        if self.is_steady(module)
+            && let Some(steady) = self.steady(module)
+        {
+            return Ok(steady);
         }
-        let Ok(quick) = self.quick.compile(module) else {
-            return self.hot.compile(module);
-        };
-        let description = InstrumentedModule {
-            bytes: Vec::new(),
-            ..module.clone()
-        };
-        let module = Arc::new(TieredModule {
-            description,
-            estimated_bytes: quick.memory_bytes() + HOT_BYTES_PER_WASM_BYTE * module.bytes.len(),
-            quick: Mutex::new(Some(quick)),
-            hot: OnceLock::new(),
-            engine: Arc::clone(&self.hot),
-            task: Mutex::new(Task::Waiting(Box::new(module.clone()))),
-            done: Condvar::new(),
-            run: Arc::clone(&self.run),
-        });
-        // Without the thread the module is compiled as soon as the interpreter gives it up.
-        let _ = self.queue.send(Arc::downgrade(&module));
-        Ok(module)
+        let allows_quick = self.run.allows_quick.load(Ordering::Relaxed);
+        let quick = allows_quick.then(|| self.quick.compile(module).ok());
+        let module = TieredModule::new(
+            module,
+            quick.flatten(),
+            Arc::clone(&self.hot),
+            Arc::clone(&self.run),
+            Arc::clone(&self.compilers),
+        );
+        Ok(Arc::new(module))
     }
 
     fn instance_counters(&self) -> InstanceCounters {
@@ -156,7 +165,10 @@ impl<H: HostCalls> Engine<H> for TieredEngine<H> {
     }
 
     fn begin_run(&self) -> bool {
-        self.fuel.set(self.limits.fuel);
+        let Some(limits) = self.limits else {
+            return false;
+        };
+        self.fuel.set(limits.fuel);
         self.run.allows_quick.store(true, Ordering::Relaxed);
         self.run.is_quick.store(false, Ordering::Relaxed);
         true
@@ -179,137 +191,8 @@ impl<H: HostCalls> Engine<H> for TieredEngine<H> {
             quick_runs: count(&self.run.quick_runs),
             abandoned_runs: count(&self.run.abandoned_runs),
             hot_swaps: count(&self.run.hot_swaps),
-        }
-    }
-}
-
-/// Whether no function is so large that the compiler might refuse it.
-fn is_surely_compiled(module: &InstrumentedModule) -> bool {
-    Parser::new(0)
-        .parse_all(&module.bytes)
-        .all(|payload| match payload {
-            Ok(Payload::CodeSectionEntry(body)) => is_small(&body),
-            Ok(_) => true,
-            Err(_) => false,
-        })
-}
-
-fn is_small(body: &FunctionBody<'_>) -> bool {
-    let bytes = body.as_bytes().len();
-    let locals = body.get_locals_reader().into_iter().flatten();
-    let locals: Option<u64> = locals
-        .map(|group| group.ok().map(|(count, _)| u64::from(count)))
-        .sum();
-    bytes <= MAXIMUM_QUICK_BODY_BYTES
-        && locals
-            .is_some_and(|locals| locals * bytes as u64 <= MAXIMUM_QUICK_BODY_BYTES_TIMES_LOCALS)
-}
-
-/// A module on its way from the interpreter to compiled code.
-struct TieredModule<H: HostCalls> {
-    /// What it is, without its bytes.
-    description: InstrumentedModule,
-    /// What it takes, until that is known.
-    estimated_bytes: usize,
-    /// Until the compiled code is there.
-    quick: Mutex<Option<Arc<dyn CompiledModule<H>>>>,
-    hot: OnceLock<Result<Arc<dyn CompiledModule<H>>, CompilationError>>,
-    engine: Arc<dyn Engine<H>>,
-    task: Mutex<Task>,
-    /// The task was done.
-    done: Condvar,
-    run: Arc<Run>,
-}
-
-/// The compilation of a module.
-enum Task {
-    Waiting(Box<InstrumentedModule>),
-    Running,
-    Done,
-}
-
-impl Task {
-    /// Begins with it, if nobody has yet.
-    fn begin(&mut self) -> Option<Box<InstrumentedModule>> {
-        match std::mem::replace(self, Task::Running) {
-            Task::Waiting(module) => Some(module),
-            begun => {
-                *self = begun;
-                None
-            }
-        }
-    }
-}
-
-impl<H: HostCalls> TieredModule<H> {
-    /// Compiles the module, unless somebody has begun to.
-    fn compile(&self) {
-        let Some(module) = lock(&self.task).begin() else {
-            return;
-        };
-        let compiled = catch_unwind(AssertUnwindSafe(|| self.engine.compile(&module)));
-        let hot = match compiled {
-            Ok(compiled) => compiled.map_err(CompilationError::from),
-            Err(panic) => Err(CompilationError::Panic(panic_message(&*panic))),
-        };
-        let _ = self.hot.set(hot);
-        *lock(&self.quick) = None;
-        self.run.hot_swaps.fetch_add(1, Ordering::Relaxed);
-        *lock(&self.task) = Task::Done;
-        self.done.notify_all();
-    }
-
-    /// The compiled code, as soon as it is there. Nobody waits for the modules that are compiled before this one.
-    fn wait(&self) -> &Result<Arc<dyn CompiledModule<H>>, CompilationError> {
-        self.compile();
-        let is_running = |task: &mut Task| !matches!(task, Task::Done);
-        let task = self.done.wait_while(lock(&self.task), is_running);
-        drop(task.unwrap_or_else(PoisonError::into_inner));
-        self.hot.get().expect("set before the task is done")
-    }
-
-    /// The interpreter's module, if it may be used.
-    fn quick(&self) -> Option<Arc<dyn CompiledModule<H>>> {
-        if !self.run.allows_quick.load(Ordering::Relaxed) {
-            return None;
-        }
-        lock(&self.quick).clone()
-    }
-}
-
-/// Nothing in here can panic halfway.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl<H: HostCalls> CompiledModule<H> for TieredModule<H> {
-    fn exported_functions(&self) -> &[ExportedFunction] {
-        &self.description.exported_functions
-    }
-
-    fn exports_memory(&self) -> bool {
-        self.description.exports_memory
-    }
-
-    fn memory_bytes(&self) -> usize {
-        match self.hot.get() {
-            Some(Ok(hot)) => hot.memory_bytes(),
-            _ => self.estimated_bytes,
-        }
-    }
-
-    fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError> {
-        if self.hot.get().is_none()
-            && let Some(quick) = self.quick()
-        {
-            if !self.run.is_quick.swap(true, Ordering::Relaxed) {
-                self.run.quick_runs.fetch_add(1, Ordering::Relaxed);
-            }
-            return quick.instantiate(limit);
-        }
-        match self.wait() {
-            Ok(hot) => hot.instantiate(limit),
-            Err(error) => Err(error.clone().into()),
+            steady_modules: count(&self.run.steady_modules),
+            impatient_runs: count(&self.run.impatient_runs),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Every module gets a wasmer engine of its own, and every instance a store of its own: wasmer frees compiled code
 //! only with its engine, and memories and functions only with their store. Instances are used again, see [`warm`].
 
+mod deadline;
 mod image;
 mod instance;
 mod lease;
@@ -12,15 +13,18 @@ mod unchecked;
 mod unchecked_memory;
 pub mod warm;
 
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use ::wasmer::sys::{
-    Cranelift, CraneliftOptLevel, EngineBuilder, NativeEngineExt as _, Target, vm,
+    CompilerConfig as _, Cranelift, CraneliftOptLevel, EngineBuilder, NativeEngineExt as _, Target,
+    vm,
 };
 use ::wasmer::{Engine as CodeEngine, Module};
 
+use self::deadline::Deadline;
 use self::instance::WasmerInstance;
 use self::lease::{Lease, LeaseOrigin};
 pub(super) use self::linking::Stop;
@@ -164,6 +168,19 @@ impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
         self.system.take_failure()
     }
 
+    fn give_up(&self, module: &InstrumentedModule, reason: &str) {
+        if let (Some(store), Some(identity)) = (&self.store, module.identity) {
+            store.give_up(identity, reason);
+        }
+    }
+
+    fn has_given_up(&self, module: &InstrumentedModule) -> bool {
+        match (&self.store, module.identity) {
+            (Some(store), Some(identity)) => store.has_given_up(&identity, module.import_table),
+            _ => false,
+        }
+    }
+
     fn disk_counters(&self) -> DiskCounters {
         let counters = self.store.as_ref().map(ArtifactStore::counters);
         counters.unwrap_or_default()
@@ -174,14 +191,18 @@ impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
     }
 }
 
-/// Compiles the module to an artifact. Its engine and everything else that compiling needs is dropped: a module that
-/// was loaded from an artifact takes a tenth of the memory of one that was compiled.
+/// Compiles the module to an artifact, on as many threads as the thread pool around it has. Its engine and everything else that
+/// compiling needs is dropped: a module that was loaded from an artifact takes a tenth of the memory of one that was compiled.
 fn compile_to_artifact(
     module: &InstrumentedModule,
     system: &Arc<SystemMemory>,
 ) -> Result<Artifact, EngineError> {
     let mut compiler = Cranelift::new();
     compiler.opt_level(OPTIMISATION);
+    if let Some(threads) = NonZero::new(rayon::current_num_threads()) {
+        compiler.num_threads(threads);
+    }
+    compiler.push_middleware(Arc::new(Deadline::from_now()));
     let mut engine: CodeEngine = EngineBuilder::new(compiler).engine().into();
     engine.set_tunables(SystemTunables(Arc::clone(system)));
     let code = Module::new(&engine, &module.bytes)?;

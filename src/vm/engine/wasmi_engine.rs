@@ -1,7 +1,8 @@
 //! A second engine: the interpreter wasmi. What it counts must be what the compiled code counts.
 //!
-//! Without limits it runs everything, slowly: tests and fuzz targets compare the compiler with it. With limits it is the
-//! first of two [`tiers`](super::tiers), and gives up whatever it can't do quickly, or not as the compiled code does it.
+//! With limits it is the first of the [`tiers`](super::tiers), and gives up whatever it can't do quickly, or not as the compiled
+//! code does it. Without limits it runs everything, slowly: it is the last tier of modules that are not compiled, and tests and
+//! fuzz targets compare the compiler with it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use wasmi::{
 };
 
 use super::failure::{Ending, TrapOf};
+use super::frames;
 use super::instrument::InstrumentedModule;
 use super::{
     CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportedFunction,
@@ -26,6 +28,10 @@ const QUICK_MEMORY_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a memory may have that declares no maximum.
 const MAXIMUM_PAGES: u32 = 65_536;
+
+/// About how much memory a byte of wasm takes, translated at once or function by function.
+const EAGER_BYTES_PER_WASM_BYTE: usize = 10;
+const LAZY_BYTES_PER_WASM_BYTE: usize = 2;
 
 /// Longer tables are given up.
 const QUICK_TABLE_ELEMENTS: usize = 100_000;
@@ -52,7 +58,6 @@ pub(in crate::vm) struct WasmiEngine {
 
 impl WasmiEngine {
     /// Runs everything to its end.
-    #[cfg(any(test, feature = "interpreter"))]
     pub(in crate::vm) const fn unlimited() -> Self {
         Self { fuel: None }
     }
@@ -70,9 +75,9 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
     ) -> Result<Arc<dyn CompiledModule<H>>, EngineError> {
         // What can't be translated is an error of the compilation, not a trap. With limits, most functions are never
         // called, and for one that can't be translated the engine gives up.
-        let mode = match self.fuel {
-            None => CompilationMode::Eager,
-            Some(_) => CompilationMode::Lazy,
+        let (mode, bytes_per_wasm_byte) = match self.fuel {
+            None => (CompilationMode::Eager, EAGER_BYTES_PER_WASM_BYTE),
+            Some(_) => (CompilationMode::Lazy, LAZY_BYTES_PER_WASM_BYTE),
         };
         let mut config = Config::default();
         config
@@ -81,12 +86,18 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
             .consume_fuel(self.fuel.is_some())
             .compilation_mode(mode);
         let interpreter = Interpreter::new(&config);
-        let code = Module::new(&interpreter, &module.bytes)
-            .map_err(|error| EngineError::Refused(error.to_string()))?;
+        let refused = |error: String| EngineError::Refused(error);
+        let rewritten = match self.fuel {
+            // With limits, the engine gives huge functions up.
+            Some(_) => None,
+            None => frames::rewrite(module).map_err(|error| refused(error.to_string()))?,
+        };
+        let wasm = rewritten.as_ref().unwrap_or(&module.bytes);
+        let code = Module::new(&interpreter, wasm).map_err(|error| refused(error.to_string()))?;
         Ok(Arc::new(WasmiModule {
             interpreter,
             code,
-            bytes: module.bytes.len(),
+            memory_bytes: wasm.len() * bytes_per_wasm_byte,
             description: Arc::new(InstrumentedModule {
                 bytes: Vec::new(),
                 ..module.clone()
@@ -103,8 +114,7 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
 struct WasmiModule {
     interpreter: Interpreter,
     code: Module,
-    /// Length of the wasm.
-    bytes: usize,
+    memory_bytes: usize,
     /// What was compiled, without its bytes.
     description: Arc<InstrumentedModule>,
     fuel: Option<Arc<RunFuel>>,
@@ -120,7 +130,7 @@ impl<H: HostCalls> CompiledModule<H> for WasmiModule {
     }
 
     fn memory_bytes(&self) -> usize {
-        2 * self.bytes
+        self.memory_bytes
     }
 
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError> {

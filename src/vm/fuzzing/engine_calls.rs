@@ -401,7 +401,7 @@ pub fn engine_calls(module: &InstrumentedModule, script: &[u8]) {
     let Some(script) = Script::new(script) else {
         return;
     };
-    let tiers = TieredEngine::new(Arc::new(WasmiEngine::unlimited()), script.quick);
+    let tiers = TieredEngine::new(Arc::new(WasmiEngine::unlimited()), Some(script.quick));
     let engines: [Box<dyn Engine<ScriptedHost>>; 3] = [
         Box::new(WasmiEngine::unlimited()),
         Box::new(WasmerEngine::new(script.warm)),

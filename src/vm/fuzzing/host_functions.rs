@@ -145,7 +145,7 @@ fn interpreted_twice(
     parameters: VmParameters,
     hook: Box<dyn BlockchainHook>,
 ) -> std::result::Result<Vm, VmError> {
-    let limits = parameters.engine.interpreter.unwrap_or_default();
+    let limits = parameters.engine.interpreter;
     let engine = TieredEngine::new(Arc::new(WasmiEngine::unlimited()), limits);
     Vm::with_engine(parameters, hook, Box::new(engine.expect("a thread")))
 }

@@ -5,11 +5,13 @@
 //! | `wasm_modules` | wasm_modules | which code may be a contract; all engines run it alike |
 //! | `engine_calls` | likewise | also what the VM never asks of an engine is answered alike |
 //! | `host_functions` | host_functions | host functions do the same on all engines, whatever their arguments |
+//! | `compile_bombs` | compile_bombs | whatever is hard to compile is answered soon, with little memory, and alike |
 //! | `module_files` | module_files | what was written is read again, and nothing else |
 //!
 //! The targets only call these; the tests below run them over the corpora, so that they keep working.
 
 mod admission;
+mod compile_bombs;
 mod engine_calls;
 pub(super) mod host_calls;
 mod host_functions;
@@ -18,6 +20,7 @@ mod node_state;
 pub(super) mod outcome;
 mod wasm_modules;
 
+pub use compile_bombs::compile_bombs;
 pub use host_functions::host_functions;
 pub use module_files::module_files;
 pub use wasm_modules::wasm_modules;
@@ -37,6 +40,11 @@ mod tests {
             seeds += 1;
         }
         assert!(seeds > 50, "{name} has {seeds} seeds");
+    }
+
+    #[test]
+    fn compile_bombs_break_no_promise() {
+        run_corpus("compile_bombs", super::compile_bombs);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::vm::eei::import_table;
 use crate::vm::engine::disk::StoredModule;
-use crate::vm::engine::disk::format::{FormatError, KEY_BYTES, decode, encode};
+use crate::vm::engine::disk::format::{FormatError, KEY_BYTES, Stored, decode, encode};
 use crate::vm::engine::instrument::{HiddenExports, InstrumentedModule};
 use crate::vm::engine::{ExportedFunction, ImportTable};
 use arbitrary::{Result, Unstructured};
@@ -35,11 +35,11 @@ pub fn module_files(data: &[u8]) {
     }
 }
 
-fn written(module: &StoredModule) -> Vec<u8> {
-    encode(module, &KEY).concat()
+fn written(stored: &Stored) -> Vec<u8> {
+    encode(stored, &KEY).concat()
 }
 
-fn read(file: &[u8], table: ImportTable) -> Result<StoredModule, FormatError> {
+fn read(file: &[u8], table: ImportTable) -> Result<Stored, FormatError> {
     decode(Bytes::copy_from_slice(file), &KEY, table)
 }
 
@@ -59,10 +59,10 @@ fn sealed_file(data: &[u8]) {
     let Some(([place, change, length @ ..], content)) = data.split_first_chunk::<10>() else {
         return;
     };
-    let mut file = written(&StoredModule {
+    let mut file = written(&Stored::Module(StoredModule {
         artifact: Bytes::new(),
         description: empty(),
-    });
+    }));
     file.truncate(HEADER_BYTES);
     let length = match place % 2 {
         0 => u64::from(length[0]).min(content.len() as u64),
@@ -78,11 +78,13 @@ fn sealed_file(data: &[u8]) {
     let checksum = blake3::hash(&file[CHECKSUM_BYTES..]);
     file[..CHECKSUM_BYTES].copy_from_slice(checksum.as_bytes());
     match read(&file, import_table()) {
-        Ok(module) => {
+        Ok(Stored::Module(module)) => {
             assert!(!is_changed && length <= content.len() as u64);
             assert_eq!(module.artifact, content[..length as usize]);
+            let module = Stored::Module(module);
             assert_eq!(read(&written(&module), import_table()), Ok(module));
         }
+        Ok(Stored::NotCompiled(reason)) => panic!("a module became a note: {reason}"),
         Err(FormatError::Magic | FormatError::OtherKey) => assert!(is_changed),
         Err(FormatError::Length { .. }) => assert!(length > content.len() as u64),
         Err(FormatError::Description(_) | FormatError::UnknownImport(_)) => assert!(!is_changed),
@@ -93,11 +95,16 @@ fn sealed_file(data: &[u8]) {
 /// What was written is read again. No other file is: with a bit flipped, shorter, longer, or for another key or another
 /// table of imports.
 fn written_file(bytes: &mut Unstructured<'_>) -> Result<()> {
+    if bytes.ratio(1, 8)? {
+        let note = Stored::NotCompiled(text(bytes)?);
+        assert_eq!(read(&written(&note), import_table()), Ok(note));
+    }
     let module = stored_module(bytes)?;
-    let file = written(&module);
+    let stored = Stored::Module(module.clone());
+    let file = written(&stored);
     let read_again = decode(file.clone().into(), &KEY, import_table());
-    assert_eq!(read_again.as_ref(), Ok(&module));
-    let artifact_at = file.len() - encode(&module, &KEY)[2].len() - module.artifact.len();
+    assert_eq!(read_again.as_ref(), Ok(&stored));
+    let artifact_at = file.len() - encode(&stored, &KEY)[2].len() - module.artifact.len();
     assert!(artifact_at.is_multiple_of(ALIGNMENT));
 
     let mut flipped = file.clone();

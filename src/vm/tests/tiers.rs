@@ -89,6 +89,7 @@ fn a_run_without_fuel_is_given_up_and_compiled_code_takes_over() {
         quick_runs: 1,
         abandoned_runs: 1,
         hot_swaps: 1,
+        ..TierCounters::default()
     };
     // Nested code that is met in a run with compiled code is compiled at once.
     assert_eq!(counters(&bench), expected);

@@ -3,12 +3,12 @@
 //! | offset | bytes | what |
 //! |---|---|---|
 //! | 0 | 32 | BLAKE3 of everything behind it |
-//! | 32 | 16 | what kind of file it is |
+//! | 32 | 16 | what kind of file it is: a module, or the note that one can't be compiled |
 //! | 48 | 96 | the key: hashes of the code, of the rules that it was instrumented by, and of the build |
 //! | 144 | 8 | length of the artifact, little-endian |
 //! | 152 | 40 | zeros |
 //! | 192 | | the artifact, where wasmer wants it: at a multiple of 64 |
-//! | | | the description, protobuf |
+//! | | | the description, protobuf; in a note there is no artifact, and this is the reason in UTF-8 |
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -21,13 +21,22 @@ use crate::vm::engine::{ExportedFunction, ImportTable};
 pub(in crate::vm) const KEY_BYTES: usize = 96;
 /// Length of a checksum.
 const CHECKSUM_BYTES: usize = 32;
-/// The number at the end is that of this format.
+/// What the kinds of files begin with. The number at the end is that of this format.
 const MAGIC: &[u8; 16] = b"arwen module\0\0\0\x01";
+const NOTE_MAGIC: &[u8; 16] = b"arwen note\0\0\0\0\0\x01";
 const KEY_AT: usize = CHECKSUM_BYTES + MAGIC.len();
 const LENGTH_AT: usize = KEY_AT + KEY_BYTES;
 const ARTIFACT_AT: usize = 192;
 
 /// What a file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::vm) enum Stored {
+    Module(StoredModule),
+    /// The module could not be compiled, for this reason.
+    NotCompiled(String),
+}
+
+/// A compiled module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredModule {
     /// Machine code, as the engine has made it.
@@ -93,16 +102,22 @@ struct Function {
 }
 
 /// The file, in three parts one behind the other.
-pub(in crate::vm) fn encode(module: &StoredModule, key: &[u8; KEY_BYTES]) -> [Bytes; 3] {
+pub(in crate::vm) fn encode(stored: &Stored, key: &[u8; KEY_BYTES]) -> [Bytes; 3] {
+    let (magic, artifact, rest) = match stored {
+        Stored::Module(module) => {
+            let description = Description::from(&module.description).encode_to_vec();
+            (MAGIC, module.artifact.clone(), description)
+        }
+        Stored::NotCompiled(reason) => (NOTE_MAGIC, Bytes::new(), reason.clone().into_bytes()),
+    };
     let mut header = vec![0; ARTIFACT_AT];
-    header[CHECKSUM_BYTES..KEY_AT].copy_from_slice(MAGIC);
+    header[CHECKSUM_BYTES..KEY_AT].copy_from_slice(magic);
     header[KEY_AT..LENGTH_AT].copy_from_slice(key);
-    let length = module.artifact.len() as u64;
+    let length = artifact.len() as u64;
     header[LENGTH_AT..LENGTH_AT + 8].copy_from_slice(&length.to_le_bytes());
-    let description = Description::from(&module.description).encode_to_vec();
-    let checksum = checksum(&[&header[CHECKSUM_BYTES..], &module.artifact, &description]);
+    let checksum = checksum(&[&header[CHECKSUM_BYTES..], &artifact, &rest]);
     header[..CHECKSUM_BYTES].copy_from_slice(&checksum);
-    [header.into(), module.artifact.clone(), description.into()]
+    [header.into(), artifact, rest.into()]
 }
 
 /// What the file holds, if it is whole and has this key.
@@ -110,14 +125,15 @@ pub(in crate::vm) fn decode(
     file: Bytes,
     key: &[u8; KEY_BYTES],
     table: ImportTable,
-) -> Result<StoredModule, FormatError> {
+) -> Result<Stored, FormatError> {
     if file.len() < ARTIFACT_AT {
         return Err(FormatError::TooShort(file.len()));
     }
     if checksum(&[&file[CHECKSUM_BYTES..]]) != file[..CHECKSUM_BYTES] {
         return Err(FormatError::Checksum);
     }
-    if file[CHECKSUM_BYTES..KEY_AT] != *MAGIC {
+    let magic = &file[CHECKSUM_BYTES..KEY_AT];
+    if magic != MAGIC && magic != NOTE_MAGIC {
         return Err(FormatError::Magic);
     }
     if file[KEY_AT..LENGTH_AT] != *key {
@@ -133,10 +149,14 @@ pub(in crate::vm) fn decode(
         artifact: length,
         file: file.len(),
     })?;
-    Ok(StoredModule {
+    if magic == NOTE_MAGIC {
+        let reason = String::from_utf8_lossy(&file[ARTIFACT_AT..]);
+        return Ok(Stored::NotCompiled(reason.into_owned()));
+    }
+    Ok(Stored::Module(StoredModule {
         artifact: file.slice(ARTIFACT_AT..end),
         description: Description::decode(&file[end..])?.into_module(table)?,
-    })
+    }))
 }
 
 fn checksum(parts: &[&[u8]]) -> [u8; CHECKSUM_BYTES] {

@@ -20,15 +20,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use nix::fcntl::OFlag;
 use thiserror::Error;
 
-use self::format::FormatError;
 pub use self::format::StoredModule;
+use self::format::{FormatError, Stored};
 use super::{ImportTable, ModuleIdentity};
+
+/// How long it is believed that a module can't be compiled. The reason may have been the machine: that it had no memory or no
+/// time left.
+const NOTE_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where compiled modules are kept, and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +108,7 @@ pub struct ArtifactStore {
 }
 
 struct Writer {
-    queue: Sender<(ModuleIdentity, StoredModule)>,
+    queue: Sender<(ModuleIdentity, Stored)>,
     thread: JoinHandle<()>,
 }
 
@@ -150,8 +154,11 @@ impl ArtifactStore {
     ) -> Option<T> {
         let folder = &self.folder;
         let path = folder.path(identity);
-        let used = folder.read(&path, identity, table).and_then(|module| {
-            let module = module.map(use_module).transpose();
+        let used = folder.read(&path, identity, table).and_then(|stored| {
+            let Some(Stored::Module(module)) = stored else {
+                return Ok(None);
+            };
+            let module = use_module(module).map(Some);
             module.map_err(|reason| FormatError::Engine(reason).into())
         });
         let counter = match &used {
@@ -168,12 +175,29 @@ impl ArtifactStore {
 
     /// Has the module written soon.
     pub fn store(&self, identity: ModuleIdentity, module: StoredModule) {
+        self.write(identity, Stored::Module(module));
+    }
+
+    /// Has it noted soon that the module can't be compiled.
+    pub fn give_up(&self, identity: ModuleIdentity, reason: &str) {
+        self.write(identity, Stored::NotCompiled(reason.to_owned()));
+    }
+
+    /// Whether it was noted not long ago that the module can't be compiled.
+    pub fn has_given_up(&self, identity: &ModuleIdentity, table: ImportTable) -> bool {
+        let path = self.folder.path(identity);
+        // What is not trusted has been told when it was to be loaded.
+        let stored = self.folder.read(&path, identity, table).ok().flatten();
+        matches!(stored, Some(Stored::NotCompiled(_)))
+    }
+
+    fn write(&self, identity: ModuleIdentity, stored: Stored) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.is_none() {
             *writer = Writer::start(Arc::clone(&self.folder));
         }
         let sent = match &*writer {
-            Some(writer) => writer.queue.send((identity, module)).is_ok(),
+            Some(writer) => writer.queue.send((identity, stored)).is_ok(),
             None => false,
         };
         if !sent {
@@ -214,11 +238,11 @@ impl Drop for ArtifactStore {
 
 impl Writer {
     fn start(folder: Arc<Folder>) -> Option<Writer> {
-        let (queue, waiting): (_, Receiver<(ModuleIdentity, StoredModule)>) = mpsc::channel();
+        let (queue, waiting): (_, Receiver<(ModuleIdentity, Stored)>) = mpsc::channel();
         let thread = thread::Builder::new().name("artifacts".to_owned());
         let thread = thread.spawn(move || {
-            for (identity, module) in waiting {
-                folder.write_counted(&identity, &module);
+            for (identity, stored) in waiting {
+                folder.write_counted(&identity, &stored);
             }
         });
         let thread = thread.ok()?;
@@ -265,13 +289,13 @@ impl Folder {
         key
     }
 
-    /// The module; none if there is no file.
+    /// What the file holds; none if there is no file, or an old note.
     fn read(
         &self,
         path: &Path,
         identity: &ModuleIdentity,
         table: ImportTable,
-    ) -> Result<Option<StoredModule>, Rejection> {
+    ) -> Result<Option<Stored>, Rejection> {
         // Not blocking: somebody may have put a pipe there.
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let mut options = OpenOptions::new();
@@ -281,10 +305,15 @@ impl Folder {
         };
         self.check_file(&file)?;
         let bytes = Bytes::from_owner(unchecked::map(&file)?);
-        let module = format::decode(bytes, &self.key(identity), table)?;
+        let stored = format::decode(bytes, &self.key(identity), table)?;
+        if let Stored::NotCompiled(_) = stored {
+            let age = file.metadata()?.modified()?.elapsed();
+            // One from the future was written before the clock was set.
+            return Ok(age.is_ok_and(|age| age < NOTE_AGE).then_some(stored));
+        }
         // Only the order in which files are removed depends on it.
         let _ = file.set_modified(SystemTime::now());
-        Ok(Some(module))
+        Ok(Some(stored))
     }
 
     fn check_file(&self, file: &File) -> Result<(), Rejection> {
@@ -301,9 +330,9 @@ impl Folder {
         Ok(())
     }
 
-    fn write_counted(&self, identity: &ModuleIdentity, module: &StoredModule) {
+    fn write_counted(&self, identity: &ModuleIdentity, stored: &Stored) {
         let counters = &self.counters;
-        match self.write(identity, module) {
+        match self.write(identity, stored) {
             Ok(()) => counters.written.fetch_add(1, Ordering::Relaxed),
             Err(error) => {
                 tracing::warn!(target: "arwen/engine", %error, "compiled module not written");
@@ -313,12 +342,12 @@ impl Folder {
     }
 
     /// Not flushed to the disk: what a power cut tears, the checksum finds.
-    fn write(&self, identity: &ModuleIdentity, module: &StoredModule) -> io::Result<()> {
+    fn write(&self, identity: &ModuleIdentity, stored: &Stored) -> io::Result<()> {
         let folder = &self.limits.folder;
         let mut file = tempfile::Builder::new()
             .prefix(".writing-")
             .tempfile_in(folder)?;
-        for part in format::encode(module, &self.key(identity)) {
+        for part in format::encode(stored, &self.key(identity)) {
             file.write_all(&part)?;
         }
         file.persist(self.path(identity))?;

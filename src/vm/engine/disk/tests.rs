@@ -163,6 +163,44 @@ fn every_other_length_is_noticed() {
     }
 }
 
+#[test]
+fn a_note_that_a_module_is_not_compiled_holds_for_a_day() {
+    let folder = private_folder();
+    let given_up = |store: &ArtifactStore| store.has_given_up(&IDENTITY, TABLE);
+    assert!(!given_up(&store(&folder)));
+    store(&folder).give_up(IDENTITY, "too hard");
+    let other = store(&folder);
+    assert!(given_up(&other));
+    // It is no module, and nothing is wrong with it.
+    assert_eq!(load(&other), None);
+    let expected = DiskCounters {
+        misses: 1,
+        ..DiskCounters::default()
+    };
+    assert_eq!(other.counters(), expected);
+    let path = other.folder.path(&IDENTITY);
+    let age = |hours: u64| {
+        let time = SystemTime::now() - Duration::from_secs(hours * 60 * 60);
+        let file = File::options().write(true).open(&path).expect("our file");
+        file.set_modified(time).expect("our file");
+    };
+    age(23);
+    assert!(given_up(&other));
+    age(25);
+    assert!(!given_up(&other));
+    // A flipped byte is not believed.
+    age(1);
+    let mut bytes = fs::read(&path).expect("our file");
+    *bytes.last_mut().expect("a reason") ^= 1;
+    fs::write(&path, bytes).expect("our file");
+    assert!(!given_up(&other));
+    // What was compiled after all takes its place.
+    other.store(IDENTITY, module());
+    drop(other);
+    assert!(!given_up(&store(&folder)));
+    assert_eq!(load(&store(&folder)), Some(module()));
+}
+
 /// What somebody made who can compute checksums, and what another format may look like.
 #[test]
 fn files_with_a_good_checksum_are_checked_further() {
@@ -173,15 +211,15 @@ fn files_with_a_good_checksum_are_checked_further() {
     for byte in [0, 31, 32, 63, 64, 95] {
         let mut other = key;
         other[byte] ^= 1;
-        write(format::encode(&module(), &other));
+        write(format::encode(&Stored::Module(module()), &other));
         is_rejected(&store, &format!("byte {byte} of the key"));
     }
     let mut strange = module();
     strange.description.imports = vec![TABLE.len()];
-    write(format::encode(&strange, &key));
+    write(format::encode(&Stored::Module(strange), &key));
     is_rejected(&store, "an import that is not there");
     let resealed = |change: &dyn Fn(&mut Vec<u8>)| {
-        let mut bytes = format::encode(&module(), &key).concat();
+        let mut bytes = format::encode(&Stored::Module(module()), &key).concat();
         change(&mut bytes);
         let checksum = *blake3::hash(&bytes[32..]).as_bytes();
         bytes[..32].copy_from_slice(&checksum);
@@ -193,7 +231,7 @@ fn files_with_a_good_checksum_are_checked_further() {
     is_rejected(&store, "a long artifact");
     resealed(&|bytes| bytes.push(0xff));
     is_rejected(&store, "a bad description");
-    write(format::encode(&module(), &key));
+    write(format::encode(&Stored::Module(module()), &key));
     assert_eq!(load(&store), Some(module()));
 }
 
@@ -292,7 +330,7 @@ fn what_was_not_used_for_long_makes_room() {
     for number in [2, 3] {
         store
             .folder
-            .write(&identity(number), &module())
+            .write(&identity(number), &Stored::Module(module()))
             .expect("our folder");
         age(number, u64::from(number) * 10);
     }
@@ -300,7 +338,7 @@ fn what_was_not_used_for_long_makes_room() {
     assert_eq!(load(&store), Some(module()));
     store
         .folder
-        .write(&identity(4), &module())
+        .write(&identity(4), &Stored::Module(module()))
         .expect("our folder");
     let left = [1, 2, 3, 4].map(|number| store.folder.path(&identity(number)).exists());
     assert_eq!(left, [true, false, true, true]);
@@ -405,7 +443,11 @@ fn what_the_engine_refuses_is_rejected() {
     let bytes = fs::read(&path).expect("a file");
     let mut key = [0; format::KEY_BYTES];
     key.copy_from_slice(&bytes[48..144]);
-    fs::write(&path, format::encode(&module(), &key).concat()).expect("our file");
+    fs::write(
+        &path,
+        format::encode(&Stored::Module(module()), &key).concat(),
+    )
+    .expect("our file");
     let (seen, counters) = run(disk, 1);
     assert_eq!(seen, expected);
     is_counted(counters, counted(0, 0, 1));
