@@ -76,6 +76,7 @@ impl PartPipes {
 /// Runs the child until its end, which is always reported as an error: there is no other way to end it. Payloads take at most
 /// `payload_limit_bytes`, unless the node says otherwise.
 pub fn run(pipes: PartPipes, payload_limit_bytes: u32, build: MachineBuilder) -> PartError {
+    process::ignore_interrupts();
     let mut logs = logs::start(pipes.read_log_profile, pipes.log_to_node);
     let end = match serve(
         pipes.init,

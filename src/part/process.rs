@@ -3,6 +3,7 @@
 use crate::transport::exit_codes;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
@@ -10,6 +11,17 @@ use std::time::Duration;
 /// How long the message loop has to see for itself that the node is gone, before the process ends in the middle of a
 /// contract. Long enough to read what the node wrote last, short enough that no orphan stays.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// Leaves it to the node what an interrupt means. A terminal sends it to both, and a node that finishes its work first needs
+/// its child; one that ends closes the pipes, which ends the child, too.
+pub fn ignore_interrupts() {
+    // SAFETY: no code of ours is run on the signal.
+    #[expect(
+        unsafe_code,
+        reason = "what a handler may do is not known to the function"
+    )]
+    let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) };
+}
 
 /// Ends the process soon after the node has closed the pipe, also while a contract runs: nobody waits for its result.
 ///

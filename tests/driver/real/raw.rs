@@ -2,7 +2,9 @@
 
 use super::node::arguments;
 use arwen::messages::{Envelope, Format, Initialize, Message, codec};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
+use nix::unistd::Pid;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -291,6 +293,20 @@ fn nobody_reading_the_logs_does_not_slow_the_child_down() {
     let line = raw.log_line();
     assert!(line.starts_with(r#"{"Message":"#), "{line}");
     assert_eq!(raw.end().0, 3);
+}
+
+#[test]
+fn an_interrupt_of_the_terminal_is_the_nodes_to_decide_on() {
+    let mut raw = Raw::start();
+    let wait = frame(46, WAIT);
+    // Only then it is sure to have got that far.
+    raw.send(&wait);
+    raw.receive();
+    let id = Pid::from_raw(raw.child.id().try_into().expect("a process"));
+    kill(id, Signal::SIGINT).expect("alive");
+    raw.send(&wait);
+    assert_eq!(raw.receive().0, 47);
+    assert_eq!(raw.end(), (3, "Ended Arwen loop: EOF\n".to_owned()));
 }
 
 #[test]
