@@ -6,6 +6,7 @@ use std::path::Path;
 /// A module, and the modules that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
     ("byte_lru", &[]),
+    ("escape", &[]),
     ("frame", &[]),
     ("messages", &["frame"]),
     ("transport", &[]),
@@ -18,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "driver",
         &[
             "dialogue",
+            "escape",
             "frame",
             "hooks",
             "logs",
@@ -38,7 +40,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "vm",
         ],
     ),
-    ("scenario", &["driver", "hooks", "messages", "part", "vm"]),
+    (
+        "scenario",
+        &["driver", "escape", "hooks", "messages", "part", "vm"],
+    ),
     (
         "fuzzing",
         &[

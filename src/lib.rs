@@ -76,6 +76,8 @@
 mod byte_lru;
 pub mod dialogue;
 pub mod driver;
+#[doc(hidden)]
+pub mod escape;
 pub mod frame;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;

@@ -11,17 +11,25 @@ use std::time::Duration;
 /// does not read. (`PIPE_BUF` on Linux.)
 pub(super) const PROFILE_FRAME_LIMIT_BYTES: usize = 4096;
 
+/// How much gas a time budget should allow for in each millisecond, with the realistic gas schedule of the reference
+/// (docs/spec/gas_schedule.toml). Loops run 4 to 7 million units in a millisecond of a core of their own, and less than a
+/// million where many share it: this leaves room for a slower and busier machine. So a block gas limit of 600 million units
+/// asks for a [`DriverConfig::max_loop_time`] of 2.4 s. A test measures loops against it.
+pub const GAS_PER_MILLISECOND: u64 = 250_000;
+
 /// How a driver and its children work. Make one with [`DriverConfig::new`] and change what needs changing.
 #[derive(Debug, Clone)]
 pub struct DriverConfig {
     /// What the VM is built with: its type, the gas schedule and so on. The driver sets the two marshalizers.
     pub arguments: Arguments,
-    /// The time that the child may take for one request; the node's hooks do not count. When it is over, the child is
-    /// killed and the request fails with a critical error, so that it must be well above what the gas limit allows for.
-    /// Default 1 s, as in the reference.
+    /// The time that one request may take, with the start of a new child if it needs one; the node's hooks do not count.
+    /// When it is over, the child is killed and the request fails with a critical error, which other nodes may not see: so
+    /// it must be well above what the gas limit of a block allows for. With the realistic gas schedule, a millisecond for
+    /// each [`GAS_PER_MILLISECOND`] units of gas. Default 1 s, as in the reference.
     pub max_loop_time: Duration,
-    /// The time that a child may take from its start to its first answer. Default 10 s: a cold start reads the binary
-    /// from a disk that may be busy.
+    /// The time that a child may take from its start to its first answer. A request that has to wait for it waits no longer
+    /// than its own time allows; the start goes on meanwhile. Default 10 s: a cold start reads the binary from a disk that
+    /// may be busy.
     pub start_time: Duration,
     /// The binary. Default `None`: the file `arwen` in the current directory, the file that the environment variable
     /// `ARWEN_PATH` names, or the file `arwen` beside the running program; the first that is there and no directory. A

@@ -14,28 +14,49 @@ use tracing::trace;
 /// How long a dialogue may take when its budget has no end that a clock could show: a year.
 pub(super) const ENDLESS: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The time that the child may take for a dialogue, reads and writes. What the node's hooks take does not count.
+/// The time that a request may take, with the start of a child if it needs one. What the node's hooks take does not count.
 #[derive(Debug)]
-struct Budget {
-    whole: Duration,
-    deadline: Instant,
+pub(crate) struct Budget {
+    /// All of it.
+    pub(super) whole: Duration,
+    /// When it is used up, as it looks now.
+    pub(super) deadline: Instant,
 }
 
 impl Budget {
-    fn new(whole: Duration) -> Budget {
+    /// That begins now.
+    pub(crate) fn new(whole: Duration) -> Budget {
         Budget {
             whole,
             deadline: Instant::now() + whole.min(ENDLESS),
         }
     }
 
-    /// The time, unless that is expired: exactly nothing left is, too.
+    /// That ends then.
+    pub(super) fn until(deadline: Instant) -> Budget {
+        Budget {
+            whole: deadline.saturating_duration_since(Instant::now()),
+            deadline,
+        }
+    }
+
+    /// What is left of it.
+    pub(super) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// It is used up.
+    pub(super) fn expired(&self) -> Fault {
+        Fault::TimeExpired { budget: self.whole }
+    }
+
+    /// The time, unless the budget is used up: exactly nothing left is, too.
     fn check(&self) -> Result<Instant, Fault> {
         let now = Instant::now();
         if now < self.deadline {
             Ok(now)
         } else {
-            Err(Fault::TimeExpired { budget: self.whole })
+            Err(self.expired())
         }
     }
 }
@@ -46,14 +67,32 @@ pub(crate) fn run<T: Transport, R: Request>(
     messenger: &mut Messenger<T>,
     hook: &mut dyn BlockchainHook,
     request: &R,
-    budget: Duration,
+    budget: &mut Budget,
     hook_calls: &mut u64,
 ) -> Result<(R::Response, String), Fault> {
-    let mut budget = Budget::new(budget);
+    send(messenger, request, budget)?;
+    answer::<T, R>(messenger, hook, budget, hook_calls)
+}
+
+/// The first half of [`run`].
+pub(super) fn send<T: Transport, R: Request>(
+    messenger: &mut Messenger<T>,
+    request: &R,
+    budget: &Budget,
+) -> Result<(), Fault> {
     budget.check()?;
     messenger
         .send("", request, Some(budget.deadline))
-        .map_err(|error| Fault::sending(error, budget.whole))?;
+        .map_err(|error| Fault::sending(error, budget.whole))
+}
+
+/// The second half of [`run`].
+pub(super) fn answer<T: Transport, R: Request>(
+    messenger: &mut Messenger<T>,
+    hook: &mut dyn BlockchainHook,
+    budget: &mut Budget,
+    hook_calls: &mut u64,
+) -> Result<(R::Response, String), Fault> {
     loop {
         let Received { envelope, message } = messenger
             .receive(Some(budget.deadline))
@@ -62,7 +101,7 @@ pub(crate) fn run<T: Transport, R: Request>(
         let replier = Replier {
             messenger,
             hook,
-            budget: &mut budget,
+            budget,
             asked,
         };
         match dispatch(replier, message) {

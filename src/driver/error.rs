@@ -2,6 +2,7 @@
 
 use super::locate::{NoProgram, NotFound};
 use crate::dialogue::{DialogueError, MessengerError};
+use crate::escape::{escape_line, escape_text};
 use crate::frame::FrameError;
 use crate::logs::profile::PatternError;
 use crate::messages::UnsupportedMarshalizer;
@@ -16,12 +17,12 @@ use thiserror::Error;
 ///
 /// A contract that fails is not this: its output has a return code other than 0.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0}")]
+#[error("{}", escape_line(.0))]
 pub struct VmFailure(pub String);
 
 /// There is no answer to a request. Nothing is known about the contract; it is not to be taken for failed.
 ///
-/// The child is gone by then, and the next request starts another one.
+/// The child is gone by then, unless it is still starting; the next request gets a child that serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CriticalError {
     /// What went wrong.
@@ -63,23 +64,36 @@ impl CriticalError {
             | Fault::InvalidNonce(_)
             | Fault::BadMessage(_)
             | Fault::CannotSendRequest(_)
-            | Fault::CannotSendHookResponse(_)
-            | Fault::RestartPostponed { .. } => Blame::Arwen,
-            Fault::TimeExpired { .. } => Blame::Time,
+            | Fault::CannotSendHookResponse(_) => Blame::Arwen,
+            Fault::RestartPostponed { .. } => Blame::Restarts,
+            Fault::TimeExpired { .. } | Fault::StillStarting { .. } => Blame::Time,
             Fault::HookFailed(_) | Fault::HookAnswerTooLong(_) | Fault::UnsendableRequest(_) => {
                 Blame::Node
             }
+        }
+    }
+
+    /// How long the node has to wait before it sends a request again, where sooner would be in vain: for
+    /// [`Blame::Restarts`], `None` for all others.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match &self.fault {
+            Fault::RestartPostponed { due_in, .. } => Some(*due_in),
+            _ => None,
         }
     }
 }
 
 /// Whose fault a critical error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Blame {
     /// The child broke. The request may be sent again: a fresh child gets it.
     Arwen,
     /// The time budget. The request may be sent again; perhaps the machine is busy, or the budget too small.
     Time,
+    /// Children before this request, which kept dying; the next one is started later. The request reached no child. It may
+    /// be sent again after [`CriticalError::retry_after`].
+    Restarts,
     /// The node's own hook or request. Sent again as it is, the request fails again.
     Node,
     /// The binary, its arguments or this machine. Every request fails until that is mended.
@@ -94,7 +108,7 @@ pub enum Blame {
 #[non_exhaustive]
 pub enum Fault {
     /// The child refused the Initialize arguments. Its own words.
-    #[error("bad arguments passed to arwen: {0}")]
+    #[error("bad arguments passed to arwen: {}", escape_text(.0))]
     BadArguments(String),
     /// The log profile of the configuration is no good.
     #[error(transparent)]
@@ -123,6 +137,12 @@ pub enum Fault {
     #[error("arwen time expired: no answer within {budget:?}")]
     TimeExpired {
         /// What it was.
+        budget: Duration,
+    },
+    /// The time budget of the request is used up, and the child, which goes on, is not ready yet.
+    #[error("arwen time expired: it was still starting after {budget:?}")]
+    StillStarting {
+        /// What the budget was.
         budget: Duration,
     },
     /// The child miscounted the messages.
@@ -194,6 +214,19 @@ impl Fault {
         }
     }
 
+    /// Whether a child that was ended for it broke: then the next ones are started ever later. A child that was served its
+    /// time, or whose node failed, did not.
+    pub(super) fn is_the_childs(&self) -> bool {
+        !matches!(
+            self,
+            Fault::TimeExpired { .. }
+                | Fault::StillStarting { .. }
+                | Fault::HookFailed(_)
+                | Fault::HookAnswerTooLong(_)
+                | Fault::UnsendableRequest(_)
+        )
+    }
+
     /// Whether the child is probably about to end by itself, so that it is worth waiting for how.
     pub(super) fn is_of_a_dying_child(&self) -> bool {
         matches!(
@@ -213,12 +246,18 @@ pub enum StartError {
     /// The file is missing, a directory, not executable, or for another machine.
     #[error("cannot start arwen: {0}")]
     NoProgram(#[from] NoProgram),
+    /// The Initialize message, with the gas schedule and all arguments, is too long for any child.
+    #[error("cannot start arwen: Initialize can't be sent: {0}")]
+    Unsendable(#[from] FrameError),
     /// The system refused: too many processes or descriptors, no memory.
     #[error("cannot start arwen: {0}")]
     System(String),
     /// It started and ended before it answered; see the exit for the code and its last words.
     #[error("cannot start arwen: it ended at once")]
     DiedAtOnce,
+    /// It refuses its options or an environment variable. Its own words.
+    #[error("cannot start arwen: {}", escape_text(.0))]
+    BadSetting(String),
     /// It runs and does not answer.
     #[error("cannot start arwen: no answer within {budget:?}; is it another program?")]
     NoAnswer {
@@ -247,7 +286,7 @@ impl fmt::Display for ChildExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.end)?;
         match self.stderr_tail.lines().next_back() {
-            Some(last) => write!(f, "; last words: {last}"),
+            Some(last) => write!(f, "; last words: {}", escape_line(last)),
             None => Ok(()),
         }
     }

@@ -1,8 +1,10 @@
 //! Where the binary of the child is (spec wire.md 1), and whether it can be one.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -53,6 +55,14 @@ pub enum NoProgram {
         /// What it is instead.
         reason: String,
     },
+    /// It is a script, or an ELF file, and the program that runs it is none.
+    #[error("{} can't be started without its interpreter: {interpreter}", path.display())]
+    Interpreter {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the program that runs it.
+        interpreter: Box<NoProgram>,
+    },
     /// It can't be looked at.
     #[error("{} can't be read: {reason}", path.display())]
     Unreadable {
@@ -75,7 +85,9 @@ impl Places {
     pub(super) fn of_this_process() -> Places {
         Places {
             current_directory: std::env::current_dir().ok(),
-            path_variable: std::env::var_os(PATH_VARIABLE).map(PathBuf::from),
+            path_variable: std::env::var_os(PATH_VARIABLE)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
             running_executable: std::env::current_exe().ok(),
         }
     }
@@ -100,8 +112,19 @@ impl Places {
 }
 
 /// Whether the file can be started, as far as one can tell without starting it. The system's own answer would be less
-/// clear: what it does not recognise is given to a shell.
+/// clear: for a script whose interpreter is missing it is that the script does not exist.
 pub(super) fn check(path: &Path) -> Result<(), NoProgram> {
+    check_nested(path, INTERPRETER_LIMIT)
+}
+
+/// How many interpreters may be scripts themselves; Linux allows for fewer.
+const INTERPRETER_LIMIT: usize = 5;
+
+/// How much of the beginning of a file is looked at, in bytes: what Linux reads of a script's first line, and more than the
+/// headers of an ELF file that a linker makes.
+const START_BYTES: u64 = 4096;
+
+fn check_nested(path: &Path, interpreters: usize) -> Result<(), NoProgram> {
     let owned = || path.to_owned();
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => NoProgram::Missing(owned()),
@@ -119,24 +142,76 @@ pub(super) fn check(path: &Path) -> Result<(), NoProgram> {
     }
     let mut start = Vec::new();
     match File::open(path) {
-        Ok(file) => file.take(20).read_to_end(&mut start).map_err(unreadable)?,
+        Ok(file) => file
+            .take(START_BYTES)
+            .read_to_end(&mut start)
+            .map_err(unreadable)?,
         // A program may be executable and not readable; then only the system knows what it is.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
         Err(error) => return Err(unreadable(error)),
     };
-    match foreign(&start) {
-        None => Ok(()),
-        Some(reason) => Err(NoProgram::WrongFormat {
-            path: owned(),
-            reason,
-        }),
+    if let Some(reason) = foreign(&start) {
+        let path = owned();
+        return Err(NoProgram::WrongFormat { path, reason });
     }
+    match interpreter(&start) {
+        Some(interpreter) if interpreters > 0 => check_nested(&interpreter, interpreters - 1)
+            .map_err(|error| NoProgram::Interpreter {
+                path: owned(),
+                interpreter: Box::new(error),
+            }),
+        _ => Ok(()),
+    }
+}
+
+/// The program that runs a file that starts so: that of the first line of a script, the loader of an ELF file of this
+/// machine. `None` if there is none, or it can't be found out.
+fn interpreter(start: &[u8]) -> Option<PathBuf> {
+    let path = match start.strip_prefix(b"#!") {
+        Some(line) => script_interpreter(line),
+        None => elf_interpreter(start)?,
+    };
+    let is_empty = path.is_empty();
+    (!is_empty).then(|| PathBuf::from(OsStr::from_bytes(path)))
+}
+
+/// The first word of a line.
+fn script_interpreter(line: &[u8]) -> &[u8] {
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or(line);
+    let words = line.split(|byte| matches!(byte, b' ' | b'\t' | b'\0'));
+    let mut words = words.filter(|word| !word.is_empty());
+    words.next().unwrap_or_default()
+}
+
+/// What the program header PT_INTERP of a 64-bit ELF file names.
+fn elf_interpreter(file: &[u8]) -> Option<&[u8]> {
+    const PT_INTERP: u32 = 3;
+    let half = |at: usize| Some(u16::from_ne_bytes(*file.get(at..)?.first_chunk()?));
+    let long = |at: usize| {
+        let bytes = file.get(at..)?.first_chunk()?;
+        usize::try_from(u64::from_ne_bytes(*bytes)).ok()
+    };
+    if !cfg!(target_pointer_width = "64") {
+        return None;
+    }
+    let (table, size, count) = (long(32)?, usize::from(half(54)?), usize::from(half(56)?));
+    for index in 0..count {
+        let header = table.checked_add(index.checked_mul(size)?)?;
+        let kind = u32::from_ne_bytes(*file.get(header..)?.first_chunk()?);
+        if kind == PT_INTERP {
+            let (offset, length) = (long(header + 8)?, long(header + 32)?);
+            let path = file.get(offset..offset.checked_add(length)?)?;
+            return path.strip_suffix(b"\0").or(Some(path));
+        }
+    }
+    None
 }
 
 /// What is wrong with a file that starts so; `None` for a program of this machine, or a script.
 fn foreign(start: &[u8]) -> Option<String> {
-    if start.starts_with(b"#!") {
-        return None;
+    if let Some(line) = start.strip_prefix(b"#!") {
+        let is_named = !script_interpreter(line).is_empty();
+        return (!is_named).then(|| "a script that names no interpreter".to_owned());
     }
     let Some(header) = start.strip_prefix(b"\x7fELF") else {
         return Some("neither an ELF file nor a script".to_owned());
@@ -241,18 +316,65 @@ mod tests {
             io::Write::write_all(&mut file, content).expect("written");
             check(&path)
         };
-        let own = fs::read(std::env::current_exe().expect("known")).expect("readable");
-        let own = &own[..64];
+        let whole = fs::read(std::env::current_exe().expect("known")).expect("readable");
+        assert_eq!(executable(&whole), Ok(()));
+        let own = &whole[..64];
         assert_eq!(executable(own), Ok(()));
-        assert_eq!(executable(b"#!/bin/sh"), Ok(()));
+        for script in ["#!/bin/sh", "#! /bin/sh -e\n", "#!\t/bin/sh\nexit"] {
+            assert_eq!(executable(script.as_bytes()), Ok(()));
+        }
         let mut foreign = own.to_vec();
         foreign[18] ^= 1;
         let mut narrow = own.to_vec();
         narrow[4] ^= 3;
-        for content in [&foreign[..], &narrow, b"junk", b""] {
+        for content in [&foreign[..], &narrow, b"junk", b"", b"#!", b"#! \n/bin/sh"] {
             let error = executable(content);
             let wrong = matches!(error, Err(NoProgram::WrongFormat { .. }));
             assert!(wrong, "{error:?}");
         }
+    }
+    #[test]
+    fn a_missing_interpreter_is_named() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("arwen");
+        let there = directory.path().join("there");
+        let executable = |path: &Path, content: &[u8]| {
+            let mut options = File::options();
+            let options = options.write(true).create(true).truncate(true).mode(0o755);
+            let mut file = options.open(path).expect("a file");
+            io::Write::write_all(&mut file, content).expect("written");
+        };
+        let needs = |interpreter: NoProgram| {
+            let interpreter = Box::new(interpreter);
+            let path = path.clone();
+            Err(NoProgram::Interpreter { path, interpreter })
+        };
+        executable(&path, b"#!/no/such -e\n");
+        assert_eq!(check(&path), needs(NoProgram::Missing("/no/such".into())));
+        let text = check(&path).expect_err("no interpreter").to_string();
+        let expected = "can't be started without its interpreter: /no/such does not exist";
+        assert!(text.ends_with(expected), "{text}");
+
+        executable(&path, format!("#!{}\n", there.display()).as_bytes());
+        fs::write(&there, "text").expect("written");
+        assert_eq!(check(&path), needs(NoProgram::NotExecutable(there.clone())));
+        fs::remove_file(&there).expect("there");
+        executable(&there, b"#!/bin/sh\n");
+        assert_eq!(check(&path), Ok(()));
+        // A script that is its own interpreter: left to the system.
+        executable(&path, format!("#!{}\n", path.display()).as_bytes());
+        assert_eq!(check(&path), Ok(()));
+
+        // The loader of an ELF file.
+        let own = fs::read(std::env::current_exe().expect("known")).expect("readable");
+        let loader = elf_interpreter(&own).expect("the test is linked dynamically");
+        let at = own
+            .windows(loader.len())
+            .position(|window| window == loader);
+        let mut other = own.clone();
+        other[at.expect("there") + 1] = b'!';
+        executable(&path, &other);
+        let missing = check(&path).expect_err("no loader").to_string();
+        assert!(missing.contains("interpreter: /!"), "{missing}");
     }
 }

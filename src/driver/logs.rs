@@ -1,45 +1,27 @@
-//! What the child says: stdout, stderr and the log pipe are read at all times, whatever comes (spec wire.md 1, 7).
+//! Reads what the child says, whatever comes: stdout, stderr and the log pipe (spec wire.md 1, 7).
+//!
+//! A thread of its own reads at all times. Before a request returns its answer, the thread that made it reads what has come
+//! by then, so that what explains an answer is shown before it. The two take turns with the [`Sinks`].
 
-use super::text_lines::{FloodGate, LineCutter};
-use crate::frame::{Decoder, Header};
-use crate::logs::{Level, line};
-use crate::messages::{Format, LogLine};
+use super::sinks::{Counters, STREAMS, Sinks};
+use crate::messages::Format;
 use crate::transport::set_non_blocking;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
-use tracing::{debug, error, info, trace, warn};
+use std::time::Duration;
+use tracing::Dispatch;
 
-/// How much of the end of stderr is kept, in bytes: a panic message with the top of its backtrace.
-pub const STDERR_TAIL_BYTES: usize = 4 << 10;
-
-/// How much is read from a pipe at a time, in bytes: what a pipe holds by default.
-const READ_BYTES: usize = 64 << 10;
+/// How long a request waits for the thread to show what it has just read. Longer only if the node's own subscriber is slow.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How much is still read of each stream when the child is dead, in bytes: the largest pipe that an ordinary user can
-/// make. More can only come from somebody else who holds the other end.
+/// make. More can only come from another process that holds the other end.
 const LAST_BYTES: usize = 1 << 20;
-
-/// The logger of the child's log lines.
-const LINES: &str = "logLinesSink";
-
-/// The logger of what the child writes to stdout and stderr.
-const TEXT: &str = "textOutputSink";
-
-/// What was read and what was lost, over all children.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub log_lines: AtomicU64,
-    pub bad_log_lines: AtomicU64,
-    pub dropped_log_bytes: AtomicU64,
-    pub dropped_text_bytes: AtomicU64,
-}
 
 /// The three streams of one child.
 #[derive(Debug)]
@@ -49,9 +31,10 @@ pub(super) struct Streams {
     pub log_lines: OwnedFd,
 }
 
-/// The thread that reads the streams of one child.
+/// Reads the streams of one child.
 #[derive(Debug)]
 pub(super) struct OutputReader {
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     /// The thread ends soon after this is closed.
     stop: Option<OwnedFd>,
@@ -66,31 +49,47 @@ impl OutputReader {
         counters: Arc<Counters>,
     ) -> io::Result<OutputReader> {
         let (stopped, stop) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-        for stream in [&streams.stdout, &streams.stderr, &streams.log_lines] {
-            set_non_blocking(stream.as_fd())?;
+        let pipes = [streams.stdout, streams.stderr, streams.log_lines];
+        for pipe in &pipes {
+            set_non_blocking(pipe.as_fd())?;
         }
         let stderr_tail = Arc::<Mutex<VecDeque<u8>>>::default();
-        let sinks = Sinks {
-            stdout: LineCutter::default(),
-            stderr: LineCutter::default(),
-            stderr_tail: stderr_tail.clone(),
-            gate: FloodGate::new(Instant::now()),
-            lines: Some(Decoder::new(Header::Log, line::PAYLOAD_LIMIT_BYTES)),
-            format,
-            counters,
-            untold_bytes: 0,
-        };
-        let subscriber = tracing::dispatcher::get_default(Clone::clone);
+        let sinks = Sinks::new(format, counters, stderr_tail.clone());
+        let shared = Arc::new(Shared {
+            pipes,
+            subscriber: tracing::dispatcher::get_default(Clone::clone),
+            turn: Mutex::new(Turn {
+                sinks: Some(Box::new(sinks)),
+                wanted: false,
+                thread_waits: false,
+            }),
+            returned: Condvar::new(),
+        });
+        let reader = shared.clone();
         let thread = thread::Builder::new()
             .name("arwen-output".to_owned())
             .spawn(move || {
-                tracing::dispatcher::with_default(&subscriber, || read(streams, sinks, &stopped));
+                tracing::dispatcher::with_default(&reader.subscriber, || reader.read_all(&stopped));
             })?;
         Ok(OutputReader {
+            shared,
             thread: Some(thread),
             stop: Some(stop),
             stderr_tail,
         })
+    }
+
+    /// Shows what has come until now, unless that takes long: one read of each stream, which takes what a pipe holds.
+    pub(super) fn deliver(&self) {
+        let Some(mut sinks) = self.shared.sinks_within(PATIENCE) else {
+            return;
+        };
+        let (ready, _) = self.shared.ready(sinks.open, None, PollTimeout::ZERO);
+        if ready.contains(&true) {
+            tracing::dispatcher::with_default(&self.shared.subscriber, || {
+                sinks.take_each(ready, &self.shared.pipes);
+            });
+        }
     }
 
     /// Reads what is left, for a child that is dead, and gives the end of what it wrote to stderr.
@@ -116,233 +115,138 @@ impl Drop for OutputReader {
     }
 }
 
-/// What becomes of the bytes.
-struct Sinks {
-    stdout: LineCutter,
-    stderr: LineCutter,
-    stderr_tail: Arc<Mutex<VecDeque<u8>>>,
-    gate: FloodGate,
-    /// `None` once it is unknown where the next line begins: the rest is dropped.
-    lines: Option<Decoder>,
-    format: Format,
-    counters: Arc<Counters>,
-    /// Text that was dropped and not yet told.
-    untold_bytes: u64,
+/// What the thread and requests share.
+#[derive(Debug)]
+struct Shared {
+    /// In the order of [`STREAMS`].
+    pipes: [OwnedFd; STREAMS],
+    subscriber: Dispatch,
+    turn: Mutex<Turn>,
+    /// Signals that the sinks have come back.
+    returned: Condvar,
 }
 
-#[derive(Clone, Copy)]
-enum Stream {
-    Stdout,
-    Stderr,
-    LogLines,
+#[derive(Debug)]
+struct Turn {
+    /// None while one of the two reads.
+    sinks: Option<Box<Sinks>>,
+    /// Whether a request waits for them. The thread, which would take them again at once, lets it go first.
+    wanted: bool,
+    /// Whether the thread waits for them.
+    thread_waits: bool,
 }
 
-fn read(streams: Streams, mut sinks: Sinks, stopped: &OwnedFd) {
-    let mut open = vec![
-        (Stream::Stdout, streams.stdout),
-        (Stream::Stderr, streams.stderr),
-        (Stream::LogLines, streams.log_lines),
-    ];
-    let mut bytes = vec![0; READ_BYTES];
-    while !open.is_empty() {
-        let pipes = open.iter().map(|(_, pipe)| pipe).chain([stopped]);
-        let mut polled: Vec<_> = pipes
-            .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
-            .collect();
-        if poll(&mut polled, PollTimeout::NONE).is_err_and(|errno| errno != Errno::EINTR) {
-            break;
-        }
-        let ready: Vec<bool> = polled
-            .iter()
-            .map(|pipe| pipe.any().unwrap_or(true))
-            .collect();
-        if ready.last() == Some(&true) {
-            break;
-        }
-        let mut ready = ready.into_iter();
-        open.retain(|(stream, pipe)| {
-            ready.next() != Some(true) || sinks.take(*stream, pipe, &mut bytes).is_some()
-        });
+/// The sinks, taken out. They go back on a panic of the subscriber, too.
+struct Taken<'a> {
+    shared: &'a Shared,
+    sinks: Option<Box<Sinks>>,
+}
+
+impl std::ops::Deref for Taken<'_> {
+    type Target = Sinks;
+    fn deref(&self) -> &Sinks {
+        self.sinks.as_deref().expect("only a drop takes them")
     }
-    for (stream, pipe) in open {
-        let mut left = LAST_BYTES;
-        while let Some(count @ 1..) = sinks.take(stream, &pipe, &mut bytes) {
-            left = left.saturating_sub(count);
-            if left == 0 {
+}
+
+impl std::ops::DerefMut for Taken<'_> {
+    fn deref_mut(&mut self) -> &mut Sinks {
+        self.sinks.as_deref_mut().expect("only a drop takes them")
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut turn = self.shared.turn();
+        turn.sinks = self.sinks.take();
+        // A system call, which most requests need not make.
+        if turn.wanted || turn.thread_waits {
+            self.shared.returned.notify_all();
+        }
+    }
+}
+
+impl Shared {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For the thread.
+    fn sinks(&self) -> Taken<'_> {
+        let mut turn = self.turn();
+        loop {
+            let is_wanted = turn.wanted;
+            if let Some(sinks) = turn.sinks.take_if(|_| !is_wanted) {
+                return self.taken(sinks);
+            }
+            turn.thread_waits = true;
+            let woken = self.returned.wait(turn);
+            turn = woken.unwrap_or_else(PoisonError::into_inner);
+            turn.thread_waits = false;
+        }
+    }
+
+    /// For a request.
+    fn sinks_within(&self, patience: Duration) -> Option<Taken<'_>> {
+        let mut turn = self.turn();
+        if turn.sinks.is_none() {
+            turn.wanted = true;
+            let are_taken = |turn: &mut Turn| turn.sinks.is_none();
+            let woken = self.returned.wait_timeout_while(turn, patience, are_taken);
+            turn = woken.unwrap_or_else(PoisonError::into_inner).0;
+            turn.wanted = false;
+        }
+        let sinks = turn.sinks.take()?;
+        Some(self.taken(sinks))
+    }
+
+    fn taken(&self, sinks: Box<Sinks>) -> Taken<'_> {
+        Taken {
+            shared: self,
+            sinks: Some(sinks),
+        }
+    }
+
+    /// What the thread does: reads until the streams have ended or it is told to stop, and then what is left.
+    fn read_all(&self, stopped: &OwnedFd) {
+        loop {
+            let open = self.sinks().open;
+            if !open.contains(&true) {
                 break;
             }
-        }
-    }
-    sinks.end();
-}
-
-impl Sinks {
-    /// Reads once; how much, or `None` at the end of the stream.
-    fn take(&mut self, stream: Stream, pipe: &OwnedFd, buffer: &mut [u8]) -> Option<usize> {
-        match nix::unistd::read(pipe, buffer) {
-            Ok(0) => None,
-            Ok(count) => {
-                self.put(stream, &buffer[..count]);
-                Some(count)
+            let (ready, is_stopped) = self.ready(open, Some(stopped), PollTimeout::NONE);
+            if is_stopped {
+                break;
             }
-            Err(Errno::EAGAIN | Errno::EINTR) => Some(0),
-            Err(_) => None,
+            self.sinks().take_each(ready, &self.pipes);
         }
+        let mut sinks = self.sinks();
+        sinks.take_rest(&self.pipes, LAST_BYTES);
+        sinks.end();
     }
 
-    fn put(&mut self, stream: Stream, bytes: &[u8]) {
-        match stream {
-            Stream::Stdout => self.put_text(false, bytes),
-            Stream::Stderr => {
-                keep_tail(&self.stderr_tail, bytes);
-                self.put_text(true, bytes);
-            }
-            Stream::LogLines => self.put_lines(bytes),
-        }
-    }
-
-    fn put_text(&mut self, is_stderr: bool, bytes: &[u8]) {
-        let now = Instant::now();
-        let (cutter, show): (_, fn(&str)) = match is_stderr {
-            false => (&mut self.stdout, show_stdout),
-            true => (&mut self.stderr, show_stderr),
+    /// Which of the open streams can be read, and whether `stopped` can; all if the system does not tell.
+    fn ready(
+        &self,
+        open: [bool; STREAMS],
+        stopped: Option<&OwnedFd>,
+        timeout: PollTimeout,
+    ) -> ([bool; STREAMS], bool) {
+        let pipes = self.pipes.iter().zip(open);
+        let pipes = pipes.filter_map(|(pipe, open)| open.then_some(pipe));
+        let mut polled: Vec<_> = pipes
+            .chain(stopped)
+            .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
+            .collect();
+        let told = match poll(&mut polled, timeout) {
+            Ok(_) => true,
+            Err(Errno::EINTR) => return ([false; STREAMS], false),
+            Err(_) => false,
         };
-        let mut held_back = 0;
-        let cut = cutter.push(bytes, |line| match self.gate.lets_pass(line.len(), now) {
-            true => show(&String::from_utf8_lossy(line)),
-            false => held_back += line.len(),
-        });
-        let lost = (held_back + cut) as u64;
-        self.counters.dropped_text_bytes.fetch_add(lost, Relaxed);
-        self.untold_bytes += lost;
-        if self.untold_bytes > 0 && self.gate.lets_pass(0, now) {
-            self.tell_dropped();
-        }
-    }
-
-    fn put_lines(&mut self, bytes: &[u8]) {
-        let Some(decoder) = &mut self.lines else {
-            let lost = bytes.len() as u64;
-            self.counters.dropped_log_bytes.fetch_add(lost, Relaxed);
-            return;
-        };
-        decoder.push(bytes);
-        while let Some(frame) = decoder.next() {
-            let payload = match frame {
-                Ok(frame) => frame.payload,
-                Err(error) => {
-                    warn!(target: LINES, %error, "the log pipe is no stream of log lines any more");
-                    self.lines = None;
-                    return;
-                }
-            };
-            match line::decode(self.format, &payload) {
-                Ok(line) => {
-                    self.counters.log_lines.fetch_add(1, Relaxed);
-                    show_line(&line);
-                }
-                Err(error) => {
-                    self.counters.bad_log_lines.fetch_add(1, Relaxed);
-                    debug!(target: LINES, %error, "unreadable log line");
-                }
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        self.stdout
-            .end(|line| show_stdout(&String::from_utf8_lossy(line)));
-        self.stderr
-            .end(|line| show_stderr(&String::from_utf8_lossy(line)));
-        if self.untold_bytes > 0 {
-            self.tell_dropped();
-        }
-    }
-
-    fn tell_dropped(&mut self) {
-        let bytes = std::mem::take(&mut self.untold_bytes);
-        warn!(target: TEXT, bytes, "text of arwen dropped: too much, or too long lines");
-    }
-}
-
-fn keep_tail(tail: &Mutex<VecDeque<u8>>, bytes: &[u8]) {
-    let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
-    let kept = &bytes[bytes.len().saturating_sub(STDERR_TAIL_BYTES)..];
-    let too_many = (tail.len() + kept.len()).saturating_sub(STDERR_TAIL_BYTES);
-    tail.drain(..too_many);
-    tail.extend(kept);
-}
-
-fn show_stdout(line: &str) {
-    trace!(target: TEXT, line, "arwen");
-}
-
-fn show_stderr(line: &str) {
-    error!(target: TEXT, line, "arwen");
-}
-
-/// Passes a line on, with its level; the logger is a field, since targets are fixed.
-fn show_line(line: &LogLine) {
-    macro_rules! show {
-        ($event:ident) => {
-            $event!(target: LINES, logger = line.logger_name, args = %Args(&line.args), "{}", line.message)
-        };
-    }
-    match u8::try_from(line.log_level).ok().and_then(Level::from_wire) {
-        Some(Level::Trace) => show!(trace),
-        Some(Level::Debug) => show!(debug),
-        Some(Level::Info) => show!(info),
-        Some(Level::Warn) => show!(warn),
-        // Unknown levels are higher ones.
-        Some(Level::Error | Level::None) | None => show!(error),
-    }
-}
-
-/// Keys and values as `key = value, ...`.
-struct Args<'a>(&'a [String]);
-
-impl std::fmt::Display for Args<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, pair) in self.0.chunks(2).enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            match pair {
-                [key, value] => write!(f, "{comma}{key} = {value}")?,
-                odd => write!(f, "{comma}{}", odd.concat())?,
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tail_is_the_end_and_no_longer_than_its_limit() {
-        let tail = Mutex::default();
-        keep_tail(&tail, b"early ");
-        keep_tail(&tail, &[b'x'; STDERR_TAIL_BYTES - 4]);
-        keep_tail(&tail, b"late");
-        let kept = tail
-            .lock()
-            .expect("not poisoned")
-            .make_contiguous()
-            .to_vec();
-        assert_eq!(kept.len(), STDERR_TAIL_BYTES);
-        assert!(kept.starts_with(b"xx") && kept.ends_with(b"late"));
-        keep_tail(&tail, &[b'y'; 3 * STDERR_TAIL_BYTES]);
-        let kept = tail
-            .lock()
-            .expect("not poisoned")
-            .make_contiguous()
-            .to_vec();
-        assert_eq!(kept, [b'y'; STDERR_TAIL_BYTES]);
-    }
-
-    #[test]
-    fn args_are_shown_in_pairs() {
-        let args: Vec<String> = ["a", "1", "b", "2", "odd"].map(str::to_owned).into();
-        assert_eq!(Args(&args).to_string(), "a = 1, b = 2, odd");
+        let mut ready = polled
+            .iter()
+            .map(|pipe| !told || pipe.any().unwrap_or(true));
+        let streams = open.map(|open| open && ready.next() == Some(true));
+        (streams, stopped.is_some() && ready.next() == Some(true))
     }
 }

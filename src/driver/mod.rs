@@ -9,7 +9,7 @@
 //! | `supervisor` | when a child that died is started again |
 //! | `dialogue_loop` | request, hook calls, answer |
 //! | `repliers` | hook calls to the node's [`BlockchainHook`] |
-//! | `logs`, `text_lines` | what the child says |
+//! | `logs`, `sinks`, `text_lines` | what the child says |
 //! | [`locate`] | where the binary is |
 //! | `placement` | one core for both sides |
 //! | `error` | what can go wrong |
@@ -18,9 +18,13 @@
 //!
 //! - A contract that fails is an `Ok(Ok(output))` with a return code, a VM that fails an `Ok(Err(failure))`, and
 //!   everything else a [`CriticalError`], after which the next request gets a fresh child.
-//! - No request takes longer than its time budget, whatever the child does, nor does a start.
+//! - No request takes longer than its time budget, whatever the child does, with the start of a new child if it needs one.
+//!   A start that takes longer goes on for the next request, and has [`DriverConfig::start_time`] in all.
 //! - A child that dies is noticed at once. When a driver is dropped, no process, thread or descriptor is left.
-//! - What the child writes to stdout and stderr and its log lines are always read, and never fill the node's memory.
+//! - A child that was ended because a request had used up its time is replaced at once. Children that break by themselves
+//!   are started ever later ([`CriticalError::retry_after`]), until one serves a request.
+//! - What the child writes to stdout and stderr and its log lines are always read, and never fill the node's memory. What it
+//!   said before it answered is shown before the request returns the answer.
 
 mod child;
 mod config;
@@ -31,34 +35,36 @@ mod logs;
 mod placement;
 mod process;
 mod repliers;
+mod sinks;
 mod supervisor;
 mod text_lines;
 
-pub use config::{DiskCache, DriverConfig};
+pub use config::{DiskCache, DriverConfig, GAS_PER_MILLISECOND};
 pub use error::{
     Blame, ChildExit, CriticalError, Fault, ProcessEnd, ProfileError, StartError, VmFailure,
 };
-pub use logs::STDERR_TAIL_BYTES;
+pub use sinks::STDERR_TAIL_BYTES;
 
 use crate::dialogue::MessengerError;
 use crate::hooks::BlockchainHook;
 use crate::logs::GoDuration;
 use crate::messages::*;
-use crate::transport::TransportError;
+use crate::transport::exit_codes;
+use dialogue_loop::Budget;
 use process::Process;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use supervisor::Restarts;
-use tracing::{info, trace, warn};
+use tracing::{debug, info, trace, warn};
 
 const LOGGER: &str = "arwenDriver";
 
 /// How many deaths are remembered: enough to see whether they are alike.
 const REMEMBERED_EXITS: usize = 3;
 
-/// What a request comes to: the output, whose return code tells whether the contract succeeded, or the VM's own failure.
+/// What the child answers to a request: the output, whose return code tells whether the contract succeeded, or the VM's own failure.
 pub type Outcome = Result<VmOutput, VmFailure>;
 
 /// Figures over the life of a driver.
@@ -95,7 +101,7 @@ pub struct Driver<H> {
     last_failure: String,
     exits: VecDeque<ChildExit>,
     stats: DriverStats,
-    counters: Arc<logs::Counters>,
+    counters: Arc<sinks::Counters>,
     /// Deploys and calls so far, for the log.
     deploys: u64,
     calls: u64,
@@ -124,7 +130,8 @@ impl<H: BlockchainHook> Driver<H> {
             .config
             .check()
             .map_err(|fault| driver.critical(fault, None))?;
-        let process = driver.start()?;
+        // The start has its own time, and no other.
+        let process = driver.start(&Budget::new(dialogue_loop::ENDLESS))?;
         driver.process = Some(process);
         Ok(driver)
     }
@@ -135,8 +142,7 @@ impl<H: BlockchainHook> Driver<H> {
         self.action = "RunSmartContractCreate";
         trace!(target: LOGGER, counter = self.deploys, "RunSmartContractCreate");
         let create_input = Some(input);
-        let answer = self.request(&ContractDeployRequest { create_input })?;
-        self.outcome(answer)
+        self.request(&ContractDeployRequest { create_input }, outcome)
     }
 
     /// Calls or upgrades a contract.
@@ -151,8 +157,7 @@ impl<H: BlockchainHook> Driver<H> {
             "RunSmartContractCall"
         );
         let call_input = Some(input);
-        let answer = self.request(&ContractCallRequest { call_input })?;
-        self.outcome(answer)
+        self.request(&ContractCallRequest { call_input }, outcome)
     }
 
     /// Has the child wait, in milliseconds rounded down, and answer. Also a sign of life. The time budget holds.
@@ -162,11 +167,11 @@ impl<H: BlockchainHook> Driver<H> {
     ) -> Result<Result<(), VmFailure>, CriticalError> {
         self.action = "DiagnoseWait";
         let milliseconds = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
-        let (_, error) = self.request(&DiagnoseWaitRequest { milliseconds })?;
-        Ok(match error.is_empty() {
-            true => Ok(()),
-            false => Err(VmFailure(error)),
-        })
+        let outcome = |_, error: String| match error.is_empty() {
+            true => Ok(Ok(())),
+            false => Ok(Err(VmFailure(error))),
+        };
+        self.request(&DiagnoseWaitRequest { milliseconds }, outcome)
     }
 
     /// Sets which lines the child logs, from now on and in every later child. On an error nothing has changed.
@@ -178,9 +183,10 @@ impl<H: BlockchainHook> Driver<H> {
         Ok(())
     }
 
-    /// Ends the child. A later request starts another one.
+    /// Ends the child, after its last words: usually within milliseconds, at most within half a second. A later request
+    /// starts another one. To drop the driver does the same.
     pub fn close(&mut self) {
-        self.process = None;
+        close(self.process.take());
     }
 
     /// How the last children ended that were not closed, the latest last.
@@ -214,30 +220,40 @@ impl<H: BlockchainHook> Driver<H> {
         &mut self.hook
     }
 
-    /// One dialogue with a child that is alive.
-    fn request<R: Request>(&mut self, request: &R) -> Result<(R::Response, String), CriticalError> {
+    /// One dialogue with a child that is alive. `accept` makes a result of the answer and its error message; an answer that
+    /// it refuses breaks the child.
+    fn request<R: Request, T>(
+        &mut self,
+        request: &R,
+        accept: impl FnOnce(R::Response, String) -> Result<T, Fault>,
+    ) -> Result<T, CriticalError> {
         let start = Instant::now();
+        let mut budget = Budget::new(self.config.max_loop_time);
         self.stats.requests_total += 1;
         self.send_profile();
         // Taken out: should the hook panic, the child, which waits for an answer, goes with it.
-        let mut process = self.live_process()?;
+        let mut process = self.live_process(&budget)?;
         let answer = dialogue_loop::run(
             &mut process.messenger,
             &mut self.hook,
             request,
-            self.config.max_loop_time,
+            &mut budget,
             &mut self.stats.hook_calls_total,
         );
+        let result = answer.and_then(|(response, error)| accept(response, error));
+        if result.is_ok() {
+            process.deliver_output();
+        }
         trace!(target: LOGGER, request = R::KIND.as_str_name(), duration = %GoDuration(start.elapsed()), "end of dialogue");
-        match answer {
-            Ok(answer) => {
+        match result {
+            Ok(result) => {
                 // Not before the first answer: the threads that the child has started by then stay on all cores.
                 if self.config.share_core {
                     process.share_core();
                 }
                 self.process = Some(process);
                 self.restarts.served();
-                Ok(answer)
+                Ok(result)
             }
             // Nothing was sent: the child knows nothing of it.
             Err(fault @ Fault::UnsendableRequest(MessengerError::TooLong(_))) => {
@@ -248,27 +264,12 @@ impl<H: BlockchainHook> Driver<H> {
         }
     }
 
-    /// What the answer to a contract request comes to.
-    fn outcome(
-        &mut self,
-        (response, error): (ContractResponse, String),
-    ) -> Result<Outcome, CriticalError> {
-        match response.vm_output {
-            _ if !error.is_empty() => Ok(Err(VmFailure(error))),
-            Some(output) => Ok(Ok(output)),
-            None => {
-                let fault = Fault::BadMessage("neither an output nor an error".to_owned());
-                Err(match self.process.take() {
-                    Some(process) => self.fail(process, fault),
-                    None => self.critical(fault, None),
-                })
-            }
-        }
-    }
-
-    /// The child, started again if need be.
-    fn live_process(&mut self) -> Result<Process, CriticalError> {
+    /// The child, started again if need be, within the time of the request that waits for it.
+    fn live_process(&mut self, budget: &Budget) -> Result<Process, CriticalError> {
         if let Some(mut process) = self.process.take() {
+            if process.is_starting() {
+                return self.finish_start(process, budget);
+            }
             match process.check_idle() {
                 Ok(()) => return Ok(process),
                 // No request has failed for it.
@@ -277,13 +278,13 @@ impl<H: BlockchainHook> Driver<H> {
                 }
             }
         }
-        self.start()
+        self.start(budget)
     }
 
-    /// Starts a child and has it answer a first time, within the time budget for a start.
-    fn start(&mut self) -> Result<Process, CriticalError> {
+    /// Starts a child and has it answer a first time.
+    fn start(&mut self, budget: &Budget) -> Result<Process, CriticalError> {
         let due_in = self.restarts.delay(Instant::now());
-        if due_in > self.config.max_loop_time {
+        if due_in > budget.left() {
             let last = self.last_failure.clone();
             return Err(self.critical(Fault::RestartPostponed { due_in, last }, None));
         }
@@ -293,7 +294,7 @@ impl<H: BlockchainHook> Driver<H> {
             info!(target: LOGGER, path = %path.display(), "ArwenDriver.startArwen()");
             Ok(Process::spawn(&path, &self.config, self.counters.clone())?)
         });
-        let mut process = match spawned {
+        let process = match spawned {
             Ok(process) => process,
             Err(fault) => {
                 self.restarts.died(Instant::now());
@@ -302,30 +303,29 @@ impl<H: BlockchainHook> Driver<H> {
             }
         };
         self.profile_sent = process.send_profile(&self.config.log_profile);
-        match self.greet(&mut process) {
-            Ok(()) => Ok(process),
-            Err(fault) => Err(self.fail_start(process, fault)),
-        }
+        self.finish_start(process, budget)
     }
 
-    /// Initialize, and a first dialogue, which shows that the child is one.
-    fn greet(&mut self, process: &mut Process) -> Result<(), Fault> {
-        let budget = self.config.start_time.min(dialogue_loop::ENDLESS);
-        let start = Instant::now();
-        match process.initialize(&self.config, start + budget) {
-            Ok(()) => {}
-            Err(TransportError::DeadlinePassed(_)) => return Err(Fault::TimeExpired { budget }),
-            Err(error) => return Err(Fault::Closed(error.to_string())),
+    /// Waits for the first answer of a child. When the time of the request is used up first, the child goes on starting for
+    /// the next one.
+    fn finish_start(
+        &mut self,
+        mut process: Process,
+        budget: &Budget,
+    ) -> Result<Process, CriticalError> {
+        let hook_calls = &mut self.stats.hook_calls_total;
+        match process.finish_start(&mut self.hook, budget.deadline, hook_calls) {
+            Ok(true) => {
+                process.deliver_output();
+                Ok(process)
+            }
+            Ok(false) => {
+                self.process = Some(process);
+                let budget = budget.whole;
+                Err(self.critical(Fault::StillStarting { budget }, None))
+            }
+            Err(fault) => Err(self.fail_start(process, fault)),
         }
-        let request = DiagnoseWaitRequest { milliseconds: 0 };
-        dialogue_loop::run(
-            &mut process.messenger,
-            &mut self.hook,
-            &request,
-            budget.saturating_sub(start.elapsed()),
-            &mut self.stats.hook_calls_total,
-        )?;
-        Ok(())
     }
 
     /// For a child that did not come as far as the first answer.
@@ -339,9 +339,15 @@ impl<H: BlockchainHook> Driver<H> {
             other => other,
         };
         let exit = self.bury(process, &fault);
-        // The exit code says whether it is the arguments (spec wire.md 1).
+        // The exit code says whether it is the arguments (spec wire.md 1), or what the node's environment sets.
+        let words = || exit.stderr_tail.trim().to_owned();
         let fault = match exit.end {
-            ProcessEnd::Exited(2) => Fault::BadArguments(exit.stderr_tail.trim().to_owned()),
+            ProcessEnd::Exited(code) if code == i32::from(exit_codes::BAD_ARGUMENTS) => {
+                Fault::BadArguments(words())
+            }
+            ProcessEnd::Exited(code) if code == i32::from(exit_codes::BAD_SETTING) => {
+                Fault::Start(StartError::BadSetting(words()))
+            }
             _ => fault,
         };
         self.critical(fault, Some(exit))
@@ -365,7 +371,9 @@ impl<H: BlockchainHook> Driver<H> {
     fn bury(&mut self, process: Process, fault: &Fault) -> ChildExit {
         let exit = process.end(fault);
         warn!(target: LOGGER, cause = exit.cause, %exit, "arwen is gone");
-        self.restarts.died(Instant::now());
+        if fault.is_the_childs() {
+            self.restarts.died(Instant::now());
+        }
         self.last_failure = format!("{fault} (arwen {exit})");
         if self.exits.len() == REMEMBERED_EXITS {
             self.exits.pop_front();
@@ -381,5 +389,29 @@ impl<H: BlockchainHook> Driver<H> {
         {
             self.profile_sent = process.send_profile(&self.config.log_profile);
         }
+    }
+}
+
+impl<H> Drop for Driver<H> {
+    fn drop(&mut self) {
+        close(self.process.take());
+    }
+}
+
+fn close(process: Option<Process>) {
+    if let Some(process) = process {
+        process.close();
+        debug!(target: LOGGER, "arwen is closed");
+    }
+}
+
+/// What the answer to a contract request says.
+fn outcome(response: ContractResponse, error: String) -> Result<Outcome, Fault> {
+    match response.vm_output {
+        _ if !error.is_empty() => Ok(Err(VmFailure(error))),
+        Some(output) => Ok(Ok(output)),
+        None => Err(Fault::BadMessage(
+            "neither an output nor an error".to_owned(),
+        )),
     }
 }

@@ -3,16 +3,21 @@
 use super::DriverConfig;
 use super::child::Child;
 use super::config::PROFILE_FRAME_LIMIT_BYTES;
+use super::dialogue_loop::{self, Budget, ENDLESS};
 use super::error::{ChildExit, Fault, ProcessEnd, StartError};
 use super::locate;
-use super::logs::{Counters, OutputReader, Streams};
+use super::logs::{OutputReader, Streams};
 use super::placement::SharedCore;
+use super::sinks::Counters;
 use crate::dialogue::{Messenger, Side};
-use crate::frame::FrameError;
+use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, FrameError, Header};
+use crate::hooks::BlockchainHook;
 use crate::logs::profile;
-use crate::messages::{Format, Initialize, LogProfile, codec};
+use crate::messages::{
+    DiagnoseWaitRequest, Format, Initialize, LogProfile, MessageKind, Stop, codec,
+};
 use crate::transport::descriptors::ChildPipe;
-use crate::transport::{Pipes, TransportError, set_non_blocking, write_all};
+use crate::transport::{Pipes, TransportError, set_non_blocking, write_rest};
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -23,6 +28,9 @@ use std::time::{Duration, Instant};
 /// How long the end of a process that has closed its pipe is waited for: a process that dies closes its pipes first.
 const GRACE: Duration = Duration::from_millis(50);
 
+/// How long a child that was told to stop has for its last words and for its end, which takes it a few milliseconds.
+const CLOSE_GRACE: Duration = Duration::from_millis(500);
+
 /// How often it is looked whether it has ended.
 const GRACE_STEP: Duration = Duration::from_micros(200);
 
@@ -32,10 +40,26 @@ pub(super) struct Process {
     child: Child,
     started: Instant,
     pub(super) messenger: Messenger<Pipes>,
-    init: Option<OwnedFd>,
+    /// None once the child has answered for the first time.
+    start: Option<Start>,
     profiles: OwnedFd,
     output: Option<OutputReader>,
     shared_core: SharedCore,
+}
+
+/// How far the start of a child has come. It goes on where it was left: a child that needs longer than the request that
+/// waits for it is there for the next one.
+#[derive(Debug)]
+struct Start {
+    /// When it must have come to its end.
+    deadline: Instant,
+    /// The pipe for Initialize, until all of it is sent.
+    init: Option<OwnedFd>,
+    /// Initialize.
+    frame: Vec<u8>,
+    sent_bytes: usize,
+    /// Whether the first request is sent, which shows that the child is one.
+    asked: bool,
 }
 
 /// The parent's ends of the pipes, and the child's.
@@ -76,6 +100,7 @@ impl Process {
         config: &DriverConfig,
         counters: Arc<Counters>,
     ) -> Result<Process, StartError> {
+        let initialize = initialize_frame(config, DEFAULT_PAYLOAD_LIMIT_BYTES)?;
         locate::check(path)?;
         let pipes = PipePairs::new().map_err(system)?;
         let (stdout, its_stdout) = pipe2(OFlag::O_CLOEXEC).map_err(system)?;
@@ -111,34 +136,81 @@ impl Process {
                 config.format,
                 config.payload_limit_bytes,
             ),
-            init: Some(init),
+            start: Some(Start {
+                deadline: started + config.start_time.min(ENDLESS),
+                init: Some(init),
+                frame: initialize,
+                sent_bytes: 0,
+                asked: false,
+            }),
             profiles,
             output: Some(output),
             shared_core: SharedCore::default(),
         })
     }
 
-    /// Sends the arguments; always JSON.
-    pub(super) fn initialize(
+    /// Whether the child has not answered for the first time yet.
+    pub(super) fn is_starting(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// Sends Initialize and a first request, and waits for its answer; whether it came by `deadline`. If not, this can be
+    /// called again. A start that takes longer than its own time is a fault.
+    pub(super) fn finish_start(
         &mut self,
-        config: &DriverConfig,
+        hook: &mut dyn BlockchainHook,
         deadline: Instant,
-    ) -> Result<(), TransportError> {
-        let mut arguments = config.arguments.clone();
-        arguments.messages_marshalizer = config.format.marshalizer();
-        arguments.logs_marshalizer = config.format.marshalizer();
-        arguments.spin_microseconds = u32::try_from(config.spin.as_micros()).unwrap_or(u32::MAX);
-        arguments.payload_limit_bytes = config.payload_limit_bytes;
-        let initialize = Initialize {
-            arguments: Some(arguments),
+        hook_calls: &mut u64,
+    ) -> Result<bool, Fault> {
+        let Some(start) = &mut self.start else {
+            return Ok(true);
         };
-        let mut frame = Vec::new();
-        codec::encode(Format::Json, 0, "", &initialize, &mut frame)
-            .map_err(|_: FrameError| TransportError::Closed)?;
-        match self.init.take() {
-            Some(pipe) => write_all(pipe.as_fd(), &frame, Some(deadline)),
-            None => Ok(()),
+        let until = start.deadline.min(deadline);
+        match Process::advance(start, &mut self.messenger, until) {
+            Ok(()) => {}
+            Err(Fault::TimeExpired { .. }) if until < start.deadline => return Ok(false),
+            Err(fault) => return Err(fault),
         }
+        // The answer is short: what has begun to come is all there, unless the child is none.
+        let mut budget = Budget::until(until);
+        dialogue_loop::answer::<_, DiagnoseWaitRequest>(
+            &mut self.messenger,
+            hook,
+            &mut budget,
+            hook_calls,
+        )?;
+        self.start = None;
+        Ok(true)
+    }
+
+    /// Goes on with a start until an answer begins to come.
+    fn advance(
+        start: &mut Start,
+        messenger: &mut Messenger<Pipes>,
+        until: Instant,
+    ) -> Result<(), Fault> {
+        let fault = |error| match error {
+            TransportError::DeadlinePassed(_) => Budget::until(until).expired(),
+            error => Fault::Closed(error.to_string()),
+        };
+        if let Some(init) = &start.init {
+            let mut rest = &start.frame[start.sent_bytes..];
+            let sent = write_rest(init.as_fd(), &mut rest, Some(until));
+            start.sent_bytes = start.frame.len() - rest.len();
+            sent.map_err(fault)?;
+            start.init = None;
+            start.frame = Vec::new();
+            start.sent_bytes = 0;
+        }
+        if !start.asked {
+            let request = DiagnoseWaitRequest { milliseconds: 0 };
+            dialogue_loop::send(messenger, &request, &Budget::until(until))?;
+            start.asked = true;
+        }
+        messenger
+            .transport_mut()
+            .wait_for_input(until)
+            .map_err(fault)
     }
 
     /// Sends a profile if the pipe has room, which it has unless the child does not read; whether it had.
@@ -181,6 +253,25 @@ impl Process {
         self.child.id()
     }
 
+    /// Ends a child that serves no request: tells it to stop, shows what it says until its end, and kills it if that takes
+    /// too long.
+    pub(super) fn close(mut self) {
+        let deadline = Instant::now() + CLOSE_GRACE;
+        // A child that is still starting has a request to answer first; it is not waited for.
+        if self.messenger.send("", &Stop {}, Some(deadline)).is_ok() {
+            self.wait(CLOSE_GRACE);
+        }
+        self.child.kill();
+        drop(self.output.take().map(OutputReader::finish));
+    }
+
+    /// Has everything shown that the child has said until now.
+    pub(super) fn deliver_output(&self) {
+        if let Some(output) = &self.output {
+            output.deliver();
+        }
+    }
+
     /// Ends the process, if it has not ended by itself, and tells how. How it ended is looked at before anything is
     /// cleaned up, since what is cleaned up looks killed.
     pub(super) fn end(mut self, fault: &Fault) -> ChildExit {
@@ -221,6 +312,45 @@ impl Drop for Process {
     }
 }
 
+/// The message that a child begins with; always JSON. An error if its payload is longer than a child reads.
+fn initialize_frame(config: &DriverConfig, limit: u32) -> Result<Vec<u8>, StartError> {
+    let mut arguments = config.arguments.clone();
+    arguments.messages_marshalizer = config.format.marshalizer();
+    arguments.logs_marshalizer = config.format.marshalizer();
+    arguments.spin_microseconds = u32::try_from(config.spin.as_micros()).unwrap_or(u32::MAX);
+    arguments.payload_limit_bytes = config.payload_limit_bytes;
+    let initialize = Initialize {
+        arguments: Some(arguments),
+    };
+    let mut frame = Vec::new();
+    codec::encode(Format::Json, 0, "", &initialize, &mut frame)?;
+    match u32::try_from(frame.len() - Header::Preamble.size()) {
+        Ok(length) if length > limit => Err(StartError::Unsendable(FrameError::TooLong {
+            kind: MessageKind::Initialize.wire(),
+            length,
+            limit,
+        })),
+        _ => Ok(frame),
+    }
+}
+
 fn unsolicited() -> Fault {
     Fault::BadMessage("a message that nobody asked for".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Arguments;
+
+    #[test]
+    fn arguments_that_no_child_could_read_are_refused() {
+        let config = DriverConfig::new(Arguments::default());
+        let frame = initialize_frame(&config, DEFAULT_PAYLOAD_LIMIT_BYTES).expect("short");
+        let length = u32::try_from(frame.len() - 8).expect("short");
+        assert_eq!(initialize_frame(&config, length), Ok(frame));
+        let error = initialize_frame(&config, length - 1).expect_err("too long");
+        let text = "cannot start arwen: Initialize can't be sent: a frame of kind 1 announces";
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
 }

@@ -1,4 +1,5 @@
-//! When a child that died is started again.
+//! When a child that died is started again. Only children count that broke or never answered: one that was killed because
+//! a request had used up its time, or because the node failed, is replaced at once.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
-    /// A child died, or could not be started.
+    /// A child broke, or could not be started.
     pub(super) fn died(&mut self, now: Instant) {
         let delay = match self.deaths {
             0 => Duration::ZERO,

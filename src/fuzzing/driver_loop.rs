@@ -4,7 +4,8 @@ use super::faults;
 use super::faults::{DueMessage, LIMIT_BYTES, Wire, read_one, unsendable};
 use super::hook_calls::{self, ByteHook, ExpectedCall};
 use crate::dialogue::{DialogueError, Messenger, MessengerError, Side};
-use crate::driver::{Fault, dialogue_loop};
+use crate::driver::Fault;
+use crate::driver::dialogue_loop::{self, Budget};
 use crate::frame::FrameError;
 use crate::hooks::{HookError, HookResult};
 use crate::messages::*;
@@ -443,7 +444,8 @@ fn run<R: Request>(messenger: &mut Messenger<Child>, dialogue: Dialogue, request
     (child.turns, child.nonce) = (plan.turns, 0);
     let mut hook = ByteHook { calls: plan.calls };
     let mut answered = 0;
-    let result = dialogue_loop::run(messenger, &mut hook, request, budget, &mut answered);
+    let mut time = Budget::new(budget);
+    let result = dialogue_loop::run(messenger, &mut hook, request, &mut time, &mut answered);
 
     let child = messenger.transport_mut();
     assert!(

@@ -3,7 +3,7 @@ use super::line;
 use crate::messages::LogLine;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What a line takes besides its text, in bytes: the struct and its place in the queue, generously.
 const LINE_OVERHEAD_BYTES: usize = 256;
@@ -13,7 +13,7 @@ const LOGGER: &str = "pipes/childPart";
 
 /// Log lines on their way to a writer that may be slow, or stand still.
 ///
-/// [`push`](LineQueue::push) never waits. When the lines that wait take more than the limit, further ones are dropped
+/// [`push`](LineQueue::push) and [`try_next`](LineQueue::try_next) never wait. When the lines that wait take more than the limit, further ones are dropped
 /// whole; as soon as there is room again, a line `... log lines dropped` says how many.
 #[derive(Debug)]
 pub struct LineQueue {
@@ -29,8 +29,8 @@ struct State {
     /// Dropped since the last line that told about it.
     untold: u64,
     dropped_total: u64,
-    /// Whether a line has been taken and not yet been written.
-    busy: bool,
+    /// Whether the line that was taken last may not be written yet.
+    unfinished: bool,
     closed: bool,
 }
 
@@ -62,56 +62,41 @@ impl LineQueue {
         self.changed.notify_all();
     }
 
-    /// The next line, as soon as there is one; `None` once the queue is closed. What was taken before counts as written.
-    pub fn next(&self) -> Option<LogLine> {
+    /// The next line; `None` if none waits, or the queue is closed. To ask for it says that the one before is written.
+    pub fn try_next(&self) -> Option<LogLine> {
         let mut state = self.lock();
-        state.busy = false;
-        self.changed.notify_all();
-        loop {
-            if state.closed {
-                return None;
-            }
-            if state.lines.is_empty() {
-                state.tell_dropped();
-            }
-            if let Some(line) = state.lines.pop_front() {
-                state.bytes -= cost(&line);
-                state.busy = true;
-                return Some(line);
-            }
+        if state.lines.is_empty() {
+            state.tell_dropped();
+        }
+        let line = state.lines.pop_front();
+        state.unfinished = line.is_some();
+        state.bytes -= line.as_ref().map_or(0, cost);
+        line
+    }
+
+    /// Waits until there is something to write: a line that waits, or one that was taken and is not known to be written.
+    /// False once the queue is closed.
+    pub fn wait(&self) -> bool {
+        let mut state = self.lock();
+        while !state.closed && state.is_idle() {
             state = self
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        !state.closed
     }
 
     /// Ends the queue: what waits is lost, and nothing is taken in any more.
     pub fn close(&self) {
         let mut state = self.lock();
-        state.closed = true;
-        state.busy = false;
-        state.lines.clear();
-        state.bytes = 0;
+        *state = State {
+            closed: true,
+            dropped_total: state.dropped_total,
+            ..State::default()
+        };
         drop(state);
         self.changed.notify_all();
-    }
-
-    /// Waits until all lines are written, but no longer than `patience`; whether they are.
-    pub fn wait_written(&self, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
-        let mut state = self.lock();
-        loop {
-            if state.closed || state.is_idle() {
-                return true;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            let woken = self.changed.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
     }
 
     /// Lines that were dropped so far.
@@ -140,7 +125,7 @@ impl State {
     }
 
     fn is_idle(&self) -> bool {
-        self.lines.is_empty() && self.untold == 0 && !self.busy
+        self.lines.is_empty() && self.untold == 0 && !self.unfinished
     }
 }
 
@@ -163,17 +148,6 @@ mod tests {
         line::line(Level::Info, "l", message.into(), Vec::new(), 1)
     }
 
-    impl LineQueue {
-        /// The next line if there is one, as if it were written at once.
-        pub fn try_next(&self) -> Option<LogLine> {
-            let mut state = self.lock();
-            state.tell_dropped();
-            let line = state.lines.pop_front()?;
-            state.bytes -= cost(&line);
-            Some(line)
-        }
-    }
-
     #[test]
     fn lines_come_out_in_order() {
         let queue = LineQueue::new(10_000);
@@ -181,7 +155,7 @@ mod tests {
             queue.push(text(n.to_string()));
         }
         for n in 0..3 {
-            let line = queue.next().expect("the queue is open");
+            let line = queue.try_next().expect("a line waits");
             assert_eq!(line.message, n.to_string());
         }
     }
@@ -192,7 +166,7 @@ mod tests {
         for message in ["first", "second", "third", "fourth", "lost"] {
             queue.push(text(message));
         }
-        let next = || queue.next().expect("the queue is open").message;
+        let next = || queue.try_next().expect("a line waits").message;
         assert_eq!(next(), "first");
         assert_eq!(next(), "second");
         queue.push(text("fifth"));
@@ -205,32 +179,50 @@ mod tests {
     fn the_last_drops_are_told_without_a_further_line() {
         let queue = LineQueue::new(1 << 30);
         queue.push(text("x".repeat(line::LINE_LIMIT_BYTES + 1)));
-        let line = queue.next().expect("the queue is open");
+        let line = queue.try_next().expect("a line waits");
         assert_eq!(line.message, "1 log lines dropped");
         assert_eq!(line.logger_name, LOGGER);
     }
 
     #[test]
-    fn written_means_taken_and_done() {
+    fn a_writer_waits_until_there_is_something_to_write() {
         let queue = LineQueue::new(10_000);
-        assert!(queue.wait_written(Duration::ZERO));
-        queue.push(text("a"));
-        assert!(!queue.wait_written(Duration::from_millis(1)));
         thread::scope(|scope| {
-            scope.spawn(|| while queue.next().is_some() {});
-            assert!(queue.wait_written(Duration::from_secs(10)));
+            let writer = scope.spawn(|| {
+                let mut written = 0;
+                while queue.wait() {
+                    written += usize::from(queue.try_next().is_some());
+                }
+                written
+            });
+            queue.push(text("a"));
+            queue.push(text("b"));
+            while !queue.lock().is_idle() {
+                thread::yield_now();
+            }
             queue.close();
+            assert_eq!(writer.join().expect("no panic"), 2);
         });
         queue.push(text("late"));
-        assert!(queue.next().is_none());
-        assert!(queue.wait_written(Duration::ZERO));
+        assert_eq!(queue.try_next(), None);
+        assert!(!queue.wait());
+    }
+
+    #[test]
+    fn a_line_that_was_taken_is_something_to_write_until_the_next_is_asked_for() {
+        let queue = LineQueue::new(10_000);
+        queue.push(text("taken"));
+        queue.try_next().expect("a line waits");
+        assert!(queue.wait());
+        assert_eq!(queue.try_next(), None);
+        assert!(queue.lock().is_idle());
     }
 
     #[test]
     fn a_push_does_not_wait_for_the_writer() {
         let queue = LineQueue::new(100_000);
         queue.push(text("taken, never written"));
-        queue.next().expect("the queue is open");
+        queue.try_next().expect("a line waits");
         for _ in 0..10_000 {
             queue.push(text("waits"));
         }

@@ -1,6 +1,7 @@
 //! The connection to the node (spec wire.md 5).
 
 use super::error::LoopEnd;
+use super::logs::LogFlusher;
 use crate::dialogue::{MessageText, Messenger, MessengerError, Received};
 use crate::hooks::HookError;
 use crate::messages::{HookRequest, Payload, kind_name};
@@ -12,6 +13,7 @@ use tracing::trace;
 #[derive(Debug)]
 pub struct Link<T> {
     shared: Arc<Mutex<State<T>>>,
+    logs: Option<LogFlusher>,
 }
 
 #[derive(Debug)]
@@ -27,6 +29,7 @@ impl<T> Clone for Link<T> {
     fn clone(&self) -> Self {
         Link {
             shared: Arc::clone(&self.shared),
+            logs: self.logs.clone(),
         }
     }
 }
@@ -40,7 +43,13 @@ impl<T: Transport> Link<T> {
                 requests: 0,
                 broken: None,
             })),
+            logs: None,
         }
+    }
+
+    /// Has the lines that were logged written before each message, as far as the log pipe takes them.
+    pub fn with_logs(self, logs: Option<LogFlusher>) -> Link<T> {
+        Link { logs, ..self }
     }
 
     /// Waits for the next request.
@@ -57,6 +66,7 @@ impl<T: Transport> Link<T> {
         error_message: &str,
         payload: &P,
     ) -> Result<(), MessengerError> {
+        self.flush_logs();
         self.state().messenger.send(error_message, payload, None)
     }
 
@@ -75,6 +85,7 @@ impl<T: Transport> Link<T> {
         &self,
         request: &R,
     ) -> Result<(R::Response, String), LoopEnd> {
+        self.flush_logs();
         let mut state = self.state();
         if let Some(end) = &state.broken {
             return Err(end.clone());
@@ -91,6 +102,12 @@ impl<T: Transport> Link<T> {
         let end = LoopEnd::BadHookResponse(reason.to_string());
         self.state().broken = Some(end.clone());
         HookError::Fatal(Box::new(end))
+    }
+
+    fn flush_logs(&self) {
+        if let Some(logs) = &self.logs {
+            logs.flush();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {

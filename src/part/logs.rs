@@ -1,13 +1,17 @@
 //! The child's logs: lines to fd 7, levels from fd 6 (spec wire.md 7). A contract never waits for them.
+//!
+//! Lines are written by two threads: before it sends a message, the message loop writes the lines that wait, as far as the
+//! pipe takes them, so that the node can show them before the answer that they explain; what the pipe does not take then,
+//! and what is logged meanwhile, is written by a thread of its own.
 
 use crate::frame::{Decoder, Header};
 use crate::logs::{LogLayer, Logs, line, profile};
 use crate::messages::Format;
-use crate::transport::{has_input, read_some, write_all};
+use crate::transport::{has_input, read_some, set_non_blocking, wait_for_room, write_some};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::{info, warn};
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -22,9 +26,8 @@ const READ_BYTES: usize = 4 << 10;
 /// The logs of the child, as long as it runs.
 #[derive(Debug)]
 pub struct LogsHandle {
-    logs: Arc<Logs>,
-    format: Arc<OnceLock<Format>>,
-    writer: Option<thread::Thread>,
+    /// None without a log pipe.
+    writer: Option<(LogFlusher, thread::Thread)>,
     /// Until [`LogsHandle::begin`].
     profiles: Option<ProfileReader>,
 }
@@ -47,26 +50,17 @@ fn attach(
     install: impl FnOnce(LogLayer),
 ) -> LogsHandle {
     let logs = Arc::new(Logs::default());
-    let format = Arc::new(OnceLock::new());
     install(LogLayer::new(logs.clone()));
-    let writer = log_pipe.and_then(|pipe| {
-        let (logs, format) = (logs.clone(), format.clone());
-        spawn("log-writer", move || write_lines(&pipe, &logs, &format))
-    });
+    let writer = log_pipe.and_then(|pipe| start_writer(pipe, logs.clone()));
     if writer.is_none() {
         logs.close();
     }
     let profiles = profile_pipe.map(|pipe| ProfileReader {
         pipe,
         decoder: Decoder::new(Header::Log, profile::PROFILE_LIMIT_BYTES),
-        logs: logs.clone(),
-    });
-    LogsHandle {
         logs,
-        format,
-        writer,
-        profiles,
-    }
+    });
+    LogsHandle { writer, profiles }
 }
 
 impl LogsHandle {
@@ -80,20 +74,127 @@ impl LogsHandle {
         {
             spawn("log-profiles", move || profiles.apply_all());
         }
-        if self.format.set(format).is_ok()
-            && let Some(writer) = &self.writer
+        if let Some((LogFlusher(lines), thread)) = &self.writer
+            && lines.format.set(format).is_ok()
         {
-            writer.unpark();
+            thread.unpark();
         }
+    }
+
+    /// Writes lines before messages; none if nothing is logged.
+    pub fn flusher(&self) -> Option<LogFlusher> {
+        let (flusher, _) = self.writer.as_ref()?;
+        Some(flusher.clone())
     }
 
     /// Waits for the lines that are not yet written, at most [`FLUSH_PATIENCE`]. For the end of the process.
     pub fn flush(&self) {
-        // Without a format nothing can be written, so that there is nothing to wait for.
-        if self.format.get().is_some() {
-            self.logs.queue.wait_written(FLUSH_PATIENCE);
+        let Some((LogFlusher(lines), _)) = &self.writer else {
+            return;
+        };
+        let deadline = Some(Instant::now() + FLUSH_PATIENCE);
+        while matches!(lines.write_waiting(), Progress::PipeFull)
+            && wait_for_room(lines.pipe.as_fd(), deadline).is_ok()
+        {}
+    }
+}
+
+/// Writes the lines that wait, at once and only as far as the pipe takes them.
+#[derive(Debug, Clone)]
+pub struct LogFlusher(Arc<LineWriter>);
+
+impl LogFlusher {
+    /// Writes what can be written without waiting. Costs two locks when there is nothing.
+    pub fn flush(&self) {
+        if matches!(self.0.write_waiting(), Progress::Closed) {
+            self.0.logs.close();
         }
     }
+}
+
+/// Takes lines from the queue to the pipe.
+#[derive(Debug)]
+struct LineWriter {
+    logs: Arc<Logs>,
+    /// Non-blocking.
+    pipe: OwnedFd,
+    /// Until it is known, lines wait.
+    format: OnceLock<Format>,
+    /// The frame that is being written. Its lock keeps lines in their order.
+    frame: Mutex<Frame>,
+}
+
+#[derive(Debug, Default)]
+struct Frame {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+/// How far a [`LineWriter`] came.
+enum Progress {
+    /// No line waits any more, or it is not yet known how lines are written.
+    Done,
+    PipeFull,
+    /// The node does not read any more.
+    Closed,
+}
+
+impl LineWriter {
+    fn write_waiting(&self) -> Progress {
+        let Some(format) = self.format.get() else {
+            return Progress::Done;
+        };
+        let mut frame = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let mut rest = &frame.bytes[frame.written..];
+            let written = write_some(self.pipe.as_fd(), &mut rest);
+            frame.written = frame.bytes.len() - rest.len();
+            match written {
+                Ok(true) => {}
+                Ok(false) => return Progress::PipeFull,
+                Err(_) => return Progress::Closed,
+            }
+            let Some(line) = self.logs.queue.try_next() else {
+                return Progress::Done;
+            };
+            frame.bytes.clear();
+            frame.written = 0;
+            // The queue takes no line that is too long for a frame.
+            if line::encode(*format, &line, &mut frame.bytes).is_err() {
+                frame.bytes.clear();
+            }
+        }
+    }
+
+    /// Writes lines until nobody reads them any more.
+    fn run(&self) {
+        while self.format.get().is_none() {
+            thread::park();
+        }
+        loop {
+            let goes_on = match self.write_waiting() {
+                Progress::Done => self.logs.queue.wait(),
+                Progress::PipeFull => wait_for_room(self.pipe.as_fd(), None).is_ok(),
+                Progress::Closed => false,
+            };
+            if !goes_on {
+                return self.logs.close();
+            }
+        }
+    }
+}
+
+fn start_writer(pipe: OwnedFd, logs: Arc<Logs>) -> Option<(LogFlusher, thread::Thread)> {
+    set_non_blocking(pipe.as_fd()).ok()?;
+    let lines = Arc::new(LineWriter {
+        logs,
+        pipe,
+        format: OnceLock::new(),
+        frame: Mutex::default(),
+    });
+    let writer = lines.clone();
+    let thread = spawn("log-writer", move || writer.run())?;
+    Some((LogFlusher(lines), thread))
 }
 
 /// A process without the thread works all the same, only without its logs.
@@ -101,26 +202,6 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Option<thread::Thre
     let builder = thread::Builder::new().name(name.to_owned());
     let handle = builder.spawn(run).ok()?;
     Some(handle.thread().clone())
-}
-
-/// Writes lines until nobody reads them any more.
-fn write_lines(pipe: &OwnedFd, logs: &Logs, format: &OnceLock<Format>) {
-    let format = loop {
-        match format.get() {
-            Some(format) => break *format,
-            None => thread::park(),
-        }
-    };
-    let mut frame = Vec::new();
-    while let Some(line) = logs.queue.next() {
-        frame.clear();
-        // The queue takes no line that is too long for a frame.
-        if line::encode(format, &line, &mut frame).is_ok()
-            && write_all(pipe.as_fd(), &frame, None).is_err()
-        {
-            return logs.close();
-        }
-    }
 }
 
 /// The profiles that come from the node.
@@ -179,7 +260,7 @@ fn apply(payload: &[u8], logs: &Logs) {
 mod tests {
     use super::*;
     use crate::messages::{LogLine, LogProfile};
-    use std::time::Instant;
+    use crate::transport::write_all;
 
     struct Node {
         profiles: OwnedFd,
@@ -224,9 +305,14 @@ mod tests {
         (layer, handle, node)
     }
 
+    fn logs_of(handle: &LogsHandle) -> &Arc<Logs> {
+        let (LogFlusher(lines), _) = handle.writer.as_ref().expect("a log pipe");
+        &lines.logs
+    }
+
     /// Applies profiles on this thread, where the subscriber is set.
     fn applied(logs: &LogsHandle, text: &str) {
-        apply(text.as_bytes(), &logs.logs);
+        apply(text.as_bytes(), logs_of(logs));
     }
 
     #[test]
@@ -275,7 +361,7 @@ mod tests {
             profile::encode(&profile, &mut frame).expect("fits");
             frame.split_off(4)
         };
-        let logs = handle.logs.clone();
+        let logs = logs_of(&handle).clone();
         let level_becomes = |level| {
             let deadline = Instant::now() + Duration::from_secs(10);
             while logs.level_of("arwen/host") != level {
@@ -286,10 +372,7 @@ mod tests {
         node.send(&patterns("*:TRACE"));
         handle.begin(Format::Json);
         // What was sent before is applied already.
-        assert_eq!(
-            handle.logs.level_of("arwen/host"),
-            crate::logs::Level::Trace
-        );
+        assert_eq!(logs.level_of("arwen/host"), crate::logs::Level::Trace);
         node.send(b"garbage");
         node.send(&patterns("*:DEBUG"));
         level_becomes(crate::logs::Level::Debug);
@@ -309,11 +392,34 @@ mod tests {
         drop(node);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             let deadline = Instant::now() + Duration::from_secs(10);
-            while handle.logs.level_of("arwen/host") != crate::logs::Level::None {
+            while logs_of(&handle).level_of("arwen/host") != crate::logs::Level::None {
                 info!(target: "arwen/host", "nobody reads");
                 assert!(Instant::now() < deadline, "the writer goes on");
             }
             handle.flush();
+        });
+    }
+
+    #[test]
+    fn a_flush_writes_whole_lines_in_order_and_never_waits() {
+        const LINES: usize = 2000;
+        let (layer, mut handle, mut node) = child();
+        handle.begin(Format::Json);
+        let flusher = handle.flusher().expect("a log pipe");
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            // More than a pipe holds, and nobody reads yet.
+            for n in 0..LINES {
+                info!(target: "arwen/host", n, "{}", "x".repeat(100));
+                flusher.flush();
+            }
+            for n in 0..LINES {
+                assert_eq!(node.line().args, ["n", &n.to_string()]);
+            }
+            info!(target: "arwen/host", "before the answer");
+            flusher.flush();
+            // No thread has to be waited for.
+            assert!(has_input(node.lines.as_fd()));
+            assert_eq!(node.line().message, "before the answer");
         });
     }
 

@@ -114,7 +114,8 @@ fn serve(
         .map_err(|errno| PartError::Arguments(format!("the pipes can't be set up: {errno}")))?;
     let limit = arguments.payload_limit_bytes;
     let messenger = Messenger::new(Side::Arwen, transport, format, limit);
-    let message_loop = MessageLoop::new(Link::new(messenger), arguments, build)?;
+    let link = Link::new(messenger).with_logs(logs.flusher());
+    let message_loop = MessageLoop::new(link, arguments, build)?;
     Ok(message_loop.run())
 }
 

@@ -11,3 +11,6 @@ pub const ENDED_BY_NODE: u8 = 3;
 
 /// The machine failed: it lacks memory, addresses or threads. Nothing is known about the contract that ran.
 pub const MACHINE_FAILED: u8 = 4;
+
+/// An option or an environment variable of the child can't be used.
+pub const BAD_SETTING: u8 = 5;

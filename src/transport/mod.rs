@@ -8,7 +8,9 @@ pub mod memory;
 mod pipes;
 mod watchdog;
 
-pub use pipes::{Pipes, has_input, read_some, set_non_blocking, write_all};
+pub use pipes::{
+    Pipes, has_input, read_some, set_non_blocking, wait_for_room, write_all, write_rest, write_some,
+};
 
 use std::time::Instant;
 use thiserror::Error;

@@ -67,6 +67,12 @@ impl Pipes {
     pub fn has_input(&self) -> bool {
         has_input(self.input.as_fd())
     }
+
+    /// Waits until bytes, or the end of the stream, can be received at once. Unlike a receive that came to its deadline,
+    /// it can be tried again.
+    pub fn wait_for_input(&self, deadline: Instant) -> Result<(), TransportError> {
+        wait(self.input.as_fd(), Direction::Receiving, Some(deadline))
+    }
 }
 
 impl Transport for Pipes {
@@ -132,17 +138,42 @@ pub fn write_all(
     mut bytes: &[u8],
     deadline: Option<Instant>,
 ) -> Result<(), TransportError> {
+    write_rest(pipe, &mut bytes, deadline)
+}
+
+/// Like [`write_all`], but on an error `bytes` is what was not written, so that a later call can go on.
+pub fn write_rest(
+    pipe: BorrowedFd<'_>,
+    bytes: &mut &[u8],
+    deadline: Option<Instant>,
+) -> Result<(), TransportError> {
+    while !write_some(pipe, bytes)? {
+        wait(pipe, Direction::Sending, deadline)?;
+    }
+    Ok(())
+}
+
+/// Writes bytes as long as a non-blocking pipe takes them, and leaves the others in `bytes`; whether all are written.
+pub fn write_some(pipe: BorrowedFd<'_>, bytes: &mut &[u8]) -> Result<bool, TransportError> {
     while !bytes.is_empty() {
         // Both ways by rustix: nix goes through libc, whose functions are points where threads can be cancelled.
         match rustix::io::write(pipe, bytes).map_err(errno) {
-            Ok(written) => bytes = &bytes[written..],
+            Ok(written) => *bytes = &bytes[written..],
             Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => wait(pipe, Direction::Sending, deadline)?,
+            Err(Errno::EAGAIN) => return Ok(false),
             Err(Errno::EPIPE) => return Err(TransportError::Closed),
             Err(errno) => return Err(system(Direction::Sending, errno)),
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+/// Waits until a pipe takes bytes, or has been closed, which writing will tell.
+pub fn wait_for_room(
+    pipe: BorrowedFd<'_>,
+    deadline: Option<Instant>,
+) -> Result<(), TransportError> {
+    wait(pipe, Direction::Sending, deadline)
 }
 
 /// Waits for bytes of a pipe and reads some, like [`Transport::receive`].

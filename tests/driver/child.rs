@@ -19,6 +19,9 @@ pub const FLOOD_BYTES: usize = 64 << 20;
 /// How long one endless line is, in bytes.
 pub const LONG_LINE_BYTES: usize = 10 << 20;
 
+/// How long the mode `starts-slowly` takes to start.
+pub const SLOW_START: Duration = Duration::from_millis(600);
+
 /// Log lines in a flood.
 pub const FLOOD_LINES: usize = 100_000;
 
@@ -40,6 +43,7 @@ pub fn run(mode: &str) -> ! {
             exit(2);
         }
         "never-answers" => sleep(),
+        "starts-slowly" => std::thread::sleep(SLOW_START),
         "junk" => {
             write_all(output.as_fd(), b"hello, I am another program", None).expect("room");
             sleep();
@@ -72,10 +76,28 @@ pub fn run(mode: &str) -> ! {
                 let function = request.call_input.expect("not null").function;
                 behave(&function, &mut node, &profiles, &logs);
             }
+            Message::Stop(_) => stop(mode, &logs),
             other => panic!("no request: {other:?}"),
         }
     }
     exit(3)
+}
+
+/// The end of a child that was told to stop.
+fn stop(mode: &str, logs: &OwnedFd) -> ! {
+    match mode {
+        "stops-slowly" => {
+            for n in 0..100 {
+                std::thread::sleep(Duration::from_millis(1));
+                let line = format!(r#"{{"Message":"farewell {n}","LogLevel":2}}"#);
+                log(logs, line.as_bytes());
+                say(&format!("last word {n}"));
+            }
+            exit(3);
+        }
+        "never-stops" => sleep(),
+        _ => exit(3),
+    }
 }
 
 fn behave(function: &str, node: &mut Node, profiles: &OwnedFd, logs: &OwnedFd) {
@@ -138,6 +160,27 @@ fn behave(function: &str, node: &mut Node, profiles: &OwnedFd, logs: &OwnedFd) {
         "fds" => return respond(node, vec![descriptors_of_this_process()]),
         "blocked-signals" => return respond(node, vec![blocked_signals()]),
         "flood" => flood(),
+        "says-it-first" => {
+            for n in 0..10 {
+                let line = format!(r#"{{"Message":"line {n}","LogLevel":2}}"#);
+                log(logs, line.as_bytes());
+            }
+            say("word");
+            writeln!(std::io::stdout(), "word").expect("read by the node");
+        }
+        "control-bytes" => {
+            let line = r#"{"Message":"\u001b[2J","Args":["k","\u009b"],"LogLevel":2,"LoggerName":"\u0007"}"#;
+            log(logs, line.as_bytes());
+            say("\x1b]0;title\x07");
+            writeln!(std::io::stdout(), "\x1b[31m\rred").expect("read by the node");
+            node.send("\x1b[0m", &ContractResponse::default(), None)
+                .expect("sent");
+            return;
+        }
+        "dies-with-control-bytes" => {
+            say("last \x1b[5m words");
+            exit(1);
+        }
         "log-flood" => {
             let line = br#"{"Message":"flood","LogLevel":1,"LoggerName":"arwen/test"}"#;
             for _ in 0..FLOOD_LINES {

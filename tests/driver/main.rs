@@ -5,6 +5,7 @@ mod child;
 mod output;
 #[cfg(feature = "vm")]
 mod real;
+mod restarts;
 mod setup;
 mod start;
 
@@ -191,6 +192,7 @@ fn the_budget_holds_whatever_the_child_does() {
         let text = "critical error: arwen time expired";
         assert!(error.to_string().starts_with(text), "{error}");
         assert_eq!(error.blame(), Blame::Time);
+        assert_eq!(error.retry_after(), None);
         assert!(took >= budget && took < budget + OVERSHOOT, "{took:?}");
         assert_eq!(error.exit.expect("a child").end, ProcessEnd::Killed);
         is_served(&mut driver);

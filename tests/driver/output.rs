@@ -29,7 +29,7 @@ impl<S: tracing::Subscriber> Layer<S> for Memory {
 }
 
 /// Runs with a subscriber; what was logged.
-fn logged(run: impl FnOnce()) -> Vec<String> {
+pub fn logged(run: impl FnOnce()) -> Vec<String> {
     let memory = Memory::default();
     let subscriber = tracing_subscriber::registry().with(memory.clone());
     tracing::subscriber::with_default(subscriber, run);
@@ -123,6 +123,58 @@ fn log_lines_keep_their_level_and_logger() {
             "{expected} in {lines:#?}"
         );
     }
+}
+
+#[test]
+fn what_was_said_before_an_answer_is_shown_before_it() {
+    let mut expected: Vec<String> = Vec::new();
+    expected.push("TRACE textOutputSink: message=arwen line=\"word\"".to_owned());
+    expected.push("ERROR textOutputSink: message=arwen line=\"word\"".to_owned());
+    for n in 0..10 {
+        let line = format!("INFO logLinesSink: message=line {n} logger=\"\" args=");
+        expected.push(line);
+    }
+    let lines = logged(|| {
+        let mut driver = driver();
+        for n in 0..200 {
+            call(&mut driver, "says-it-first");
+            tracing::info!("answer {n}");
+        }
+    });
+    let is_said = |line: &&String| line.contains("\"word\"") || line.contains("message=line ");
+    let mut calls = lines.split(|line| line.contains("answer"));
+    for n in 0..200 {
+        let call = calls.next().expect("as many as there were answers");
+        let mut said: Vec<_> = call.iter().filter(is_said).cloned().collect();
+        // Of each stream in order; of the three in any.
+        said.sort_by_key(|line| line.contains("logLinesSink"));
+        said[..2].sort_by_key(|line| line.starts_with("ERROR"));
+        assert_eq!(said, expected, "call {n}");
+    }
+}
+
+#[test]
+fn control_bytes_of_a_child_reach_no_terminal() {
+    let lines = logged(|| {
+        let mut driver = driver();
+        let failure = driver.call(input("control-bytes")).expect("an answer");
+        let failure = failure.expect_err("of the VM");
+        assert_eq!(failure.0, "\x1b[0m");
+        assert_eq!(failure.to_string(), "\\u{1b}[0m");
+        let error = driver.call(input("dies-with-control-bytes"));
+        let error = error.expect_err("it dies");
+        let text = "last words: last \\u{1b}[5m words)";
+        assert!(error.to_string().ends_with(text), "{error}");
+    });
+    for expected in [
+        r#"INFO logLinesSink: message=\u{1b}[2J logger="\\u{7}" args=k = \u{9b}"#,
+        r#"ERROR textOutputSink: message=arwen line="\\u{1b}]0;title\\u{7}""#,
+        r#"TRACE textOutputSink: message=arwen line="\\u{1b}[31m\\rred""#,
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{lines:#?}");
+    }
+    let is_clean = |line: &String| !line.contains(char::is_control);
+    assert!(lines.iter().all(is_clean), "{lines:#?}");
 }
 
 #[test]

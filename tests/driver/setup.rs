@@ -12,8 +12,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// How much longer than its budget a request may take.
-pub const OVERSHOOT: Duration = Duration::from_millis(100);
+/// How much longer than its budget a request may take, on a machine that is busy with other tests.
+pub const OVERSHOOT: Duration = Duration::from_millis(150);
 
 /// The environment variable that says that a test has its process to itself.
 const ALONE: &str = "ARWEN_TEST_ALONE";

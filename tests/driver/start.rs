@@ -38,11 +38,18 @@ fn what_can_not_be_a_child_is_told_apart() {
         no_program(NoProgram::NotExecutable(path.clone()))
     );
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("possible");
-    let error = start(path).to_string();
+    let error = start(path.clone()).to_string();
     assert!(
         error.contains("is no program for this machine: neither"),
         "{error}"
     );
+    fs::write(&path, "#!/no/such/program\n").expect("written");
+    let text = format!(
+        "critical error: cannot start arwen: {} can't be started without its interpreter: \
+         /no/such/program does not exist",
+        path.display()
+    );
+    assert_eq!(start(path).to_string(), text);
 }
 
 #[test]
@@ -77,26 +84,22 @@ fn what_does_not_behave_like_a_child_is_told_apart() {
     assert_eq!(error.exit.expect("it ran").end, ProcessEnd::Exited(0));
 }
 
+#[cfg(feature = "vm")]
 #[test]
-fn a_child_that_keeps_dying_is_not_started_without_end() {
-    let mut config = config("child");
-    config.max_loop_time = Duration::from_millis(30);
-    let mut driver = Driver::new(config, Hook::default()).expect("started");
-    let mut starts = Vec::new();
-    for _ in 0..4 {
-        driver.call(input("abort")).expect_err("it dies");
-        starts.push(driver.stats().starts_total);
+fn a_variable_that_the_child_refuses_is_named() {
+    const TEST: &str = "start::a_variable_that_the_child_refuses_is_named";
+    if !alone(TEST, |command| {
+        command.env("ARWEN_WARM_INSTANCES", "many");
+    }) {
+        return;
     }
-    assert_eq!(starts, [1, 2, 3, 3]);
-    let error = driver.call(input("ok")).expect_err("not yet");
-    assert!(
-        matches!(error.fault, Fault::RestartPostponed { .. }),
-        "{error}"
-    );
-    assert!(
-        error.to_string().contains("was ended by SIGABRT"),
-        "{error}"
-    );
+    let mut config = config("child");
+    config.binary = Some(env!("CARGO_BIN_EXE_arwen").into());
+    let error = Driver::new(config, Hook::default()).expect_err("no child");
+    assert_eq!(error.blame(), Blame::Setup);
+    let text = "critical error: cannot start arwen: arwen: the environment variable ARWEN_WARM_INSTANCES has \
+        the bad value \"many\"";
+    assert!(error.to_string().starts_with(text), "{error}");
 }
 
 #[test]

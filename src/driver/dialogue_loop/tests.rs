@@ -137,7 +137,8 @@ fn dialogue(
                 child(&mut arwen);
             }
         });
-        let result = run(&mut node, hook, &request, budget, &mut hook_calls);
+        let mut budget = Budget::new(budget);
+        let result = run(&mut node, hook, &request, &mut budget, &mut hook_calls);
         drop(node);
         result
     });

@@ -9,4 +9,5 @@ mod node;
 mod raw;
 mod recorded;
 mod survival;
+mod time_budget;
 mod waiting;

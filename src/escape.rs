@@ -1,0 +1,61 @@
+//! Text of others, made fit for terminals and logs.
+
+use std::borrow::Cow;
+
+/// The text as one line without control characters: they are written as in Rust (`\u{1b}`, `\n`), tabs are kept. So no text
+/// of a contract, of a file or of another program can move the cursor of a terminal, or look like a line of its own.
+pub fn escape_line(text: &str) -> Cow<'_, str> {
+    escape(text, |character| character != '\t' && is_control(character))
+}
+
+/// Like [`escape_line`], but the text may have several lines.
+pub fn escape_text(text: &str) -> Cow<'_, str> {
+    escape(text, |character| {
+        !matches!(character, '\t' | '\n') && is_control(character)
+    })
+}
+
+/// Control characters, and those that are none but change where or in which order others are shown.
+fn is_control(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match is_escaped(character) {
+            true => escaped.extend(character.escape_debug()),
+            false => escaped.push(character),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_written_out() {
+        for (text, line) in [
+            ("plain, é \"\\ 'ÿ'\t", "plain, é \"\\ 'ÿ'\t"),
+            ("\x1b[2J\x07", "\\u{1b}[2J\\u{7}"),
+            ("a\r\nb\0", "a\\r\\nb\\0"),
+            ("\u{9b}31m\u{7f}", "\\u{9b}31m\\u{7f}"),
+            ("\u{202e}gnp.exe\u{2028}", "\\u{202e}gnp.exe\\u{2028}"),
+        ] {
+            assert_eq!(escape_line(text), line);
+            assert_eq!(escape_text(text), line.replace("\\n", "\n"));
+        }
+    }
+
+    #[test]
+    fn what_needs_no_escape_is_not_copied() {
+        assert!(matches!(escape_line("plain"), Cow::Borrowed(_)));
+        assert!(matches!(escape_text("two\nlines"), Cow::Borrowed(_)));
+    }
+}
