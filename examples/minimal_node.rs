@@ -7,8 +7,9 @@ use arwen::messages::*;
 use arwen::scenario::{Account, NewAddress, SharedWorld};
 use bytes::Bytes;
 use num_bigint::BigUint;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -18,18 +19,35 @@ const USER: Bytes = Bytes::from_static(b"user____________________________");
 const CONTRACT: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0counter_______________");
 const GAS_LIMIT: u64 = 100_000;
 
-fn main() -> anyhow::Result<()> {
-    // The driver, and through it the child, logs with `tracing`.
+fn main() -> anyhow::Result<ExitCode> {
+    show_logs();
+    let arwen = std::env::current_exe()?.with_file_name("../arwen");
+    match run(arwen, io::stdout()) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Nobody reads any more, such as `head` when it has seen enough: end as quietly as a program that SIGPIPE ends.
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::from(128 + 13)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The driver, and through it the child, logs with `tracing`.
+fn show_logs() {
     let shown = Targets::new()
         .with_default(Level::INFO)
         .with_target("logLinesSink", Level::TRACE);
+    // Colours are for people who want them (https://no-color.org).
+    let no_colours = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(io::stdout().is_terminal() && !no_colours)
         .without_time()
+        .log_internal_errors(false)
         .with_filter(shown);
     tracing_subscriber::registry().with(lines).init();
+}
 
-    let arwen = std::env::current_exe()?.with_file_name("../arwen");
-    run(arwen, io::stdout())
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Deploys the contract in a child that is the program `arwen`, calls it three times, and tells what it did.
@@ -92,7 +110,7 @@ impl<W: Write> Node<W> {
     fn apply(&mut self, what: &str, output: VmOutput) -> anyhow::Result<()> {
         if output.return_code != ReturnCode::Ok as i64 {
             bail!(
-                "{what} failed with code {}: {}",
+                "{what} failed with code {}: {:?}",
                 output.return_code,
                 output.return_message
             );

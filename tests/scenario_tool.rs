@@ -2,45 +2,22 @@
 #![cfg(feature = "vm")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-/// The contracts of the scenarios, in tests/contracts.
-const CONTRACTS: [&str; 5] = ["asking", "counter", "factory", "store", "token"];
+/// `arwendebug scenario` in the folder of the project, as in a fresh clone: no contract is compiled.
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_arwendebug"));
+    command
+        .arg("scenario")
+        .args(arguments)
+        .current_dir(root())
+        .env_remove("ARWEN_PATH")
+        .env("ARWEN_MODULE_CACHE", "");
+    command
+}
 
-/// The compiled contracts, by their names.
-struct Contracts(tempfile::TempDir);
-
-impl Contracts {
-    fn compile() -> Contracts {
-        let folder = tempfile::tempdir().expect("a folder");
-        for name in CONTRACTS {
-            let source = root().join(format!("tests/contracts/{name}.wat"));
-            let code = wat::parse_file(source).expect("valid text");
-            std::fs::write(folder.path().join(name), code).expect("writable");
-        }
-        Contracts(folder)
-    }
-
-    /// `arwendebug scenario`, with what the scenarios need and more arguments.
-    fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_arwendebug"));
-        command.arg("scenario");
-        for name in CONTRACTS {
-            let code = self.0.path().join(name);
-            // As they are written in tests/scenarios and in a folder of that.
-            for folder in ["../contracts", "../../contracts"] {
-                let replacement = format!("{folder}/{name}.wasm={}", code.display());
-                command.args(["--replace", &replacement]);
-            }
-        }
-        command
-            .args(arguments)
-            .current_dir(root())
-            .env_remove("ARWEN_PATH")
-            .env("ARWEN_MODULE_CACHE", "")
-            .output()
-            .expect("it runs")
-    }
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("it runs")
 }
 
 fn root() -> &'static Path {
@@ -51,9 +28,26 @@ fn text(output: &[u8]) -> String {
     String::from_utf8_lossy(output).into_owned()
 }
 
+/// A folder with files of these contents.
+fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, contents) in files {
+        std::fs::write(folder.path().join(name), contents).expect("written");
+    }
+    folder
+}
+
+/// What is printed for the scenarios of a folder, without the folder; and the exit code.
+fn report(folder: &tempfile::TempDir) -> (String, Option<i32>) {
+    let path = folder.path().display().to_string();
+    let output = run(&[&path]);
+    let printed = text(&output.stdout).replace(&format!("{path}/"), "");
+    (printed, output.status.code())
+}
+
 #[test]
 fn our_scenarios_pass() {
-    let output = Contracts::compile().run(&["tests/scenarios"]);
+    let output = run(&["tests/scenarios"]);
     let names = [
         "asking",
         "counter",
@@ -72,10 +66,9 @@ fn our_scenarios_pass() {
 
 #[test]
 fn a_child_and_more_machines_give_the_same_report() {
-    let contracts = Contracts::compile();
     let report = |arguments: &[&str]| {
         let all = [&["tests/scenarios", "--report", "json"], arguments].concat();
-        let output = contracts.run(&all);
+        let output = run(&all);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         text(&output.stdout)
     };
@@ -104,7 +97,7 @@ fn a_child_and_more_machines_give_the_same_report() {
 #[cfg(not(feature = "protobuf"))]
 #[test]
 fn a_format_that_is_not_in_this_build_is_refused() {
-    let output = Contracts::compile().run(&["tests/scenarios", "--ipc", "--format", "protobuf"]);
+    let output = run(&["tests/scenarios", "--ipc", "--format", "protobuf"]);
     assert_eq!(output.status.code(), Some(2));
     let expected = "arwendebug: marshalizer 2 (protobuf) is not in this build; \
         build with --features protobuf or use 0 (JSON)\n";
@@ -116,10 +109,8 @@ fn a_format_that_is_not_in_this_build_is_refused() {
 
 #[test]
 fn a_failed_scenario_is_explained() {
-    let contracts = Contracts::compile();
     // The prefix is another one, also in the keys of the scenario; but not in the argument of its call.
-    let arguments = ["tests/scenarios", "--protected-prefix", "OTHER"];
-    let output = contracts.run(&arguments);
+    let output = run(&["tests/scenarios", "--protected-prefix", "OTHER"]);
     let expected = "ok    tests/scenarios/asking.scen.json\n\
         ok    tests/scenarios/counter.scen.json\n\
         ok    tests/scenarios/factory.scen.json\n\
@@ -134,8 +125,87 @@ fn a_failed_scenario_is_explained() {
 }
 
 #[test]
+fn a_file_that_stands_for_another_is_taken() {
+    let code = wat::parse_file(root().join("tests/contracts/counter.wat")).expect("valid text");
+    let compiled = folder(&[("counter", &code), ("other.wat", b"(module)")]);
+    let run_with = |name: &str| {
+        let file = compiled.path().join(name);
+        let replacement = format!("../contracts/counter.wasm={}", file.display());
+        run(&[
+            "tests/scenarios/counter.scen.json",
+            "--replace",
+            &replacement,
+        ])
+    };
+    assert_eq!(run_with("counter").status.code(), Some(0));
+    // Made of its source; it is no counter.
+    assert_eq!(run_with("other.wasm").status.code(), Some(1));
+}
+
+#[test]
+fn an_error_in_the_source_of_a_contract_is_found() {
+    let scenario = br#"{"steps": [{"step": "setState", "accounts": {
+        "''a_______________________________": {"balance": "0", "code": "file:x.wasm"}}}]}"#;
+    let source = b"(module\n  (func (result i32)\n    i32.konst 1))";
+    let folder = folder(&[("s.scen.json", scenario), ("x.wat", source)]);
+    let (printed, code) = report(&folder);
+    assert!(printed.contains("x.wat:3:5"), "{printed}");
+    assert!(printed.contains("unknown operator"), "{printed}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn a_folder_in_place_of_a_file_is_named() {
+    let external = br#"{"steps": [{"step": "externalSteps", "path": "."}]}"#;
+    let value = br#"{"steps": [{"step": "setState", "accounts": {
+        "''a_______________________________": {"balance": "file:."}}}]}"#;
+    let folder = folder(&[("external.scen.json", external), ("value.scen.json", value)]);
+    let path = folder.path().display().to_string();
+    let (printed, code) = report(&folder);
+    let is_said = |text: &str| printed.contains(&format!("      {text}{path} is a directory\n"));
+    assert!(is_said(&format!("{path}: ")), "{printed}");
+    let place = "value.scen.json: steps[0].accounts.''a_______________________________.balance";
+    assert!(is_said(&format!("{place}: `file:.`: ")), "{printed}");
+    assert_eq!(code, Some(1));
+    // Also where it is named with the shortest path.
+    let mut here = command(&["external.scen.json"]);
+    let output = here.current_dir(folder.path()).output().expect("it runs");
+    assert!(
+        text(&output.stdout).contains("      .: . is a directory\n"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn bytes_of_files_reach_no_terminal() {
+    // In a name that is shown, and the control character CSI, which is one in UTF-8 too.
+    let scenario = "{\"steps\": [{\"step\": \"scCall\", \"txId\": \"\x1b[2J\u{9b}\", \"tx\": {
+        \"from\": \"''a_______________________________\", \"to\": \"''b_______________________________\",
+        \"value\": \"\x07\"}}, {\"step\": \"\x1b]0;title\x07\"}]}";
+    let folder = folder(&[
+        ("a\x1b[31m.scen.json", scenario.as_bytes()),
+        ("b.scen.json", b"{\"na\x08me\": \"x\"}"),
+        ("c.scen.json", b"{\"steps\": [{\"step\": \"a\xff\x1b\"}]}"),
+    ]);
+    let (printed, code) = report(&folder);
+    assert!(
+        printed.starts_with("FAIL  a\\u{1b}[31m.scen.json\n"),
+        "{printed}"
+    );
+    let is_control = |character: char| character != '\n' && character.is_control();
+    assert!(!printed.contains(is_control), "{printed:?}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn a_text_of_other_bytes_is_read() {
+    let scenario = b"{\"name\": \"\xff\xfe\", \"steps\": []}";
+    let folder = folder(&[("s.scen.json", scenario)]);
+    assert_eq!(report(&folder).1, Some(0));
+}
+
+#[test]
 fn what_can_not_be_run_has_an_exit_code_of_its_own() {
-    let contracts = Contracts::compile();
     let no_path = PathBuf::from("tests/none");
     let arguments: [&[&str]; 5] = [
         &[no_path.to_str().expect("a path")],
@@ -145,8 +215,27 @@ fn what_can_not_be_run_has_an_exit_code_of_its_own() {
         &["tests/scenarios", "--format", "json"],
     ];
     for arguments in arguments {
-        let output = contracts.run(arguments);
+        let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn without_a_reader_it_ends_quietly() {
+    for arguments in [
+        &["tests/scenarios"][..],
+        &["tests/scenarios", "--jobs", "2"],
+        &["tests/scenarios", "--ipc", "--report", "json"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = command(arguments)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .expect("it runs");
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(141), "{arguments:?}");
     }
 }

@@ -1,8 +1,13 @@
 //! The child process. A node starts it; see the library's documentation.
 
+#[path = "arwen/variables.rs"]
+mod variables;
+
+use arwen::escape::escape_text;
 use arwen::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use arwen::part::allocator::ExitingAllocator;
 use arwen::part::{self, PartPipes};
+use arwen::transport::exit_codes;
 use arwen::vm::{CacheLimits, DiskLimits, EngineSettings, QuickLimits, WarmLimits};
 use clap::Parser;
 use clap::builder::OsStringValueParser;
@@ -11,6 +16,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use variables::Refused;
 
 #[global_allocator]
 static ALLOCATOR: ExitingAllocator = ExitingAllocator;
@@ -22,16 +28,16 @@ static ALLOCATOR: ExitingAllocator = ExitingAllocator;
 /// descriptor 4.
 ///
 /// What it keeps, and how code becomes fast, can be set by options, or by environment variables, since most nodes start it
-/// without options. An option wins over its variable. No result of a contract depends on any of them, but for the
-/// limit of payloads.
+/// without options. An option wins over its variable, and a variable that is empty is none, except ARWEN_MODULE_CACHE. No
+/// result of a contract depends on any of them, but for the limit of payloads.
 ///
 /// Exit codes: 1 a pipe is missing, 2 bad Initialize arguments, 3 the node ended it, 4 this machine lacks memory, addresses or
-/// threads. The reason is on stderr.
+/// threads, 5 a bad option or environment variable. The reason is on stderr.
 #[derive(Parser)]
 #[command(version)]
 struct CommandLine {
     /// Keep compiled modules in this folder, so that the next process need not compile them. It must be this user's alone
-    /// (mode 700), and is made if it is not there; without a name, none is kept. [default: arwen/modules in
+    /// (mode 700), and is made if it is not there; with an empty name, none is kept. [default: arwen/modules in
     /// $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, env = "ARWEN_MODULE_CACHE", value_name = "FOLDER")]
     #[arg(value_parser = OsStringValueParser::new())]
@@ -117,7 +123,10 @@ fn main() -> ExitCode {
     // SAFETY: the first thing that the process does; nothing has opened a descriptor yet.
     #[expect(unsafe_code, reason = "the pipes are given by number")]
     let inherited = unsafe { arwen::transport::descriptors::inherited() };
-    let line = CommandLine::parse();
+    let line = match variables::parse::<CommandLine>(&["module_cache"]) {
+        Ok(line) => line,
+        Err(refused) => return refuse(refused),
+    };
     let limit = line.payload_limit_bytes;
     let engine = EngineSettings::from(line);
     let build = move |arguments: &_, hook| part::build_vm(arguments, hook, &engine);
@@ -125,7 +134,29 @@ fn main() -> ExitCode {
         Ok(pipes) => part::run(pipes, limit, Box::new(build)),
         Err(error) => error,
     };
-    // Not eprintln, which panics when nobody reads stderr any more.
-    let _ = writeln!(std::io::stderr(), "{end}");
+    say(&end.to_string());
     ExitCode::from(end.exit_code())
+}
+
+/// Says why the program does not run, or what it was asked for in place of that.
+fn refuse(refused: Refused) -> ExitCode {
+    match refused {
+        Refused::CommandLine(error) => {
+            // What can't be printed is not read by anybody either.
+            let _ = error.print();
+            match error.use_stderr() {
+                true => ExitCode::from(exit_codes::BAD_SETTING),
+                false => ExitCode::SUCCESS,
+            }
+        }
+        variable => {
+            say(&format!("arwen: {variable}"));
+            ExitCode::from(exit_codes::BAD_SETTING)
+        }
+    }
+}
+
+fn say(text: &str) {
+    // Not eprintln, which panics when nobody reads stderr any more.
+    let _ = writeln!(std::io::stderr(), "{}", escape_text(text));
 }

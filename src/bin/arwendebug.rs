@@ -1,13 +1,15 @@
 //! The tool for people. It is no part of a node.
 
 use anyhow::Context;
+use arwen::escape::escape_text;
 use arwen::messages::Format;
 use arwen::part::allocator::ExitingAllocator;
 use arwen::scenario::{self, MachineFactory, Report, ScenarioReport, Settings, Suite};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,7 +18,7 @@ static ALLOCATOR: ExitingAllocator = ExitingAllocator;
 
 /// Runs smart contracts without a node.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "arwendebug", version)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -32,7 +34,10 @@ enum Command {
 /// A line for each says whether it passed; under one that failed stands the first thing that is not as expected.
 /// The gas schedule is that of the reference's tests: everything costs 1, the gas lock of asynchronous calls 100000.
 ///
-/// Exit codes: 0 all passed, 1 some failed, 2 they could not be run, 4 this machine lacks memory.
+/// A file `x.wasm` that is not there is made from `x.wat` beside it.
+///
+/// Exit codes: 0 all passed, 1 some failed, 2 they could not be run, 4 this machine lacks memory, 141 the reader of the
+/// output has gone (as if by SIGPIPE).
 #[derive(clap::Args)]
 struct ScenarioArguments {
     /// Scenario files (*.scen.json, or *.test.json in the old format), or folders: then all *.scen.json below them are
@@ -108,10 +113,23 @@ fn main() -> ExitCode {
         Command::Scenario(arguments) => run_scenarios(arguments),
     };
     outcome.unwrap_or_else(|error| {
+        if is_broken_pipe(&error) {
+            return ExitCode::from(NO_READER);
+        }
+        let text = format!("{error:#}");
         // Not eprintln, which panics when nobody reads stderr any more.
-        let _ = writeln!(stderr(), "arwendebug: {error:#}");
+        let _ = writeln!(stderr(), "arwendebug: {}", escape_text(&text));
         ExitCode::from(2)
     })
+}
+
+/// The exit code when nobody reads what is printed, such as `head` when it has seen enough: that of a program that SIGPIPE
+/// ends. This one ignores the signal, since it has pipes to its children, too.
+const NO_READER: u8 = 128 + 13;
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn run_scenarios(arguments: ScenarioArguments) -> anyhow::Result<ExitCode> {
@@ -154,11 +172,12 @@ struct Printer {
     progress: bool,
     finished: usize,
     all: usize,
-    outcome: std::io::Result<()>,
+    outcome: io::Result<()>,
 }
 
 impl Printer {
-    fn scenario(&mut self, scenario: &ScenarioReport) {
+    /// Breaks when nothing can be printed any more.
+    fn scenario(&mut self, scenario: &ScenarioReport) -> ControlFlow<()> {
         self.finished += 1;
         self.status("");
         if self.format == ReportFormat::Text && self.outcome.is_ok() {
@@ -166,6 +185,10 @@ impl Printer {
         }
         if self.finished < self.all {
             self.status(&format!("{} of {}", self.finished, self.all));
+        }
+        match self.outcome {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
         }
     }
 
@@ -177,7 +200,7 @@ impl Printer {
         }
     }
 
-    fn end(self, report: &Report) -> std::io::Result<()> {
+    fn end(self, report: &Report) -> io::Result<()> {
         self.outcome?;
         match self.format {
             ReportFormat::Text => writeln!(stdout(), "{report}"),

@@ -8,12 +8,37 @@ use thiserror::Error;
 
 /// A file that could not be read.
 #[derive(Debug, Error)]
-#[error("can't read {}: {reason}", path.display())]
-pub struct Unreadable {
-    /// The file.
-    pub path: PathBuf,
-    /// Why.
-    pub reason: io::Error,
+pub enum Unreadable {
+    /// A folder.
+    #[error("{} is a directory", .0.display())]
+    Directory(PathBuf),
+    /// The system refused.
+    #[error("can't read {}: {reason}", path.display())]
+    System {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
+    /// A compiled contract that is not there, nor its source.
+    #[error("can't read {}: {reason}; nor is there a source to make it from, {}", path.display(), source_file.display())]
+    NoSource {
+        /// The file.
+        path: PathBuf,
+        /// Why it can't be read.
+        reason: io::Error,
+        /// The file that it would be made from.
+        source_file: PathBuf,
+    },
+    /// The source that a compiled contract would be made from has an error. The text names file, line and column.
+    #[cfg(feature = "vm")]
+    #[error("can't make {} of its source: {error}", path.display())]
+    BadSource {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the source.
+        error: wat::Error,
+    },
 }
 
 /// Files by the names that a scenario gives them: relative to the folder of the file that is the context.
@@ -55,13 +80,54 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The contents of a file.
+/// The contents of a file. A file `x.wasm` that is not there is made from `x.wat` beside it.
 pub fn read(path: &Path) -> Result<Bytes, Unreadable> {
-    let path = path.to_owned();
-    match std::fs::read(&path) {
+    match std::fs::read(path) {
         Ok(contents) => Ok(contents.into()),
-        Err(reason) => Err(Unreadable { path, reason }),
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound && is_compiled(path) => {
+            compile(path, reason)
+        }
+        Err(reason) => Err(unreadable(path, reason)),
     }
+}
+
+/// Why a file or folder can't be read.
+pub fn unreadable(path: &Path, reason: io::Error) -> Unreadable {
+    let path = path.to_owned();
+    match reason.kind() {
+        io::ErrorKind::IsADirectory => Unreadable::Directory(path),
+        _ => Unreadable::System { path, reason },
+    }
+}
+
+/// Whether a source could be beside it.
+fn is_compiled(path: &Path) -> bool {
+    cfg!(feature = "vm")
+        && path
+            .extension()
+            .is_some_and(|extension| extension == "wasm")
+}
+
+#[cfg(feature = "vm")]
+fn compile(path: &Path, reason: io::Error) -> Result<Bytes, Unreadable> {
+    let path = path.to_owned();
+    let source_file = path.with_extension("wat");
+    if !source_file.is_file() {
+        return Err(Unreadable::NoSource {
+            path,
+            reason,
+            source_file,
+        });
+    }
+    match wat::parse_file(source_file) {
+        Ok(code) => Ok(code.into()),
+        Err(error) => Err(Unreadable::BadSource { path, error }),
+    }
+}
+
+#[cfg(not(feature = "vm"))]
+fn compile(path: &Path, reason: io::Error) -> Result<Bytes, Unreadable> {
+    Err(unreadable(path, reason))
 }
 
 /// Takes `folder/..` out of a path, without a look at the disk: that is how the reference reads it.
@@ -78,7 +144,10 @@ fn clean(path: &Path) -> PathBuf {
             other => cleaned.push(other),
         }
     }
-    cleaned
+    match cleaned.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => cleaned,
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +166,8 @@ mod tests {
             ("/b.wasm", "suite/erc20/b.wasm"),
             ("a/../b.wasm", "c.wasm"),
             ("a/../../b.wasm", "suite/b.wasm"),
+            (".", "suite/erc20"),
+            ("../..", "."),
         ] {
             assert_eq!(files.resolve(name), Path::new(expected), "{name}");
         }
@@ -107,9 +178,45 @@ mod tests {
         let replacements = BTreeMap::new();
         let mut files = Files::new(&replacements);
         files.set_context(Path::new("no/such/folder/x.scen.json"));
-        let error = files.contents("a.wasm").expect_err("there is none");
-        let expected = "can't read no/such/folder/a.wasm: ";
-        assert!(error.to_string().starts_with(expected), "{error}");
+        let error = |name| files.contents(name).expect_err("there is none").to_string();
+        let missing = "No such file or directory (os error 2)";
+        let expected = format!("can't read no/such/folder/a.json: {missing}");
+        assert_eq!(error("a.json"), expected);
+        #[cfg(feature = "vm")]
+        assert_eq!(
+            error("a.wasm"),
+            format!(
+                "can't read no/such/folder/a.wasm: {missing}; \
+                 nor is there a source to make it from, no/such/folder/a.wat"
+            )
+        );
         assert!(files.contents("").expect("nothing").is_empty());
+        files.set_context(Path::new("x.scen.json"));
+        let error = files.contents(".").expect_err("a directory").to_string();
+        assert_eq!(error, ". is a directory");
+    }
+
+    #[cfg(feature = "vm")]
+    #[test]
+    fn compiled_code_that_is_not_there_is_made_from_its_source() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).expect("written");
+        };
+        let replacements = BTreeMap::new();
+        let mut files = Files::new(&replacements);
+        files.set_context(&folder.path().join("x.scen.json"));
+        write("a.wat", "(module)");
+        let made = files.contents("a.wasm").expect("made from its source");
+        assert_eq!(&made[..], b"\0asm\x01\0\0\0");
+        write("a.wasm", "there");
+        assert_eq!(files.contents("a.wasm").expect("there"), "there");
+        write("bad.wat", "(module\n  (funk))");
+        let error = files
+            .contents("bad.wasm")
+            .expect_err("no source")
+            .to_string();
+        let place = format!("{}:2:4", folder.path().join("bad.wat").display());
+        assert!(error.contains(&place), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! What is said about a run.
 
 use super::run::Failure;
+use crate::escape::{escape_line, escape_text};
 use crate::messages::BigInt;
 use crate::messages::json::Writer;
 use std::fmt;
@@ -37,11 +38,13 @@ pub struct TransactionReport {
 /// A line, and an explanation if it failed.
 impl fmt::Display for ScenarioReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
+        let file = self.file.display().to_string();
+        let file = escape_line(&file);
         match &self.failure {
             None => write!(f, "ok    {file}"),
             Some(failure) => {
-                let failure = failure.to_string().replace('\n', "\n      ");
+                let failure = failure.to_string();
+                let failure = escape_text(&failure).replace('\n', "\n      ");
                 write!(f, "FAIL  {file}\n      {failure}")
             }
         }

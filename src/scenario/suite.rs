@@ -1,12 +1,13 @@
 //! Runs many scenarios, in the order of their names, one after the other or side by side.
 
-use super::files::Unreadable;
+use super::files::{Unreadable, unreadable};
 use super::report::{Report, ScenarioReport};
 use super::run::{Runner, Settings, guess_leftovers};
 use super::world::Leftovers;
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use thiserror::Error;
@@ -45,7 +46,7 @@ impl Suite {
             match std::fs::metadata(path) {
                 Ok(found) if found.is_dir() => walk(path, &mut files)?,
                 Ok(_) => files.push(path.clone()),
-                Err(reason) => return Err(unreadable(path, reason)),
+                Err(reason) => return Err(unreadable(path, reason).into()),
             }
             if files.is_empty() {
                 return Err(SuiteError::NoScenarios(path.clone()));
@@ -69,7 +70,8 @@ impl Suite {
         self.scenarios.is_empty()
     }
 
-    /// Runs the scenarios with so many machines at a time. `observe` sees every report, in order.
+    /// Runs the scenarios with so many machines at a time. `observe` sees every report, in order; when it breaks, no further
+    /// scenario is begun, and the report ends there.
     ///
     /// The result is the same for any number of machines: that of running one scenario after the other. See the module's
     /// documentation for how.
@@ -77,12 +79,13 @@ impl Suite {
         &self,
         settings: Settings<'_>,
         machines: NonZeroUsize,
-        mut observe: impl FnMut(&ScenarioReport),
+        mut observe: impl FnMut(&ScenarioReport) -> ControlFlow<()>,
     ) -> Report {
         let mut report = Report::default();
         let observe = |scenario: ScenarioReport| {
-            observe(&scenario);
+            let goes_on = observe(&scenario);
             report.scenarios.push(scenario);
+            goes_on
         };
         match machines.get().min(self.len()) {
             0 | 1 => self.run_in_turn(settings, observe),
@@ -91,7 +94,11 @@ impl Suite {
         report
     }
 
-    fn run_in_turn(&self, settings: Settings<'_>, mut observe: impl FnMut(ScenarioReport)) {
+    fn run_in_turn(
+        &self,
+        settings: Settings<'_>,
+        mut observe: impl FnMut(ScenarioReport) -> ControlFlow<()>,
+    ) {
         let mut runner = Runner::new(settings);
         let mut leftovers = Leftovers::default();
         for scenario in &self.scenarios {
@@ -100,7 +107,9 @@ impl Suite {
             }
             let (report, left) = runner.run(&scenario.file, leftovers);
             leftovers = left;
-            observe(report);
+            if observe(report).is_break() {
+                return;
+            }
         }
     }
 
@@ -108,7 +117,7 @@ impl Suite {
         &self,
         settings: Settings<'_>,
         machines: usize,
-        observe: impl FnMut(ScenarioReport),
+        observe: impl FnMut(ScenarioReport) -> ControlFlow<()>,
     ) {
         let (tasks, queue) = mpsc::channel();
         let queue = Mutex::new(queue);
@@ -120,7 +129,7 @@ impl Suite {
             }
             drop(results);
             scope.spawn(move || self.schedule(settings, &tasks));
-            self.collect(settings, &finished, observe);
+            self.collect(settings, finished, observe);
         });
     }
 
@@ -143,12 +152,13 @@ impl Suite {
         }
     }
 
-    /// Puts the results in order. A scenario that was run with a wrong guess is run again.
+    /// Puts the results in order. A scenario that was run with a wrong guess is run again. With `finished` gone, the other
+    /// threads end.
     fn collect(
         &self,
         settings: Settings<'_>,
-        finished: &mpsc::Receiver<Finished>,
-        mut observe: impl FnMut(ScenarioReport),
+        finished: mpsc::Receiver<Finished>,
+        mut observe: impl FnMut(ScenarioReport) -> ControlFlow<()>,
     ) {
         let mut runner = Runner::new(settings);
         let mut early = BTreeMap::new();
@@ -167,7 +177,9 @@ impl Suite {
                 _ => runner.run(&scenario.file, leftovers),
             };
             leftovers = left;
-            observe(report);
+            if observe(report).is_break() {
+                return;
+            }
         }
     }
 }
@@ -228,11 +240,6 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), SuiteError> {
         }
     }
     Ok(())
-}
-
-fn unreadable(path: &Path, reason: io::Error) -> SuiteError {
-    let path = path.to_owned();
-    Unreadable { path, reason }.into()
 }
 
 #[cfg(test)]

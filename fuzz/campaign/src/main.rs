@@ -15,6 +15,8 @@ mod totals;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use libfuzzer::Outcome;
+use std::fmt;
+use std::io::{Write as _, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
@@ -54,6 +56,7 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let project = project()?;
+    target::check_tools()?;
     let targets = chosen_targets(&arguments, &project)?;
     let build = Build::new(arguments.sanitizer)?;
 
@@ -73,7 +76,7 @@ fn main() -> Result<ExitCode> {
     };
     let outcomes = run_all(&run, &built, arguments.jobs.max(1));
     let mut rows = Vec::new();
-    println!("\n{}", Outcome::HEADING);
+    say(format_args!("\n{}", Outcome::HEADING));
     for ((target, _), outcome) in built.iter().zip(outcomes) {
         let outcome = match outcome {
             Ok(outcome) => outcome,
@@ -82,7 +85,7 @@ fn main() -> Result<ExitCode> {
                 continue;
             }
         };
-        println!("{}", outcome.line(&target.name));
+        say(format_args!("{}", outcome.line(&target.name)));
         for artifact in &outcome.artifacts {
             let command = build.reproduce(target, artifact);
             faults.push(format!("{}: found {artifact}\n    {command}", target.name));
@@ -98,14 +101,28 @@ fn main() -> Result<ExitCode> {
     if !arguments.no_totals {
         totals::append(&project, &rows)?;
     }
-    println!("\n{}", totals::sums(&project)?);
+    say(format_args!("\n{}", totals::sums(&project)?));
     for fault in &faults {
-        eprintln!("FAILED {fault}");
+        let _ = writeln!(stderr(), "FAILED {}", escaped(fault));
     }
     Ok(match faults.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// Prints a line. A campaign whose reader has gone goes on: its figures are kept.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(stdout(), "{line}");
+}
+
+/// What programs said of inputs, without control characters.
+fn escaped(text: &str) -> String {
+    let escape = |character: char| match character.is_control() && character != '\n' {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 /// The folder of the project.
@@ -145,7 +162,7 @@ fn run_all(run: &Run, built: &[(Target, PathBuf)], jobs: usize) -> Vec<Result<Ou
                     else {
                         return;
                     };
-                    println!("{}: {} s", target.name, run.seconds);
+                    say(format_args!("{}: {} s", target.name, run.seconds));
                     *outcome.lock().expect("no panic") = Some(run.run(target, program));
                 }
             });

@@ -80,14 +80,40 @@ impl FuzzCrate {
     }
 }
 
+/// What fuzzing needs besides this program. The error says what is missing and how to install it.
+pub fn check_tools() -> Result<()> {
+    let works = |tool: &str, arguments: &[&str]| {
+        let output = of_nightly(tool).args(arguments).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    ensure!(
+        works("rustc", &["+nightly", "-vV"]),
+        "fuzzing needs a nightly toolchain: rustup toolchain install nightly"
+    );
+    ensure!(
+        works("cargo", &["+nightly", "fuzz", "--version"]),
+        "fuzzing needs cargo-fuzz: cargo install cargo-fuzz"
+    );
+    ensure!(
+        works("c++", &["--version"]),
+        "fuzzing needs a C++ compiler for libFuzzer: install g++ or clang"
+    );
+    Ok(())
+}
+
+/// A program, free of what cargo sets for this one: that is of another toolchain.
+fn of_nightly(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN"] {
+        command.env_remove(name);
+    }
+    command
+}
+
 fn cargo_fuzz(command: &str, folder: &Path) -> Command {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = of_nightly("cargo");
     cargo.args(["+nightly", "fuzz", command, "--fuzz-dir"]);
     cargo.arg(folder);
-    // Cargo sets these for this program, and they are of another toolchain.
-    for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN"] {
-        cargo.env_remove(name);
-    }
     cargo
 }
 
@@ -133,11 +159,7 @@ pub struct Build {
 
 impl Build {
     pub fn new(sanitizer: Sanitizer) -> Result<Build> {
-        let version = output_of(
-            Command::new("rustc")
-                .args(["+nightly", "-vV"])
-                .env_remove("RUSTUP_TOOLCHAIN"),
-        )?;
+        let version = output_of(of_nightly("rustc").args(["+nightly", "-vV"]))?;
         let host = version.lines().find_map(|line| line.strip_prefix("host: "));
         let host = host.context("rustc does not say its host")?.to_owned();
         Ok(Build { sanitizer, host })

@@ -32,7 +32,7 @@ fn read_file<T>(
 ) -> Result<T, FileError> {
     let parse = || {
         let contents = files::read(file)?;
-        read(&json::parse(std::str::from_utf8(&contents)?)?)
+        read(&json::parse(&String::from_utf8_lossy(&contents))?)
     };
     parse().map_err(|fault: Fault| fault.in_file(file))
 }

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use num_bigint::{BigInt, BigUint};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::Utf8Error;
 use thiserror::Error;
 
 /// The length of addresses and of log identifiers.
@@ -32,9 +31,6 @@ pub enum Problem {
     /// It can't be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    /// It is no text.
-    #[error("not UTF-8: {0}")]
-    NotText(#[from] Utf8Error),
     /// It is not in the JSON dialect of scenarios.
     #[error(transparent)]
     Json(#[from] JsonError),

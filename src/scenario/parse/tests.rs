@@ -360,7 +360,7 @@ fn old_tests_pair_transactions_with_results() {
 }
 
 #[test]
-fn a_file_must_be_text() {
+fn a_file_names_itself_in_its_faults() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("x.scen.json");
     let replacements = BTreeMap::new();
@@ -374,8 +374,6 @@ fn a_file_must_be_text() {
         let error = scenario(&file, reader).expect_err("no scenario");
         error.to_string().replace(&file.display().to_string(), "f")
     };
-    let expected = "f: not UTF-8: invalid utf-8 sequence of 1 bytes from index 10";
-    assert_eq!(fault(b"{\"name\": \"\xff\"}"), expected);
     assert_eq!(
         fault(b"{\"name\": 1}"),
         "f: line 1, column 10: Invalid value: 1"

@@ -57,6 +57,7 @@ impl Folder {
         let mut observed = Vec::new();
         let report = suite.run(SETTINGS, machines, |scenario| {
             observed.push(scenario.file.clone());
+            ControlFlow::Continue(())
         });
         let name = |scenario: &ScenarioReport| {
             let name = scenario.file.strip_prefix(self.0.path()).expect("below");
@@ -91,6 +92,26 @@ fn scenarios_of_a_folder_are_run_in_the_order_of_their_names() {
     // Files may have any name.
     let named = ["other.json", "s/b.scen.json"];
     assert_eq!(folder.run(&named, 1), passed(&named));
+}
+
+#[test]
+fn nothing_is_run_for_an_observer_that_has_gone() {
+    let names: Vec<_> = (0..100).map(|n| format!("{n}.scen.json")).collect();
+    let files: Vec<_> = names.iter().map(|name| (&name[..], "")).collect();
+    let folder = Folder::new(&files);
+    let suite = Suite::find(&[folder.path(".")]).expect("scenarios");
+    for machines in [1, 3] {
+        let machines = NonZeroUsize::new(machines).expect("not zero");
+        let mut left = 3;
+        let report = suite.run(SETTINGS, machines, |_| {
+            left -= 1;
+            match left {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        });
+        assert_eq!(report.scenarios.len(), 3);
+    }
 }
 
 #[test]
