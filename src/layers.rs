@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("frame", &[]),
     ("messages", &["frame"]),
     ("transport", &[]),
-    ("dialogue", &["frame", "messages", "transport"]),
+    ("dialogue", &["escape", "frame", "messages", "transport"]),
     ("logs", &["frame", "messages", "transport"]),
     ("hooks", &["messages"]),
     ("gas_schedule", &["messages"]),

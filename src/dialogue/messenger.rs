@@ -1,4 +1,5 @@
 use super::{Dialogue, DialogueError, Side};
+use crate::escape::escape_line;
 use crate::frame::{Decoder, FrameError, Header};
 use crate::messages::codec::{self, PayloadTooLong};
 use crate::messages::{Envelope, Format, Message, MessageError, Payload, kind_name};
@@ -53,6 +54,7 @@ pub struct MessageText<'a> {
 impl fmt::Display for MessageText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, nonce, error } = self;
+        let error = escape_line(error);
         write!(f, "[kind={kind} nonce={nonce} err={error}]")
     }
 }
