@@ -72,7 +72,7 @@ pub fn compile_bombs(data: &[u8]) {
 /// A length of any order of magnitude.
 fn length(bytes: &mut Unstructured<'_>, most: u32) -> Result<u32> {
     let bits = bytes.int_in_range(0..=most.ilog2())?;
-    Ok(bytes.int_in_range(1..=1 << bits)?)
+    bytes.int_in_range(1..=1 << bits)
 }
 
 fn bomb(bytes: &mut Unstructured<'_>) -> Result<Bomb> {

@@ -59,10 +59,10 @@ fn sealed_file(data: &[u8]) {
     let Some(([place, change, length @ ..], content)) = data.split_first_chunk::<10>() else {
         return;
     };
-    let mut file = written(&Stored::Module(StoredModule {
+    let mut file = written(&Stored::Module(Box::new(StoredModule {
         artifact: Bytes::new(),
         description: empty(),
-    }));
+    })));
     file.truncate(HEADER_BYTES);
     let length = match place % 2 {
         0 => u64::from(length[0]).min(content.len() as u64),
@@ -100,7 +100,7 @@ fn written_file(bytes: &mut Unstructured<'_>) -> Result<()> {
         assert_eq!(read(&written(&note), import_table()), Ok(note));
     }
     let module = stored_module(bytes)?;
-    let stored = Stored::Module(module.clone());
+    let stored = Stored::Module(Box::new(module.clone()));
     let file = written(&stored);
     let read_again = decode(file.clone().into(), &KEY, import_table());
     assert_eq!(read_again.as_ref(), Ok(&stored));

@@ -272,7 +272,8 @@ fn calls_through_the_table() {
     // The table's number may be longer than it has to be.
     let table: (u8, &[u8]) = (4, &[1, 0x70, 0, 1]);
     let element: (u8, &[u8]) = (9, &[1, 0, 0x41, 0, 0x0b, 1, 1]);
-    let (types, functions): ((u8, &[u8]), (u8, &[u8])) = ((1, &[1, 0x60, 0, 0]), (3, &[2, 0, 0]));
+    let types: (u8, &[u8]) = (1, &[1, 0x60, 0, 0]);
+    let functions: (u8, &[u8]) = (3, &[2, 0, 0]);
     let call: (u8, &[u8]) = (10, &[2, 8, 0, 0x41, 0, 0x11, 0, 0x80, 0, 0x0b, 2, 0, 0x0b]);
     let all = [types, functions, table, element, call];
     judge("a long number of the table", with(&all), [OK; 2]);

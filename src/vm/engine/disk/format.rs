@@ -31,7 +31,7 @@ const ARTIFACT_AT: usize = 192;
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::vm) enum Stored {
-    Module(StoredModule),
+    Module(Box<StoredModule>),
     /// The module could not be compiled, for this reason.
     NotCompiled(String),
 }
@@ -153,10 +153,10 @@ pub(in crate::vm) fn decode(
         let reason = String::from_utf8_lossy(&file[ARTIFACT_AT..]);
         return Ok(Stored::NotCompiled(reason.into_owned()));
     }
-    Ok(Stored::Module(StoredModule {
+    Ok(Stored::Module(Box::new(StoredModule {
         artifact: file.slice(ARTIFACT_AT..end),
         description: Description::decode(&file[end..])?.into_module(table)?,
-    }))
+    })))
 }
 
 fn checksum(parts: &[&[u8]]) -> [u8; CHECKSUM_BYTES] {

@@ -158,7 +158,7 @@ impl ArtifactStore {
             let Some(Stored::Module(module)) = stored else {
                 return Ok(None);
             };
-            let module = use_module(module).map(Some);
+            let module = use_module(*module).map(Some);
             module.map_err(|reason| FormatError::Engine(reason).into())
         });
         let counter = match &used {
@@ -175,7 +175,7 @@ impl ArtifactStore {
 
     /// Has the module written soon.
     pub fn store(&self, identity: ModuleIdentity, module: StoredModule) {
-        self.write(identity, Stored::Module(module));
+        self.write(identity, Stored::Module(Box::new(module)));
     }
 
     /// Has it noted soon that the module can't be compiled.

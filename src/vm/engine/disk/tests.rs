@@ -211,15 +211,15 @@ fn files_with_a_good_checksum_are_checked_further() {
     for byte in [0, 31, 32, 63, 64, 95] {
         let mut other = key;
         other[byte] ^= 1;
-        write(format::encode(&Stored::Module(module()), &other));
+        write(format::encode(&Stored::Module(Box::new(module())), &other));
         is_rejected(&store, &format!("byte {byte} of the key"));
     }
     let mut strange = module();
     strange.description.imports = vec![TABLE.len()];
-    write(format::encode(&Stored::Module(strange), &key));
+    write(format::encode(&Stored::Module(Box::new(strange)), &key));
     is_rejected(&store, "an import that is not there");
     let resealed = |change: &dyn Fn(&mut Vec<u8>)| {
-        let mut bytes = format::encode(&Stored::Module(module()), &key).concat();
+        let mut bytes = format::encode(&Stored::Module(Box::new(module())), &key).concat();
         change(&mut bytes);
         let checksum = *blake3::hash(&bytes[32..]).as_bytes();
         bytes[..32].copy_from_slice(&checksum);
@@ -231,7 +231,7 @@ fn files_with_a_good_checksum_are_checked_further() {
     is_rejected(&store, "a long artifact");
     resealed(&|bytes| bytes.push(0xff));
     is_rejected(&store, "a bad description");
-    write(format::encode(&Stored::Module(module()), &key));
+    write(format::encode(&Stored::Module(Box::new(module())), &key));
     assert_eq!(load(&store), Some(module()));
 }
 
@@ -330,7 +330,7 @@ fn what_was_not_used_for_long_makes_room() {
     for number in [2, 3] {
         store
             .folder
-            .write(&identity(number), &Stored::Module(module()))
+            .write(&identity(number), &Stored::Module(Box::new(module())))
             .expect("our folder");
         age(number, u64::from(number) * 10);
     }
@@ -338,7 +338,7 @@ fn what_was_not_used_for_long_makes_room() {
     assert_eq!(load(&store), Some(module()));
     store
         .folder
-        .write(&identity(4), &Stored::Module(module()))
+        .write(&identity(4), &Stored::Module(Box::new(module())))
         .expect("our folder");
     let left = [1, 2, 3, 4].map(|number| store.folder.path(&identity(number)).exists());
     assert_eq!(left, [true, false, true, true]);
@@ -445,7 +445,7 @@ fn what_the_engine_refuses_is_rejected() {
     key.copy_from_slice(&bytes[48..144]);
     fs::write(
         &path,
-        format::encode(&Stored::Module(module()), &key).concat(),
+        format::encode(&Stored::Module(Box::new(module())), &key).concat(),
     )
     .expect("our file");
     let (seen, counters) = run(disk, 1);

@@ -84,30 +84,16 @@ impl<'a> BodyCopy<'a> {
             Operator::BrTable { table } if table.read_table().is_err() => {
                 return Err("a target of br_table is not a number");
             }
-            // The parser takes any form of the table's number, which is 0.
-            Operator::CallIndirect { index, table_index } => {
-                return Ok(self.write(&Instruction::CallIndirect {
-                    type_index: *index,
-                    table_index: *table_index,
-                }));
-            }
-            Operator::LocalGet { local_index } if self.locals.are_renumbered() => {
-                let local = self.locals.number(*local_index);
-                return Ok(self.write(&Instruction::LocalGet(local)));
-            }
-            Operator::LocalSet { local_index } if self.locals.are_renumbered() => {
-                let local = self.locals.number(*local_index);
-                return Ok(self.write(&Instruction::LocalSet(local)));
-            }
-            Operator::LocalTee { local_index } if self.locals.are_renumbered() => {
-                let local = self.locals.number(*local_index);
-                return Ok(self.write(&Instruction::LocalTee(local)));
-            }
             Operator::Unreachable
             | Operator::Br { .. }
             | Operator::BrTable { .. }
             | Operator::Return => self.dead_levels = 1,
             _ => {}
+        }
+        if let Some(instruction) = self.written_anew(operator) {
+            self.flush();
+            instruction.encode(&mut self.operators);
+            return Ok(());
         }
         if self.run.end != place.start {
             self.flush();
@@ -117,9 +103,30 @@ impl<'a> BodyCopy<'a> {
         Ok(())
     }
 
-    fn write(&mut self, instruction: &Instruction<'_>) {
-        self.flush();
-        instruction.encode(&mut self.operators);
+    /// An operator that can't be copied byte by byte.
+    fn written_anew(&mut self, operator: &Operator<'_>) -> Option<Instruction<'static>> {
+        // The parser takes any form of the table's number, which is 0.
+        if let Operator::CallIndirect { index, table_index } = operator {
+            return Some(Instruction::CallIndirect {
+                type_index: *index,
+                table_index: *table_index,
+            });
+        }
+        if !self.locals.are_renumbered() {
+            return None;
+        }
+        match operator {
+            Operator::LocalGet { local_index } => {
+                Some(Instruction::LocalGet(self.locals.number(*local_index)))
+            }
+            Operator::LocalSet { local_index } => {
+                Some(Instruction::LocalSet(self.locals.number(*local_index)))
+            }
+            Operator::LocalTee { local_index } => {
+                Some(Instruction::LocalTee(self.locals.number(*local_index)))
+            }
+            _ => None,
+        }
     }
 
     fn flush(&mut self) {
