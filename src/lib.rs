@@ -2,7 +2,7 @@
 //!
 //! The node (parent) holds the state of the chain. Its [`driver`] starts the program `arwen`, sends requests to deploy and
 //! call contracts, and answers the hook calls that contracts make meanwhile with the node's [`hooks::BlockchainHook`]. The
-//! child is [`part`], which runs contracts in `vm`.
+//! child is `part`, which runs contracts in `vm`.
 //!
 //! ```text
 //! bytes        frame       message       dialogue        execution

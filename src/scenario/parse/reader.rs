@@ -22,7 +22,7 @@ pub struct FileError {
     /// Where in it, such as `steps[2].tx.value`; empty for the file as a whole.
     pub place: String,
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
 }
 
 /// What can be wrong with a scenario file, or with a part of it.
@@ -119,7 +119,7 @@ impl Fault {
         FileError {
             file: file.to_owned(),
             place: self.place,
-            problem: self.problem,
+            problem: Box::new(self.problem),
         }
     }
 }
