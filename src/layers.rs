@@ -5,6 +5,7 @@ use std::path::Path;
 
 /// A module, and the modules that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("activity", &["messages"]),
     ("byte_lru", &[]),
     ("escape", &[]),
     ("frame", &[]),
@@ -14,7 +15,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("logs", &["frame", "messages", "transport"]),
     ("hooks", &["messages"]),
     ("gas_schedule", &["messages"]),
-    ("vm", &["byte_lru", "gas_schedule", "hooks", "messages"]),
+    (
+        "vm",
+        &["activity", "byte_lru", "gas_schedule", "hooks", "messages"],
+    ),
     (
         "driver",
         &[
@@ -30,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "part",
         &[
+            "activity",
             "byte_lru",
             "dialogue",
             "frame",

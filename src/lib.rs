@@ -73,6 +73,8 @@
 //! ```
 
 #[cfg(any(feature = "vm", fuzzing, test))]
+mod activity;
+#[cfg(any(feature = "vm", fuzzing, test))]
 mod byte_lru;
 pub mod dialogue;
 pub mod driver;

@@ -239,3 +239,40 @@ fn without_a_reader_it_ends_quietly() {
         assert_eq!(output.status.code(), Some(141), "{arguments:?}");
     }
 }
+
+/// The output of a transaction says only that the code is invalid.
+#[test]
+fn the_reason_of_invalid_code_is_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let code =
+        wat::parse_str(r#"(module (import "env" "nothing" (func)) (memory (export "m") 1))"#);
+    let code = code.expect("valid text");
+    std::fs::write(folder.path().join("code.wasm"), code).expect("writable");
+    let deploy = r#"{"step": "scDeploy", "txId": "t", "tx": {"from": "''user____________________________", "value": "0",
+        "contractCode": "file:code.wasm", "arguments": [], "gasLimit": "1000", "gasPrice": "0"},
+        "expect": {"status": "0", "message": "", "gas": "*", "refund": "*"}}"#;
+    let state = r#"{"step": "setState", "accounts": {"''user____________________________": {"nonce": "0", "balance": "0"}},
+        "newAddresses": [{"creatorAddress": "''user____________________________", "creatorNonce": "0", "newAddress": "''contract________________________"}]}"#;
+    let file = folder.path().join("invalid.scen.json");
+    std::fs::write(&file, format!(r#"{{"steps": [{state}, {deploy}]}}"#)).expect("writable");
+    let reason = "could not create wasmer instance: link error: Import not found, namespace: env, name: nothing";
+    for more in [&[][..], &["--ipc"], &["--report", "json"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_arwendebug"))
+            .arg("scenario")
+            .arg(&file)
+            .args(more)
+            .env_remove("ARWEN_PATH")
+            .env("ARWEN_MODULE_CACHE", "")
+            .output()
+            .expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let report = text(&output.stdout);
+        assert!(
+            report.contains(&format!("invalid contract code: {reason}")),
+            "{report}"
+        );
+        let is_json = more.contains(&"json");
+        let member = format!(r#""reason":"{reason}""#);
+        assert_eq!(report.contains(&member), is_json, "{report}");
+    }
+}

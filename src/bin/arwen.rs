@@ -31,8 +31,8 @@ static ALLOCATOR: ExitingAllocator = ExitingAllocator;
 /// without options. An option wins over its variable, and a variable that is empty is none, except ARWEN_MODULE_CACHE. No
 /// result of a contract depends on any of them, but for the limit of payloads.
 ///
-/// Exit codes: 1 a pipe is missing, 2 bad Initialize arguments, 3 the node ended it, 4 this machine lacks memory, addresses or
-/// threads, 5 a bad option or environment variable. The reason is on stderr.
+/// Exit codes: 1 a pipe is missing, 2 bad Initialize arguments or SIGQUIT, 3 the node ended it, 4 this machine lacks memory,
+/// addresses or threads, 5 a bad option or environment variable. The reason is on stderr.
 #[derive(Parser)]
 #[command(version)]
 struct CommandLine {
@@ -123,6 +123,7 @@ fn main() -> ExitCode {
     // SAFETY: the first thing that the process does; nothing has opened a descriptor yet.
     #[expect(unsafe_code, reason = "the pipes are given by number")]
     let inherited = unsafe { arwen::transport::descriptors::inherited() };
+    part::signals::block();
     let line = match variables::parse::<CommandLine>(&["module_cache"]) {
         Ok(line) => line,
         Err(refused) => return refuse(refused),

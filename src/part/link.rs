@@ -2,6 +2,7 @@
 
 use super::error::LoopEnd;
 use super::logs::LogFlusher;
+use crate::activity;
 use crate::dialogue::{MessageText, Messenger, MessengerError, Received};
 use crate::hooks::HookError;
 use crate::messages::{HookRequest, Payload, kind_name};
@@ -124,10 +125,12 @@ impl<T: Transport> Messenger<T> {
             error: "",
         };
         trace!(target: "arwen/part", request = %request_text, "[ARWEN]: SendHookCallRequest");
+        activity::asking(Some(R::KIND.as_str_name()));
         self.send("", request, None)
             .map_err(LoopEnd::CannotSendHookRequest)?;
         let Received { envelope, message } =
             self.receive(None).map_err(LoopEnd::from_hook_answer)?;
+        activity::asking(None);
         // The dialogue lets nothing else through.
         let response = R::Response::from_message(message)
             .map_err(|message| LoopEnd::BadHookResponse(kind_name(message.kind())))?;

@@ -1,6 +1,7 @@
 use super::error::LoopEnd;
 use super::gateway::Gateway;
 use super::link::Link;
+use crate::activity::{self, Activity, Serving};
 use crate::dialogue::{MessageText, MessengerError, Received};
 use crate::hooks::BlockchainHook;
 use crate::logs::GoDuration;
@@ -13,7 +14,7 @@ use crate::transport::Transport;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 use thiserror::Error;
-use tracing::{error, trace};
+use tracing::{debug, error, trace};
 
 const LOGGER: &str = "arwen/part";
 
@@ -65,6 +66,8 @@ pub struct MessageLoop<T> {
     arguments: Arguments,
     build: MachineBuilder,
     machine: Box<dyn Machine>,
+    /// Requests that came.
+    served: u64,
 }
 
 impl<T: Transport + 'static> MessageLoop<T> {
@@ -80,6 +83,7 @@ impl<T: Transport + 'static> MessageLoop<T> {
             arguments,
             build,
             machine,
+            served: 0,
         })
     }
 
@@ -87,6 +91,7 @@ impl<T: Transport + 'static> MessageLoop<T> {
     pub fn run(mut self) -> LoopEnd {
         loop {
             if let Err(end) = self.dialogue() {
+                debug!(target: "arwen/baseMessenger", "Messenger.Shutdown()");
                 error!(target: LOGGER, err = %end, "end of loop");
                 return end;
             }
@@ -95,8 +100,15 @@ impl<T: Transport + 'static> MessageLoop<T> {
 
     /// Serves one request.
     fn dialogue(&mut self) -> Result<(), LoopEnd> {
-        let Received { message, .. } = self.link.receive()?;
+        activity::begin(Activity::Waiting {
+            served: self.served,
+        });
+        let Received { envelope, message } = self.link.receive()?;
         let start = Instant::now();
+        self.served += 1;
+        activity::begin(Activity::Serving(
+            self.serving(&message, envelope.dialogue_nonce),
+        ));
         match message {
             Message::Stop(_) => return Err(LoopEnd::Stopped),
             Message::ContractDeployRequest(request) => {
@@ -110,13 +122,34 @@ impl<T: Transport + 'static> MessageLoop<T> {
                 self.link.send("", &DiagnoseWaitResponse {})?;
             }
             other => {
+                if let Message::Unknown(kind) = other {
+                    error!(target: "arwen/messages", kind, "Creating undefined message");
+                }
                 let kind = kind_name(other.kind());
-                error!(target: "arwen/messages", kind, "Not a request: answered as undefined.");
+                error!(target: LOGGER, kind, "noopReplier called");
                 self.link.send("", &UndefinedRequestOrResponse {})?;
             }
         }
         trace!(target: "arwen/duration", duration = %GoDuration(start.elapsed()), "request answered");
         Ok(())
+    }
+
+    fn serving(&self, message: &Message, nonce: u32) -> Serving {
+        let call = match message {
+            Message::ContractCallRequest(request) => request.call_input.as_ref(),
+            _ => None,
+        };
+        Serving {
+            number: self.served,
+            nonce,
+            kind: message.kind(),
+            contract: call
+                .map(|call| call.recipient_addr.clone())
+                .unwrap_or_default(),
+            function: call.map(|call| call.function.clone()).unwrap_or_default(),
+            since: Instant::now(),
+            asking: None,
+        }
     }
 
     /// Runs the machine and sends what it says.

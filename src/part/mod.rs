@@ -10,6 +10,7 @@
 //! | `error` | why the child ends |
 //! | `known_code` | code that the node need not send again |
 //! | `process` | what concerns the process as such |
+//! | [`signals`] | what signals do |
 //! | [`allocator`] | what happens when there is no memory |
 
 pub mod allocator;
@@ -20,6 +21,7 @@ mod link;
 pub mod logs;
 mod message_loop;
 mod process;
+pub mod signals;
 #[cfg(feature = "vm")]
 mod vm;
 
@@ -77,6 +79,7 @@ impl PartPipes {
 /// `payload_limit_bytes`, unless the node says otherwise.
 pub fn run(pipes: PartPipes, payload_limit_bytes: u32, build: MachineBuilder) -> PartError {
     process::ignore_interrupts();
+    signals::watch();
     let mut logs = logs::start(pipes.read_log_profile, pipes.log_to_node);
     let end = match serve(
         pipes.init,

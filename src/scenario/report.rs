@@ -27,6 +27,8 @@ pub struct TransactionReport {
     pub return_code: i64,
     /// Why it failed; empty on success.
     pub message: String,
+    /// What is wrong with the code, if it is no contract. The message does not say it.
+    pub reason: Option<String>,
     /// Gas left, in units.
     pub gas_remaining: u64,
     /// Gas given back for freed storage, in units.
@@ -114,6 +116,9 @@ fn write_transaction(transaction: &(String, &TransactionReport), out: &mut Write
         out.member("txId", |out| out.text(&transaction.id));
         out.member("returnCode", |out| out.bare(transaction.return_code));
         out.member("message", |out| out.text(&transaction.message));
+        if let Some(reason) = &transaction.reason {
+            out.member("reason", |out| out.text(reason));
+        }
         out.member("gasRemaining", |out| {
             out.bare(transaction.gas_remaining);
         });
@@ -144,6 +149,7 @@ mod tests {
             id: "pay \"me\"".to_owned(),
             return_code: 7,
             message: "no\nfunds".to_owned(),
+            reason: None,
             gas_remaining: u64::MAX,
             refund: "12345678901234567890123".parse().expect("a number"),
             hook_calls: 3,

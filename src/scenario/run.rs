@@ -70,6 +70,14 @@ pub enum StepFailure {
     /// Something is not as expected.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
+    /// The result of a transaction is not as expected, because its code is no contract.
+    #[error("{mismatch}\ninvalid contract code: {reason}")]
+    InvalidCode {
+        /// What is not as expected.
+        mismatch: Mismatch,
+        /// What is wrong with the code.
+        reason: String,
+    },
     /// A transaction was not even begun.
     #[error("Could not set up tx {id}: {cause}")]
     SetUp {
@@ -225,16 +233,22 @@ impl<'a> Runner<'a> {
         self.world.lock().take_hook_calls();
         let output = self.transact(step)?;
         let refund = output.gas_refund.clone().unwrap_or_default();
+        let reason = self.why_invalid(&step.transaction, &output);
         self.transactions.push(TransactionReport {
             id: step.id.clone(),
             return_code: output.return_code,
             message: output.return_message.clone(),
+            reason: reason.clone(),
             gas_remaining: output.gas_remaining,
             refund,
             hook_calls: self.world.lock().take_hook_calls(),
         });
         if let Some(expected) = &step.expect {
-            check::result(expected, &output, self.checks_gas)?;
+            let checked = check::result(expected, &output, self.checks_gas);
+            checked.map_err(|mismatch| match reason {
+                None => StepFailure::Mismatch(mismatch),
+                Some(reason) => StepFailure::InvalidCode { mismatch, reason },
+            })?;
         }
         Ok(())
     }

@@ -7,6 +7,8 @@ use crate::messages::{
     StorageUpdate, StorageUpdateEntry, VmInput, VmOutput,
 };
 use crate::part::{Machine, MachineError};
+#[cfg(feature = "vm")]
+use crate::vm;
 use bytes::Bytes;
 use num_bigint::{BigInt as Number, BigUint};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -63,6 +65,36 @@ impl Runner<'_> {
             }
             TransactionKind::Transfer => Ok(paid_to(&transaction.to, &transaction.value, vec![])),
             TransactionKind::ValidatorReward => self.reward(&transaction.to, &transaction.value),
+        }
+    }
+
+    /// A machine of a build without the VM has no such code.
+    #[cfg(not(feature = "vm"))]
+    pub(super) fn why_invalid(&self, _: &Transaction, _: &VmOutput) -> Option<String> {
+        None
+    }
+
+    /// What is wrong with the code of a transaction that ended because of it.
+    #[cfg(feature = "vm")]
+    pub(super) fn why_invalid(
+        &self,
+        transaction: &Transaction,
+        output: &VmOutput,
+    ) -> Option<String> {
+        if output.return_code != ReturnCode::ContractInvalid as i64 {
+            return None;
+        }
+        match transaction.kind {
+            TransactionKind::Deploy => Some(vm::why_not_deployable(&transaction.code)),
+            TransactionKind::Call if vm::is_upgrade(transaction.function.as_bytes()) => {
+                let code = transaction.arguments.first()?;
+                Some(vm::why_not_deployable(code))
+            }
+            _ => {
+                let world = self.world.lock();
+                let account = world.accounts.get(&transaction.to)?;
+                Some(vm::why_not_startable(&account.code))
+            }
         }
     }
 

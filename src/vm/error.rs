@@ -235,11 +235,19 @@ impl From<InvalidModule> for Unusable {
 }
 
 impl Unusable {
-    /// An instance could not be made for this reason.
-    pub fn instance(reason: impl std::fmt::Display) -> Unusable {
+    /// An engine has refused the module, for this reason.
+    pub fn refused(reason: impl std::fmt::Display) -> Unusable {
         Unusable {
-            text: format!("could not create wasmer instance: {reason}"),
-            detail: None,
+            text: "could not create wasmer instance: compile error".to_owned(),
+            detail: Some(reason.to_string()),
+        }
+    }
+
+    /// The start function has failed, for this reason, which differs between engines.
+    pub fn not_started(reason: impl std::fmt::Display) -> Unusable {
+        Unusable {
+            text: "could not create wasmer instance: runtime error: unknown error".to_owned(),
+            detail: Some(reason.to_string()),
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod gas;
 pub(crate) mod host;
+mod invalid_code;
 
 #[cfg(any(all(fuzzing, feature = "interpreter"), test))]
 #[cfg_attr(
@@ -37,6 +38,7 @@ pub use engine::tiers::QuickLimits;
 pub use engine::wasmer::warm::WarmLimits;
 pub use engine::{InstanceCounters, MachineFailure, TierCounters};
 pub use error::VmError;
+pub use invalid_code::{why_not_deployable, why_not_startable};
 
 use crate::hooks::BlockchainHook;
 use crate::messages::codec::{self, DEFAULT_PAYLOAD_LIMIT_BYTES};
@@ -204,7 +206,7 @@ impl Vm {
     pub fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, VmError> {
         tracing::trace!(target: "arwen/host", function = input.function, "RunSmartContractCall begin");
         let result = CallInput::from_wire(input).and_then(|input| {
-            if input.function == UPGRADE_FUNCTION {
+            if is_upgrade(&input.function) {
                 self.host.run_upgrade(input)
             } else {
                 self.host.run_call(input)
@@ -241,4 +243,9 @@ impl Vm {
         codec::check_length("", &response, self.payload_limit_bytes).map_err(Broken::host_fault)?;
         Ok(response.vm_output.unwrap_or_default())
     }
+}
+
+/// Whether a call of this function is an upgrade.
+pub(crate) fn is_upgrade(function: &[u8]) -> bool {
+    function == UPGRADE_FUNCTION
 }

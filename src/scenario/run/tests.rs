@@ -331,6 +331,7 @@ fn reports_list_transactions() {
             id: "t".to_owned(),
             return_code,
             message: message.to_owned(),
+            reason: None,
             gas_remaining: 5,
             refund: 7u64.into(),
             hook_calls,

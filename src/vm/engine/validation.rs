@@ -200,6 +200,11 @@ impl ValidatedModule {
             .any(|export| export.kind == ExternalKind::Memory)
     }
 
+    /// Whether a function runs when an instance is made.
+    pub fn has_start_function(&self) -> bool {
+        self.start.is_some()
+    }
+
     /// The names of all exports.
     pub(super) fn export_names(&self) -> impl Iterator<Item = &str> {
         self.exports.iter().map(|export| export.name.as_str())

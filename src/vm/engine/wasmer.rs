@@ -38,6 +38,7 @@ use super::{
     CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportTable, Instance,
     InstanceCounters, InstantiationError, MachineFailure, ModuleIdentity, panic_message,
 };
+use crate::activity;
 
 /// Native stack of each instance that runs; the most that wasmer allows. Measured: the slots of
 /// [`super::instrument::STACK_SLOTS`] end within 8 MiB when functions keep integers over their calls, and within
@@ -134,6 +135,7 @@ impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
         &self,
         module: &InstrumentedModule,
     ) -> Result<Arc<dyn CompiledModule<H>>, EngineError> {
+        let _compiling = activity::compiling();
         let compile = || caught(|| compile_to_artifact(module, &self.system));
         let is_of_machine = |error: &_| matches!(error, EngineError::Machine(_));
         let artifact = self.system.with_room(compile, is_of_machine)?;

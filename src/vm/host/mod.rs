@@ -131,7 +131,10 @@ impl Host {
         let compiled = self.modules.compile(code);
         let module = compiled.map_err(|error| match error {
             CompilationError::Invalid(invalid) => not_started(invalid.into()),
-            other => start_failure(other),
+            CompilationError::Instrumentation(_) | CompilationError::Engine(_) => {
+                not_started(Unusable::refused(error))
+            }
+            CompilationError::Panic(_) | CompilationError::Machine(_) => start_failure(error),
         })?;
         let instantiated = module.instantiate(gas);
         self.after_instantiation();
@@ -201,7 +204,7 @@ impl Host {
 /// Why an instance did not start, and so whose fault it is.
 fn start_failure(error: impl Into<InstantiationError>) -> Failure {
     match error.into() {
-        InstantiationError::Invalid(reason) => not_started(Unusable::instance(reason)),
+        InstantiationError::Invalid(reason) => not_started(Unusable::not_started(reason)),
         error @ (InstantiationError::StartCalledHost | InstantiationError::Bug(_)) => {
             Broken::host_fault(error).into()
         }
