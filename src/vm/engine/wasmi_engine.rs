@@ -30,7 +30,7 @@ const QUICK_MEMORY_BYTES: usize = 8 * 1024 * 1024;
 const MAXIMUM_PAGES: u32 = 65_536;
 
 /// About how much memory a byte of wasm takes, translated at once or function by function.
-const EAGER_BYTES_PER_WASM_BYTE: usize = 10;
+const EAGER_BYTES_PER_WASM_BYTE: usize = 6;
 const LAZY_BYTES_PER_WASM_BYTE: usize = 2;
 
 /// Longer tables are given up.
