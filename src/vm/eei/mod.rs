@@ -14,6 +14,8 @@ mod table;
 mod transfer;
 
 #[cfg(test)]
+mod page_tests;
+#[cfg(test)]
 mod table_tests;
 
 use super::engine::{ImportTable, ImportedFunction, InstanceAccess};

@@ -25,6 +25,23 @@ pub struct HostFunction {
     pub gas: Option<(&'static str, &'static str)>,
     /// Charges and runs.
     pub run: fn(&mut Call<'_>, &[i64]) -> Answer<i64>,
+    /// What docs/spec/host-functions.md says besides.
+    #[cfg(test)]
+    pub declaration: Declaration,
+}
+
+/// How a host function is declared, for docs/spec/host-functions.md.
+#[cfg(test)]
+#[derive(Clone, Copy)]
+pub struct Declaration {
+    /// The file, from the root of the project.
+    pub file: &'static str,
+    /// The names of the parameters.
+    pub parameters: &'static [&'static str],
+    /// The lines of the documentation.
+    pub doc: &'static [&'static str],
+    /// Whether the method charges the gas key.
+    pub own_gas: bool,
 }
 
 /// A type that crosses the border between a contract and the host.
@@ -54,7 +71,7 @@ macro_rules! host_functions {
     (
         namespace $namespace:literal, costs $section:ident;
         $(
-            $(#[$doc:meta])*
+            $(#[doc = $doc:literal])*
             $name:literal => $method:ident($($argument:ident: $type:ident),* $(,)?) $(-> $result:ident)?,
             $($charge:ident)+;
         )*
@@ -62,7 +79,7 @@ macro_rules! host_functions {
         pub const FUNCTIONS: &[$crate::vm::eei::table::HostFunction] = &[$(
             // The documentation of the function.
             {
-                $(#[$doc])*
+                $(#[doc = $doc])*
                 const FUNCTION: $crate::vm::eei::table::HostFunction = $crate::vm::eei::table::HostFunction {
                     import: $crate::vm::engine::ImportedFunction {
                         namespace: $namespace,
@@ -79,6 +96,13 @@ macro_rules! host_functions {
                         host_functions!(@charge call $section $($charge)+);
                         host_functions!(@run call.$method($($argument),*) $(=> $result)?)
                     },
+                    #[cfg(test)]
+                    declaration: $crate::vm::eei::table::Declaration {
+                        file: file!(),
+                        parameters: &[$(stringify!($argument)),*],
+                        doc: &[$($doc),*],
+                        own_gas: host_functions!(@own_gas $($charge)+),
+                    },
                 };
                 FUNCTION
             }
@@ -89,6 +113,8 @@ macro_rules! host_functions {
     (@key $section:ident gas $key:ident) => { Some((stringify!($section), stringify!($key))) };
     (@key $section:ident own gas $key:ident) => { Some((stringify!($section), stringify!($key))) };
     (@key $section:ident no gas) => { None };
+    (@own_gas own gas $key:ident) => { true };
+    (@own_gas $($charge:ident)+) => { false };
     (@charge $call:ident $section:ident gas $key:ident) => {
         let gas = $call.contexts().schedule.$section.$key;
         $call.charge(gas);
