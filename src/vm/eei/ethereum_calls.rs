@@ -25,11 +25,12 @@ host_functions! {
     "callCode" => ethereum_call_code(
         gas_limit: i64, address_offset: i32, value_offset: i32, data_offset: i32, data_length: i32,
     ) -> i32, gas CallCode;
-    /// Likewise for the caller of this one, with the value of its call.
+    /// Runs `main` of a contract on the storage of this one, for its caller and with the value of its call (quirk 10).
     "callDelegate" => ethereum_call_delegate(
         gas_limit: i64, address_offset: i32, data_offset: i32, data_length: i32,
     ) -> i32, gas CallDelegate;
-    /// Likewise without writes, at an address of 20 bytes; or a predefined contract.
+    /// Runs `main` of a contract as callDelegate does, read-only, at an address of 20 bytes (quirk 12); or a predefined
+    /// contract.
     "callStatic" => ethereum_call_static(
         gas_limit: i64, address_offset: i32, data_offset: i32, data_length: i32,
     ) -> i32, gas CallStatic;

@@ -15,12 +15,12 @@ const CREATED_METADATA: &[u8] = &[1, 0];
 host_functions! {
     namespace "env", costs Kalyan3104APICost;
 
-    /// Calls a contract. A memory that can't be read costs nothing: only then the gas is charged.
+    /// Calls a contract. A memory that can't be read costs nothing.
     "executeOnDestContext" => execute_on_dest_context(
         gas_limit: i64, address_offset: i32, value_offset: i32, function_offset: i32,
         function_length: i32, argument_count: i32, lengths_offset: i32, data_offset: i32,
     ) -> i32, own gas ExecuteOnDestContext;
-    /// Runs a contract's code on the storage of this one. Charged likewise.
+    /// Runs a contract's code on the storage of this one. A memory that can't be read costs nothing.
     "executeOnSameContext" => execute_on_same_context(
         gas_limit: i64, address_offset: i32, value_offset: i32, function_offset: i32,
         function_length: i32, argument_count: i32, lengths_offset: i32, data_offset: i32,
@@ -30,7 +30,7 @@ host_functions! {
         gas_limit: i64, address_offset: i32, function_offset: i32, function_length: i32,
         argument_count: i32, lengths_offset: i32, data_offset: i32,
     ) -> i32, gas DelegateExecution;
-    /// Likewise, without writes to the storage.
+    /// Runs a contract's code as delegateExecution does, without writes to the storage.
     "executeReadOnly" => execute_read_only(
         gas_limit: i64, address_offset: i32, function_offset: i32, function_length: i32,
         argument_count: i32, lengths_offset: i32, data_offset: i32,
@@ -94,7 +94,8 @@ impl Call<'_> {
         outcome(self.host.execute_on_same_context(self.instance, &input))
     }
 
-    /// Likewise without writes to the storage. Afterwards they are allowed, even if they were not before (quirk 30).
+    /// Runs it on same context, without writes to the storage. Afterwards they are allowed, even if they were not before
+    /// (quirk 30).
     pub(super) fn run_read_only(&mut self, nested: Nested) -> Answer<i32> {
         self.contexts().runtime.state.read_only = true;
         let result = self.run_on_same_context(nested);
