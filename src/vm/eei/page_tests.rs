@@ -127,7 +127,7 @@ fn linked(text: &str) -> String {
 #[test]
 fn citations_become_links() {
     assert_eq!(
-        linked("Nothing (docs/spec/README.md#quirk-6, #quirk-12)."),
-        "Nothing ([quirk 6](README.md#quirk-6), [quirk 12](README.md#quirk-12))."
+        linked("Moves value (docs/spec/host.md#transfer, #balance-and-nonce)."),
+        "Moves value ([transfer](host.md#transfer), [balance and nonce](host.md#balance-and-nonce))."
     );
 }
