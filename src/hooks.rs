@@ -1,4 +1,4 @@
-//! Where the two sides meet: what the VM asks of the chain while a contract runs (spec host.md 10).
+//! Where the two sides meet: what the VM asks of the chain while a contract runs (docs/spec/host.md#hook).
 //!
 //! The node implements [`BlockchainHook`]; the driver answers hook calls with it. In the child the same trait is
 //! implemented by the gateway, which sends the calls over the pipe. So the VM can't tell where it runs.
@@ -15,7 +15,7 @@ pub enum HookError {
     #[error("{0}")]
     Refused(String),
     /// There is no answer, because the node can't be reached any more. Never an outcome of a contract: the execution
-    /// ends without a result (spec wire.md 5, rule 9).
+    /// ends without a result (docs/spec/wire.md#hook-answers).
     #[error("the node can't be asked: {0}")]
     Fatal(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -96,8 +96,9 @@ pub trait BlockchainHook: Send {
     /// An account with its code; `None` and an error both say that there is none.
     fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>>;
 
-    /// Likewise, for somebody who knows the code that came with this code hash, which is not empty. If the account still
-    /// has this [`Account::code_hash`], the code may be left out and [`Account::code_unchanged`] set (spec wire.md 8).
+    /// Likewise, for somebody who knows the code that came with this code hash, which is not empty. If the account
+    /// still has this [`Account::code_hash`], the code may be left out and [`Account::code_unchanged`] set
+    /// (docs/spec/wire.md#known-code).
     ///
     /// To be overridden by a node that need not load the code then. With any other code hash the code must be there.
     fn user_account_with_known_code(

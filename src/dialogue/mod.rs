@@ -1,4 +1,4 @@
-//! Dialogues: who may send what when (spec wire.md 5).
+//! Dialogues: who may send what when (docs/spec/wire.md#dialogue).
 //!
 //! [`Dialogue`] holds the rules: nonces and turns, without IO and without a clock; both sides use the same. A
 //! [`Messenger`] applies them to a transport: it sends and receives whole messages.

@@ -1,4 +1,4 @@
-//! A child as the system knows it: a number, what it was started with, and how it ended (spec wire.md 1).
+//! A child as the system knows it: a number, what it was started with, and how it ended (docs/spec/wire.md#process).
 //!
 //! `std::process::Command` can place the pipes only in a copy of the node, which it forks. For a node of 8 GiB that copy
 //! takes 0.2 s; `posix_spawn` makes none.

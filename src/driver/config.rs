@@ -12,9 +12,9 @@ use std::time::Duration;
 pub(super) const PROFILE_FRAME_LIMIT_BYTES: usize = 4096;
 
 /// How much gas a time budget should allow for in each millisecond, with the realistic gas schedule of the reference
-/// (docs/spec/gas_schedule.toml). Loops run 4 to 7 million units in a millisecond of a core of their own, and less than a
-/// million where many share it: this leaves room for a slower and busier machine. So a block gas limit of 600 million units
-/// asks for a [`DriverConfig::max_loop_time`] of 2.4 s. A test measures loops against it.
+/// (docs/spec/gas_schedule.toml). Loops run 4 to 7 million units in a millisecond of a core of their own, and less than
+/// a million where many share it: this leaves room for a slower and busier machine. So a block gas limit of 600 million
+/// units asks for a [`DriverConfig::max_loop_time`] of 2.4 s. A test measures loops against it.
 pub const GAS_PER_MILLISECOND: u64 = 250_000;
 
 /// How a driver and its children work. Make one with [`DriverConfig::new`] and change what needs changing.
@@ -40,10 +40,10 @@ pub struct DriverConfig {
     /// The format of messages and log lines. Default JSON, or protobuf with the feature `protobuf`; without the feature,
     /// protobuf is refused at the start.
     pub format: Format,
-    /// Longest payload in both directions, in bytes of JSON, whatever the format is. The child is told. An output that is longer
-    /// is a failure of the VM ([`VmFailure`](super::VmFailure)), so all nodes of a network should have the same limit
-    /// (docs/spec/wire.md#frame-limit). Default [`DEFAULT_PAYLOAD_LIMIT_BYTES`](crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES),
-    /// which says why it is 1 GiB.
+    /// Longest payload in both directions, in bytes of JSON, whatever the format is. The child is told. An output that
+    /// is longer is a failure of the VM ([`VmFailure`](super::VmFailure)), so all nodes of a network should have the
+    /// same limit (docs/spec/wire.md#frame-limit). Default
+    /// [`DEFAULT_PAYLOAD_LIMIT_BYTES`](crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES), which says why it is 1 GiB.
     pub payload_limit_bytes: u32,
     /// Whether the thread that makes requests and the main thread of the child run on one core. They only ever take turns,
     /// and to wake a thread on another core takes several times as long as on the same (docs/benchmarks.md). A thread that

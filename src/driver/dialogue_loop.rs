@@ -1,4 +1,5 @@
-//! One dialogue: the request, the hook calls in between, the answer; all within one time budget (spec wire.md 5).
+//! One dialogue: the request, the hook calls in between, the answer; all within one time budget
+//! (docs/spec/wire.md#dialogue).
 
 use super::error::Fault;
 use super::repliers::{Answer, Answerer, dispatch};

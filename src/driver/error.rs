@@ -103,7 +103,7 @@ pub enum Blame {
     Machine,
 }
 
-/// What went wrong; the texts are those of spec wire.md 6.
+/// What went wrong; the texts are those of docs/spec/wire.md#critical-errors.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Fault {

@@ -1,4 +1,4 @@
-//! Where the binary of the child is (spec wire.md 1), and whether it can be one.
+//! Where the binary of the child is (docs/spec/wire.md#binary), and whether it can be one.
 
 use std::ffi::OsStr;
 use std::fmt;

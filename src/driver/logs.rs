@@ -1,4 +1,4 @@
-//! Reads what the child says, whatever comes: stdout, stderr and the log pipe (spec wire.md 1, 7).
+//! Reads what the child says, whatever comes: stdout, stderr and the log pipe (docs/spec/wire.md#process, #logs).
 //!
 //! A thread of its own reads at all times. Before a request returns its answer, the thread that made it reads what has come
 //! by then, so that what explains an answer is shown before it. The two take turns with the [`Sinks`].

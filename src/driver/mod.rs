@@ -1,5 +1,5 @@
 //! The node's side: a [`Driver`] starts the child, asks it to run contracts, and answers its questions about the chain
-//! (spec wire.md 1, 5, 6).
+//! (docs/spec/wire.md#process, #dialogue, #driver).
 //!
 //! | file | what |
 //! |---|---|
@@ -339,7 +339,8 @@ impl<H: BlockchainHook> Driver<H> {
             other => other,
         };
         let exit = self.bury(process, &fault);
-        // The exit code says whether it is the arguments (spec wire.md 1), or what the node's environment sets.
+        // The exit code says whether it is the arguments (docs/spec/wire.md#exit-codes), or what the node's environment
+        // sets.
         let words = || exit.stderr_tail.trim().to_owned();
         let fault = match exit.end {
             ProcessEnd::Exited(code) if code == i32::from(exit_codes::BAD_ARGUMENTS) => {

@@ -1,4 +1,4 @@
-//! The answers to hook calls, from the node's [`BlockchainHook`] (spec wire.md 5).
+//! The answers to hook calls, from the node's [`BlockchainHook`] (docs/spec/wire.md#dialogue).
 
 use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::messages::*;

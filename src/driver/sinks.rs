@@ -26,7 +26,8 @@ const LINES: &str = "logLinesSink";
 /// The logger of what the child writes to stdout and stderr.
 const TEXT: &str = "textOutputSink";
 
-/// How a child acknowledges, as an error, that it was told to stop (spec wire.md 6). Only a driver that closes tells it to.
+/// How a child acknowledges, as an error, that it was told to stop (docs/spec/wire.md#driver). Only a driver that
+/// closes tells it to.
 const FAREWELL: &str = "critical error: arwen will stop, as requested";
 
 /// The streams of a child: stdout, stderr and the log pipe.

@@ -1,4 +1,4 @@
-//! Frames: how the bytes of a pipe are cut into payloads (spec wire.md 2).
+//! Frames: how the bytes of a pipe are cut into payloads (docs/spec/wire.md#frame).
 //!
 //! | offset | size | field |
 //! |---|---|---|

@@ -58,7 +58,8 @@ fn stable(format: Format, data: &[u8]) {
     assert_eq!(rewritten(format, &again).1, payload);
 }
 
-/// What one format reads, the other writes and reads back (spec wire.md 4). The second byte chooses the first format.
+/// What one format reads, the other writes and reads back (docs/spec/wire.md#json). The second byte chooses the first
+/// format.
 ///
 /// From JSON to protobuf nothing changes. From protobuf to JSON: keys that are no text, which become text; the sign and
 /// the leading zeros of big integers, which have one form in JSON; and a VMInput that is missing, which is one of zeros.

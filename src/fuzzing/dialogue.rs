@@ -1,4 +1,4 @@
-//! Nonces and turns, against the rules of spec wire.md 5.
+//! Nonces and turns, against the rules of docs/spec/wire.md#dialogue.
 
 use crate::dialogue::{Dialogue, DialogueError, Phase, Side};
 use arbitrary::{Arbitrary, Unstructured};

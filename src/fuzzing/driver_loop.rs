@@ -337,7 +337,7 @@ impl Plan {
 }
 
 impl End {
-    /// The fault of the driver, by the list of spec wire.md 6.
+    /// The fault of the driver, by the list of docs/spec/wire.md#critical-errors.
     fn fault(self, seen: Option<MessengerError>, budget: Duration) -> Option<Fault> {
         Some(match self {
             End::Answered => return None,

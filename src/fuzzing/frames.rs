@@ -12,7 +12,7 @@ const LONG_PAYLOAD_BYTES: usize = 70_000;
 /// Payloads that are copied, that take their memory along, and that pass the memory that a decoder keeps.
 const PREPENDED_BYTES: [usize; 3] = [3_000, 70_000, 200_000];
 
-/// What the frame at the start of these bytes is, by the table of spec wire.md 2 and nothing else.
+/// What the frame at the start of these bytes is, by the table of docs/spec/wire.md#frame and nothing else.
 enum Expected<'a> {
     /// There is more to come.
     Unfinished,

@@ -102,7 +102,7 @@ pub fn is_fact(number: u8) -> bool {
     matches!(number, 3..=13)
 }
 
-/// Whether the value counts even if there is an error message beside it (spec wire.md 5, rule 9).
+/// Whether the value counts even if there is an error message beside it (docs/spec/wire.md#hook-answers).
 pub fn ignores_errors(number: u8) -> bool {
     matches!(number, 1 | 18 | 19)
 }

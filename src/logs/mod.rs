@@ -1,4 +1,4 @@
-//! Log lines and log profiles, for both sides (spec wire.md 7).
+//! Log lines and log profiles, for both sides (docs/spec/wire.md#logs).
 //!
 //! The child turns its `tracing` events into [lines](mod@line) with a [`LogLayer`], which keeps to the levels that the node's
 //! [profile] asks for, and puts them into a [`LineQueue`]. The queue never blocks: what does not fit is dropped and

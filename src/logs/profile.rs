@@ -1,4 +1,4 @@
-//! Log profiles: which lines the node wants to see (spec wire.md 7).
+//! Log profiles: which lines the node wants to see (docs/spec/wire.md#log-profiles).
 
 use super::level::{Level, UnknownLevel};
 use crate::frame::{self, FrameError};

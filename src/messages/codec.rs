@@ -17,7 +17,7 @@ use thiserror::Error;
 /// The numbers up to this one are the envelope's in every payload, which build/schema.rs checks.
 const LAST_ENVELOPE_FIELD: u32 = 3;
 
-/// How payloads are encoded: the marshalizer of the Initialize arguments (spec wire.md 8).
+/// How payloads are encoded: the marshalizer of the Initialize arguments (docs/spec/wire.md#formats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// The dialect of the Go node driver.
@@ -112,7 +112,7 @@ pub enum MessageError {
         /// How much memory, and how much there may be.
         error: TooManyElements,
     },
-    /// The payload says that it is of another kind than the preamble (spec wire.md 4).
+    /// The payload says that it is of another kind than the preamble (docs/spec/wire.md#kind-in-the-payload).
     #[error("a payload of {} ({payload}) in a frame of {} ({preamble})", kind_name(*.payload), kind_name(*.preamble))]
     KindMismatch {
         /// The kind in the preamble.

@@ -27,7 +27,7 @@ mod schema {
 pub use schema::kinds::MessageKind;
 pub use schema::*;
 
-/// What a kind is for in a dialogue (spec wire.md 5).
+/// What a kind is for in a dialogue (docs/spec/wire.md#dialogue).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The node starts a dialogue; the kind of the answer.

@@ -9,7 +9,7 @@ use crate::transport::descriptors::ChildPipe;
 use crate::transport::exit_codes;
 use thiserror::Error;
 
-/// Why the child ended, in the words of spec wire.md 1.
+/// Why the child ended, in the words of docs/spec/wire.md#exit-codes.
 #[derive(Debug, Error)]
 pub enum PartError {
     /// The process was not started as a child of a node.
@@ -86,7 +86,8 @@ pub enum InitializeError {
     Transport(#[from] TransportError),
 }
 
-/// Why the loop ended (spec wire.md 1 and 6). Whatever the node did wrong, a contract's result never comes of it.
+/// Why the loop ended (docs/spec/wire.md#exit-codes, #critical-errors). Whatever the node did wrong, a contract's
+/// result never comes of it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LoopEnd {
     /// The stream of requests ended, cleanly or torn, or is no stream of messages.

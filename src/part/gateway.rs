@@ -1,4 +1,5 @@
-//! The hooks as the VM sees them: every call is a message to the node and its answer (spec wire.md 5, rules 4 and 9).
+//! The hooks as the VM sees them: every call is a message to the node and its answer (docs/spec/wire.md#hook-calls,
+//! #hook-answers).
 
 use super::known_code::KnownCode;
 use super::link::Link;

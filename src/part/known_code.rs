@@ -1,4 +1,5 @@
-//! The code of contracts as the node last gave it, so that the node need not send it again (spec wire.md 8).
+//! The code of contracts as the node last gave it, so that the node need not send it again
+//! (docs/spec/wire.md#known-code).
 
 use crate::byte_lru::ByteLru;
 use crate::messages::Account;

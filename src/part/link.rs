@@ -1,4 +1,4 @@
-//! The connection to the node (spec wire.md 5).
+//! The connection to the node (docs/spec/wire.md#dialogue).
 
 use super::error::LoopEnd;
 use super::logs::LogFlusher;

@@ -1,4 +1,4 @@
-//! The child's logs: lines to fd 7, levels from fd 6 (spec wire.md 7). A contract never waits for them.
+//! The child's logs: lines to fd 7, levels from fd 6 (docs/spec/wire.md#logs). A contract never waits for them.
 //!
 //! Lines are written by two threads: before it sends a message, the message loop writes the lines that wait, as far as the
 //! pipe takes them, so that the node can show them before the answer that they explain; what the pipe does not take then,

@@ -1,4 +1,5 @@
-//! The child: takes requests from the node, runs them, and asks the node's hooks meanwhile (spec wire.md 1, 5).
+//! The child: takes requests from the node, runs them, and asks the node's hooks meanwhile (docs/spec/wire.md#process,
+//! #dialogue).
 //!
 //! | file | what |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! Compares results and accounts with what a scenario expects of them, in the order of spec scenarios.md 3.1 and 3.3.
+//! Compares results and accounts with what a scenario expects of them, in the order of docs/spec/scenarios.md#steps,
+//! #expected-results.
 
 use super::model::{AccountCheck, CheckState, Expected, ExpectedLog, ExpectedResult};
 use super::show::{Shown, list};

@@ -1,5 +1,5 @@
-//! The JSON dialect of scenario files (spec scenarios.md 1): order is kept, strings have no escapes, and there are no
-//! numbers and no null.
+//! The JSON dialect of scenario files (docs/spec/scenarios.md#json-dialect): order is kept, strings have no escapes,
+//! and there are no numbers and no null.
 
 use thiserror::Error;
 

@@ -1,4 +1,4 @@
-//! What a scenario file says (spec scenarios.md 3): evaluated, and without what has no effect.
+//! What a scenario file says (docs/spec/scenarios.md#scenario-files): evaluated, and without what has no effect.
 
 use super::world::{Account, BlockInfo, NewAddress};
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Quirks 41 to 48 of the spec's list. Quirk 49 is about files that are not ours.
+//! Quirks of scenarios (docs/spec/README.md#quirks-scenarios). The last one is about files that are not ours.
 
 use super::fixtures::{SETTINGS, failure, run, run_steps, run_text};
 use super::run::Runner;

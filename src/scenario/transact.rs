@@ -1,4 +1,4 @@
-//! Runs transactions (spec scenarios.md 3.2): what the protocol does around the VM, and instead of it.
+//! Runs transactions (docs/spec/scenarios.md#transactions): what the protocol does around the VM, and instead of it.
 
 use super::model::{Transaction, TransactionKind, TransactionStep};
 use super::run::{Runner, StepFailure};

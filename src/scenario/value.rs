@@ -1,4 +1,4 @@
-//! The value language (spec scenarios.md 2): a string that stands for bytes.
+//! The value language (docs/spec/scenarios.md#values): a string that stands for bytes.
 
 use super::files::{Files, Unreadable};
 use bytes::Bytes;

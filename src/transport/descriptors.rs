@@ -1,4 +1,4 @@
-//! The file descriptors that the child is started with (spec wire.md 1).
+//! The file descriptors that the child is started with (docs/spec/wire.md#pipes).
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};

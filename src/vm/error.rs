@@ -18,8 +18,8 @@ pub enum VmError {
     /// The parameters can't be used: the node's fault. The text is the reference's.
     #[error("{0}")]
     Construction(String),
-    /// The run has no output, but the VM is ready for the next one: the node gets this text as error message (spec
-    /// README, HOST-PANIC).
+    /// The run has no output, but the VM is ready for the next one: the node gets this text as error message
+    /// (docs/spec/README.md#host-faults).
     #[error("{0}")]
     HostFault(String),
     /// The hook gave no answer. The process must end; this never becomes an output.
@@ -72,7 +72,7 @@ impl From<Broken> for VmError {
     }
 }
 
-/// An error of an execution, with the text that nodes see (spec host.md 1.6).
+/// An error of an execution, with the text that nodes see (docs/spec/host.md#error-texts).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ExecutionError {
     /// The contract ended itself; its message stands in the output.
@@ -176,7 +176,7 @@ pub enum ExecutionError {
 }
 
 impl ExecutionError {
-    /// The return code (spec host.md 1.5). Codes 2, 6 and 8 never come up.
+    /// The return code (docs/spec/host.md#return-codes). Codes 2, 6 and 8 never come up.
     pub fn return_code(&self) -> ReturnCode {
         use ExecutionError as E;
         match self {
@@ -321,7 +321,7 @@ impl From<Failure> for Fault {
     }
 }
 
-/// The name of a return code, as callbacks see it (spec host.md 1.5).
+/// The name of a return code, as callbacks see it (docs/spec/host.md#return-codes).
 pub fn return_code_text(code: i64) -> String {
     let known = i32::try_from(code).map(ReturnCode::try_from);
     let text = match known {

@@ -5,8 +5,9 @@
 //!
 //! * The output depends on the parameters, the input and the answers of the hook, and on nothing else: there is no clock,
 //!   no environment and no hash map here, and limits are numbers, not what a machine happens to have.
-//! * No state outlives a run. The reference keeps some until it is restarted (quirks 17, 24 and 35 of the spec); we begin
-//!   every run like a fresh process. Compiled code is kept between runs, but cannot be told from code compiled anew.
+//! * No state outlives a run. The reference keeps some until it is restarted
+//!   (docs/spec/README.md#state-that-outlives-a-run); we begin every run like a fresh process. Compiled code is kept
+//!   between runs, but cannot be told from code compiled anew.
 //! * Whoever calls has to handle three kinds of failure differently; see [`VmError`].
 //!
 //! Layers: `host` runs executions and knows the order of things, `contexts` keep the state, `eei` is what contracts can
@@ -60,7 +61,7 @@ use gas::schedule::GasSchedule;
 use host::{Host, UPGRADE_FUNCTION};
 use std::sync::Arc;
 
-/// What a VM is given once (spec host.md 1.1).
+/// What a VM is given once (docs/spec/host.md#parameters).
 #[derive(Debug, Clone, Default)]
 pub struct VmParameters {
     /// Part of the addresses of new contracts.
@@ -184,7 +185,7 @@ impl Vm {
         self.host.engine_counters()
     }
 
-    /// Deploys a contract (spec host.md 4.1). A failure of the contract is an output.
+    /// Deploys a contract (docs/spec/host.md#create). A failure of the contract is an output.
     ///
     /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, and
     /// [`VmError::Machine`]: this machine failed; then the process must end.
@@ -198,7 +199,7 @@ impl Vm {
         self.end("RunSmartContractCreate", result)
     }
 
-    /// Calls a contract, or upgrades it if the function is `upgradeContract` (spec host.md 4.1). A failure of the
+    /// Calls a contract, or upgrades it if the function is `upgradeContract` (docs/spec/host.md#call). A failure of the
     /// contract is an output.
     ///
     /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, and

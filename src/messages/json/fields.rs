@@ -403,7 +403,7 @@ pub mod map {
         entries.retain(|_| overruled.next() == Some(false));
     }
 
-    /// Writes keys as Go does, except that no two members get the same name (spec wire.md 4).
+    /// Writes keys as Go does, except that no two members get the same name (docs/spec/wire.md#map-keys).
     pub fn write<E: JsonEntry>(entries: &[E], out: &mut Writer<'_>) {
         out.object(|out| {
             // As Go writes them, and so do we: nothing can be there twice.

@@ -1,4 +1,4 @@
-//! JSON as the Go node driver writes and reads it (spec wire.md 4).
+//! JSON as the Go node driver writes and reads it (docs/spec/wire.md#json).
 //!
 //! Reading follows Go's encoding/json: unknown members are skipped, names match in any case, null means zero or empty, the
 //! last of two equal members wins, bytes that are not UTF-8 read as U+FFFD. Reading is driven by the schema and keeps no

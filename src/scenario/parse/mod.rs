@@ -1,4 +1,5 @@
-//! Reads scenario files (spec scenarios.md 3): unknown fields are errors, and all values are evaluated at once.
+//! Reads scenario files (docs/spec/scenarios.md#scenario-files): unknown fields are errors, and all values are
+//! evaluated at once.
 
 mod old_test;
 mod reader;

@@ -1,4 +1,4 @@
-//! The format before scenarios: `.test.json` (spec scenarios.md 4).
+//! The format before scenarios: `.test.json` (docs/spec/scenarios.md#old-format).
 
 use super::reader::{Fault, Problem, Reader, fields, flag, list, required, text};
 use crate::scenario::json::Value;

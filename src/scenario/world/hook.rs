@@ -1,4 +1,4 @@
-//! The world as the VM sees it (spec scenarios.md 5).
+//! The world as the VM sees it (docs/spec/scenarios.md#mock-hook).
 
 use super::{BlockInfo, SharedWorld, World};
 use crate::hooks::{BlockchainHook, HookError, HookResult};

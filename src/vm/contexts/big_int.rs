@@ -1,4 +1,4 @@
-//! Big integers, which contracts know by handles (spec eei.md 7), and their encodings.
+//! Big integers, which contracts know by handles (docs/spec/eei.md#big-integer-handles), and their encodings.
 
 use num_bigint::BigInt;
 use std::collections::BTreeMap;

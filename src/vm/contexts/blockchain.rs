@@ -1,4 +1,4 @@
-//! What the hook knows, in part through the output (spec host.md 6.2, 6.4).
+//! What the hook knows, in part through the output (docs/spec/host.md#balance-and-nonce, #lookups).
 
 use super::Contexts;
 use crate::hooks::BlockchainHook as _;
@@ -9,7 +9,7 @@ use num_bigint::BigInt;
 
 impl Contexts {
     /// The balance with what the run has changed. Makes the account one that was looked at. An account that the hook
-    /// does not know has nothing, whatever it was given in this run (quirk 27).
+    /// does not know has nothing, whatever it was given in this run (docs/spec/README.md#quirk-27).
     pub fn balance(&mut self, address: &Bytes) -> Result<BigInt, Broken> {
         if self.output.account(address).balance.is_none() {
             let account = unless_refused(self.hook.user_account(address))?.flatten();
@@ -26,7 +26,7 @@ impl Contexts {
         Ok(balance + &account.balance_delta)
     }
 
-    /// The nonce; 0 for an account that was only looked at for another reason (quirk 26).
+    /// The nonce; 0 for an account that was only looked at for another reason (docs/spec/README.md#quirk-26).
     pub fn nonce(&mut self, address: &Bytes) -> Result<u64, Failure> {
         if let Some(account) = self.output.accounts.get(address) {
             return Ok(account.nonce);

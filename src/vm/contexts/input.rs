@@ -5,7 +5,7 @@ use crate::vm::error::Broken;
 use bytes::Bytes;
 use num_bigint::BigInt;
 
-/// What every execution is given (spec host.md 1.3).
+/// What every execution is given (docs/spec/host.md#input).
 #[derive(Debug, Clone, Default)]
 pub struct Input {
     pub caller: Bytes,

@@ -1,4 +1,5 @@
-//! Gas (spec gas.md 4-6). What is used wraps, as in the reference; what is left never falls below 0.
+//! Gas (docs/spec/gas.md#deductions, #gas-queries, #nested-gas). What is used wraps, as in the reference; what is left
+//! never falls below 0.
 
 use super::Contexts;
 use crate::messages::CallType;

@@ -1,4 +1,4 @@
-//! What an execution knows and changes (spec host.md 4 and 6), one aspect a file.
+//! What an execution knows and changes (docs/spec/host.md#contexts, #state), one aspect a file.
 //!
 //! Nothing here runs wasm. What charges gas is given the instance that pays.
 
@@ -101,14 +101,16 @@ pub struct Contexts {
     /// The account whose storage is read and written.
     pub storage_address: Layered<Bytes>,
     pub big_ints: Layered<BigInts>,
-    /// Gas that an asynchronous call keeps for its answer; one number for all nested calls (spec gas.md 4).
+    /// Gas that an asynchronous call keeps for its answer; one number for all nested calls
+    /// (docs/spec/gas.md#locked-gas).
     pub gas_locked: u64,
-    /// The calldata of the namespace `ethereum`, once it was asked for (spec eei.md 6).
+    /// The calldata of the namespace `ethereum`, once it was asked for (docs/spec/eei.md#calldata).
     pub calldata: Option<Bytes>,
 }
 
 impl Contexts {
-    /// A state that knows nothing of earlier runs, other than the reference (spec README).
+    /// A state that knows nothing of earlier runs, other than the reference
+    /// (docs/spec/README.md#state-that-outlives-a-run).
     pub fn new(
         hook: RecordedHook,
         crypto: Box<dyn CryptoHook>,

@@ -1,4 +1,4 @@
-//! What an execution does: the output under construction (spec host.md 1.4, 4.2, 6.3, 7).
+//! What an execution does: the output under construction (docs/spec/host.md#output, #merging, #transfer, #logs).
 
 use super::Contexts;
 use crate::messages::{
@@ -27,8 +27,8 @@ pub struct OutputAccount {
 }
 
 impl OutputAccount {
-    /// Takes over what a later state says; what that does not know stays. Metadata of code is never taken over (quirk
-    /// 28).
+    /// Takes over what a later state says; what that does not know stays. Metadata of code is never taken over
+    /// (docs/spec/README.md#quirk-28).
     fn merge(&mut self, later: OutputAccount) {
         self.gas_limit = later.gas_limit;
         self.storage.extend(later.storage);
@@ -89,7 +89,8 @@ impl OutputState {
         self.accounts.entry(address.clone()).or_default()
     }
 
-    /// What is set aside for a nested execution: a copy that has lost the metadata of code (quirk 28).
+    /// What is set aside for a nested execution: a copy that has lost the metadata of code
+    /// (docs/spec/README.md#quirk-28).
     pub fn copy_to_set_aside(&self) -> OutputState {
         let mut copy = self.clone();
         for account in copy.accounts.values_mut() {
@@ -120,7 +121,7 @@ impl OutputState {
         self.return_message = later.return_message;
     }
 
-    /// Takes over the answer of a built-in function (spec host.md 4.6).
+    /// Takes over the answer of a built-in function (docs/spec/host.md#built-in-functions).
     pub fn merge_builtin(&mut self, answer: VmOutput) -> Result<(), Broken> {
         let gas_refund = answer.gas_refund.as_ref().map(BigInt::from);
         let mut accounts = BTreeMap::new();
@@ -185,7 +186,7 @@ impl OutputState {
         self.gas_refund = BigInt::from(refund.wrapping_add(gas) as i64);
     }
 
-    /// The message of an output that reports `error`: an earlier message goes first (spec host.md 1.5).
+    /// The message of an output that reports `error`: an earlier message goes first (docs/spec/host.md#return-codes).
     pub fn message_for(&self, error: &ExecutionError) -> Bytes {
         if *error == ExecutionError::Signalled || !self.return_message.is_empty() {
             return self.return_message.clone();
@@ -223,7 +224,7 @@ impl OutputState {
 }
 
 impl Contexts {
-    /// TRANSFER: moves `value` between the output accounts, and `data` with it (spec host.md 6.3).
+    /// TRANSFER: moves `value` between the output accounts, and `data` with it (docs/spec/host.md#transfer).
     pub fn transfer(
         &mut self,
         destination: &Bytes,
@@ -275,7 +276,7 @@ impl Contexts {
         self.output.return_message = error.to_string().into();
     }
 
-    /// The output of a run that failed: nothing but the reason (spec host.md 1.4).
+    /// The output of a run that failed: nothing but the reason (docs/spec/host.md#output).
     pub fn failure_output(&self, error: &ExecutionError) -> OutputState {
         OutputState {
             return_code: i64::from(error.return_code() as i32),

@@ -35,7 +35,7 @@ fn a_later_state_wins_but_for_what_it_does_not_know() {
     assert_eq!(account.balance, Some(100.into()));
     assert_eq!(account.balance_delta, 3.into());
     assert_eq!(left.return_data, ["left", "right"]);
-    // The refund is replaced, not added (quirk 22).
+    // The refund is replaced, not added (docs/spec/README.md#quirk-22).
     assert_eq!(left.gas_refund, 0.into());
 }
 

@@ -1,4 +1,5 @@
-//! Asynchronous calls of the newer style: registered while a contract runs, made when it has ended (spec host.md 5.2).
+//! Asynchronous calls of the newer style: registered while a contract runs, made when it has ended
+//! (docs/spec/host.md#promises).
 
 use bytes::Bytes;
 
@@ -34,7 +35,7 @@ pub struct Promise {
 #[derive(Debug, Clone, Default)]
 pub struct PromiseGroup {
     pub identifier: Bytes,
-    /// Never called (quirk 39).
+    /// Never called (docs/spec/README.md#quirk-39).
     pub callback: Bytes,
     pub calls: Vec<Promise>,
 }

@@ -1,11 +1,11 @@
-//! Which contract runs, and with what input (spec host.md 4).
+//! Which contract runs, and with what input (docs/spec/host.md#contexts).
 
 use super::Layered;
 use super::input::{CallInput, Input};
 use super::promises::Promises;
 use bytes::Bytes;
 
-/// What happened to the instance that runs, if its function ends abnormally (spec host.md 2).
+/// What happened to the instance that runs, if its function ends abnormally (docs/spec/host.md#breakpoints).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Breakpoint {
     /// Nothing: it trapped, or its gas is spent.
@@ -63,6 +63,6 @@ pub struct Runtime {
     pub state: Layered<RuntimeState>,
     /// Of the instance that runs; set aside by whoever runs another one.
     pub breakpoint: Breakpoint,
-    /// Instances that wait for another one (spec host.md 4.6).
+    /// Instances that wait for another one (docs/spec/host.md#depth).
     pub waiting_instances: usize,
 }

@@ -1,4 +1,4 @@
-//! Storage of contracts, with the output as a cache (spec host.md 6.1).
+//! Storage of contracts, with the output as a cache (docs/spec/host.md#storage).
 
 use super::Contexts;
 use super::metering::use_gas;
@@ -66,7 +66,7 @@ impl Contexts {
     }
 
     /// Charges or refunds the bytes of a value that takes the place of a different one. A value of the same length is
-    /// free (quirk 21).
+    /// free (docs/spec/README.md#quirk-21).
     fn charge_change(
         &mut self,
         instance: &mut dyn InstanceAccess,

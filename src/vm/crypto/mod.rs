@@ -10,7 +10,7 @@ use thiserror::Error;
 #[error("{0} is not implemented")]
 pub struct NotImplemented(&'static str);
 
-/// The hash functions that contracts can ask for (spec host.md 10).
+/// The hash functions that contracts can ask for (docs/spec/host.md#hook).
 pub trait CryptoHook: Send {
     /// SHA-256.
     fn sha256(&self, data: &[u8]) -> Vec<u8>;

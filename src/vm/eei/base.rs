@@ -1,4 +1,4 @@
-//! Arguments, results, events, and what the contract is told of the call (spec eei.md 8.1).
+//! Arguments, results, events, and what the contract is told of the call (docs/spec/eei.md#base-functions).
 
 use super::memory::{HASH_BYTES, VALUE_BYTES, list_length};
 use super::table::host_functions;
@@ -26,7 +26,7 @@ host_functions! {
     "getNumArguments" => get_num_arguments() -> i32, gas GetNumArguments;
     /// The address of the caller.
     "getCaller" => get_caller(result_offset: i32), gas GetCaller;
-    /// The value of the call in 32 bytes. For 0 nothing is written (quirk 4).
+    /// The value of the call in 32 bytes. For 0 nothing is written (docs/spec/README.md#quirk-4).
     "getCallValue" => get_call_value(result_offset: i32) -> i32, gas GetCallValue;
     /// Emits an event. The first topic is its identifier.
     "writeLog" => write_log(pointer: i32, length: i32, topics: i32, topic_count: i32), gas Log;

@@ -1,4 +1,4 @@
-//! Big integers (spec eei.md 7, 8.2).
+//! Big integers (docs/spec/eei.md#big-integer-handles, #big-integers).
 
 use super::table::host_functions;
 use super::{Answer, Call, as_size, item};
@@ -11,7 +11,7 @@ use num_bigint::{BigInt, Sign};
 use num_integer::Integer;
 use num_traits::Signed;
 
-// Many operations cost what a subtraction costs (quirk 6).
+// Many operations cost what a subtraction costs (docs/spec/README.md#quirk-6).
 host_functions! {
     namespace "env", costs BigIntAPICost;
 

@@ -1,4 +1,5 @@
-//! Facts about blocks and about other accounts, straight from the hook (spec eei.md 8.1, host.md 6.4).
+//! Facts about blocks and about other accounts, straight from the hook (docs/spec/eei.md#base-functions,
+//! docs/spec/host.md#lookups).
 
 use super::table::host_functions;
 use super::{Answer, Call};
@@ -13,7 +14,7 @@ host_functions! {
     "getShardOfAddress" => get_shard_of_address(address_offset: i32) -> i32, gas GetShardOfAddress;
     /// Whether an address is a contract's.
     "isSmartContract" => is_smart_contract(address_offset: i32) -> i32, gas IsSmartContract;
-    /// Copies the shortest bytes of a balance: none for 0 (quirk 5).
+    /// Copies the shortest bytes of a balance: none for 0 (docs/spec/README.md#quirk-5).
     "getExternalBalance" => get_external_balance(address_offset: i32, result_offset: i32), gas GetExternalBalance;
     /// Copies the hash of a block, if there is one.
     "getBlockHash" => get_block_hash(nonce: i64, result_offset: i32) -> i32, gas GetBlockHash;

@@ -1,4 +1,4 @@
-//! Hashes (spec eei.md 8.3).
+//! Hashes (docs/spec/eei.md#hashes).
 
 use super::table::host_functions;
 use super::{Answer, Call};
@@ -8,7 +8,7 @@ host_functions! {
 
     /// SHA-256 of a range of the memory.
     "sha256" => sha256(data_offset: i32, length: i32, result_offset: i32) -> i32, gas SHA256;
-    /// Legacy Keccak-256. Its own key is never charged (quirk 6).
+    /// Legacy Keccak-256. Its own key is never charged (docs/spec/README.md#quirk-6).
     "keccak256" => keccak256(data_offset: i32, length: i32, result_offset: i32) -> i32, gas SHA256;
 }
 

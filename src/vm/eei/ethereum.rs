@@ -1,5 +1,5 @@
-//! The namespace `ethereum`, but for what runs other contracts (spec eei.md 6, 8.4). Charges come first here, so
-//! lengths are charged before anybody looks at them (quirk 11).
+//! The namespace `ethereum`, but for what runs other contracts (docs/spec/eei.md#calldata, #ethereum). Charges come
+//! first here, so lengths are charged before anybody looks at them (docs/spec/README.md#quirk-11).
 
 use super::memory::{HASH_BYTES, list_length, slice};
 use super::table::host_functions;
@@ -27,7 +27,7 @@ const MAXIMUM_TOPICS: i32 = 4;
 host_functions! {
     namespace "ethereum", costs EthAPICost;
 
-    /// Charges gas; a negative amount gives some back (quirk 11).
+    /// Charges gas; a negative amount gives some back (docs/spec/README.md#quirk-11).
     "useGas" => ethereum_use_gas(gas: i64), gas UseGas;
     /// The whole address of the current contract.
     "getAddress" => ethereum_get_address(result_offset: i32), gas GetAddress;
@@ -51,9 +51,9 @@ host_functions! {
     "codeCopy" => ethereum_code_copy(result_offset: i32, code_offset: i32, length: i32), gas CodeCopy;
     /// The length of the code of the current contract.
     "getCodeSize" => ethereum_get_code_size() -> i32, gas GetCodeSize;
-    /// The random seed of the current block (quirk 12).
+    /// The random seed of the current block (docs/spec/README.md#quirk-12).
     "getBlockCoinbase" => get_block_random_seed(result_offset: i32), gas GetBlockCoinbase;
-    /// The random seed of the current block, for the price of the coinbase (quirks 6, 12).
+    /// The random seed of the current block, for the price of the coinbase (docs/spec/README.md#quirk-6, #quirk-12).
     "getBlockDifficulty" => get_block_random_seed(result_offset: i32), gas GetBlockCoinbase;
     /// Copies a part of a contract's code.
     "externalCodeCopy" => ethereum_external_code_copy(
@@ -73,7 +73,7 @@ host_functions! {
     ), gas Log;
     /// The number of the current block.
     "getBlockNumber" => get_block_nonce() -> i64, gas GetBlockNumber;
-    /// Part of the address of the caller, who need not be the origin (quirk 12).
+    /// Part of the address of the caller, who need not be the origin (docs/spec/README.md#quirk-12).
     "getTxOrigin" => ethereum_get_caller(result_offset: i32), gas GetTxOrigin;
     /// Takes the place of the return data. The function goes on.
     "finish" => ethereum_finish(result_offset: i32, length: i32), gas Finish;
@@ -85,7 +85,7 @@ host_functions! {
     "returnDataCopy" => ethereum_return_data_copy(
         result_offset: i32, data_offset: i32, length: i32,
     ), gas ReturnDataCopy;
-    /// Does nothing (quirk 12).
+    /// Does nothing (docs/spec/README.md#quirk-12).
     "selfDestruct" => ethereum_self_destruct(address_offset: i32), gas SelfDestruct;
     /// The time of the current block.
     "getBlockTimestamp" => get_block_timestamp() -> i64, gas GetBlockTimeStamp;
@@ -138,7 +138,7 @@ impl Call<'_> {
         Ok(as_size(self.calldata()?.len()))
     }
 
-    /// The calldata of the call that asks first; later calls of the run see the same (quirk 12).
+    /// The calldata of the call that asks first; later calls of the run see the same (docs/spec/README.md#quirk-12).
     fn calldata(&mut self) -> Answer<Bytes> {
         if let Some(calldata) = &self.contexts().calldata {
             return Ok(calldata.clone());

@@ -1,4 +1,4 @@
-//! What runs other contracts in the namespace `ethereum` (spec eei.md 5, 8.4).
+//! What runs other contracts in the namespace `ethereum` (docs/spec/eei.md#predefined-contracts, #ethereum).
 
 use super::execution::Nested;
 use super::memory::VALUE_BYTES;
@@ -17,20 +17,22 @@ const MAIN_FUNCTION: &[u8] = b"main";
 host_functions! {
     namespace "ethereum", costs EthAPICost;
 
-    /// Calls `main` of a contract with little-endian value, which moves twice (quirk 10).
+    /// Calls `main` of a contract with little-endian value, which moves twice (docs/spec/README.md#quirk-10).
     "call" => ethereum_call(
         gas_limit: i64, address_offset: i32, value_offset: i32, data_offset: i32, data_length: i32,
     ) -> i32, gas Call;
-    /// Runs `main` of a contract on the storage of this one. The callee reads the value big-endian (quirk 10).
+    /// Runs `main` of a contract on the storage of this one. The callee reads the value big-endian
+    /// (docs/spec/README.md#quirk-10).
     "callCode" => ethereum_call_code(
         gas_limit: i64, address_offset: i32, value_offset: i32, data_offset: i32, data_length: i32,
     ) -> i32, gas CallCode;
-    /// Runs `main` of a contract on the storage of this one, for its caller and with the value of its call (quirk 10).
+    /// Runs `main` of a contract on the storage of this one, for its caller and with the value of its call
+    /// (docs/spec/README.md#quirk-10).
     "callDelegate" => ethereum_call_delegate(
         gas_limit: i64, address_offset: i32, data_offset: i32, data_length: i32,
     ) -> i32, gas CallDelegate;
-    /// Runs `main` of a contract as callDelegate does, read-only, at an address of 20 bytes (quirk 12); or a predefined
-    /// contract.
+    /// Runs `main` of a contract as callDelegate does, read-only, at an address of 20 bytes
+    /// (docs/spec/README.md#quirk-12); or a predefined contract.
     "callStatic" => ethereum_call_static(
         gas_limit: i64, address_offset: i32, data_offset: i32, data_length: i32,
     ) -> i32, gas CallStatic;
@@ -216,7 +218,7 @@ impl Call<'_> {
     }
 }
 
-/// The number of the predefined contract at an address (spec eei.md 5).
+/// The number of the predefined contract at an address (docs/spec/eei.md#predefined-contracts).
 fn predefined_contract(address: &[u8]) -> Option<u8> {
     let (number, zeros) = address.split_last()?;
     let is_predefined = zeros.iter().all(|byte| *byte == 0) && matches!(number, 1..=4 | 9);

@@ -1,4 +1,4 @@
-//! Nested executions and deploys (spec eei.md 8.1, host.md 4.3-4.8).
+//! Nested executions and deploys (docs/spec/eei.md#base-functions, docs/spec/host.md#nested-executions).
 
 use super::memory::{ArgumentPointers, FunctionAndArguments, VALUE_BYTES, read_arguments};
 use super::table::host_functions;
@@ -25,7 +25,8 @@ host_functions! {
         gas_limit: i64, address_offset: i32, value_offset: i32, function_offset: i32,
         function_length: i32, argument_count: i32, lengths_offset: i32, data_offset: i32,
     ) -> i32, own gas ExecuteOnSameContext;
-    /// Runs a contract's code on the storage of this one, for its caller, who pays the value twice (quirk 10).
+    /// Runs a contract's code on the storage of this one, for its caller, who pays the value twice
+    /// (docs/spec/README.md#quirk-10).
     "delegateExecution" => delegate_execution(
         gas_limit: i64, address_offset: i32, function_offset: i32, function_length: i32,
         argument_count: i32, lengths_offset: i32, data_offset: i32,
@@ -62,7 +63,8 @@ pub(super) struct Nested {
 }
 
 impl Call<'_> {
-    /// The input, with as much gas as there is. Gas price and hashes are not inherited (spec host.md 8).
+    /// The input, with as much gas as there is. Gas price and hashes are not inherited
+    /// (docs/spec/host.md#nested-inputs).
     fn nested_input(&mut self, nested: Nested) -> CallInput {
         let gas_provided = self
             .host
@@ -94,8 +96,8 @@ impl Call<'_> {
         outcome(self.host.execute_on_same_context(self.instance, &input))
     }
 
-    /// Runs it on same context, without writes to the storage. Afterwards they are allowed, even if they were not before
-    /// (quirk 30).
+    /// Runs it on same context, without writes to the storage. Afterwards they are allowed, even if they were not
+    /// before (docs/spec/README.md#quirk-30).
     pub(super) fn run_read_only(&mut self, nested: Nested) -> Answer<i32> {
         self.contexts().runtime.state.read_only = true;
         let result = self.run_on_same_context(nested);

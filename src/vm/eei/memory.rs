@@ -1,4 +1,5 @@
-//! The contract's memory as host functions see it (spec eei.md 2-4). Nothing else touches it.
+//! The contract's memory as host functions see it (docs/spec/eei.md#memory, #slices, #arguments). Nothing else touches
+//! it.
 
 use crate::messages::null;
 use crate::vm::engine::InstanceAccess;

@@ -1,4 +1,4 @@
-//! The functions that contracts can import (spec eei.md): tables of their names, signatures and costs, one topic a
+//! The functions that contracts can import (docs/spec/eei.md): tables of their names, signatures and costs, one topic a
 //! file, and below each table the functions themselves.
 
 mod base;
@@ -55,7 +55,8 @@ pub fn import_table() -> ImportTable {
     &IMPORTS
 }
 
-/// Whether a host function of either namespace has this name. Contracts must not export such a name (spec host.md 3.2).
+/// Whether a host function of either namespace has this name. Contracts must not export such a name
+/// (docs/spec/host.md#deploy-checks).
 pub fn is_host_function(name: &str) -> bool {
     IMPORTS.iter().any(|function| function.name == name)
 }
@@ -134,7 +135,8 @@ fn as_size(size: usize) -> i32 {
     size as i32
 }
 
-/// The item of a list with this index: none behind its end. The reference panics before its beginning (spec host.md 9).
+/// The item of a list with this index: none behind its end. The reference panics before its beginning
+/// (docs/spec/host.md#panics).
 fn item(list: &[Bytes], index: i32) -> Result<Option<Bytes>, Broken> {
     match usize::try_from(index) {
         Ok(index) => Ok(list.get(index).cloned()),

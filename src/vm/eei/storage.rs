@@ -1,4 +1,4 @@
-//! The contract's storage (spec eei.md 8.1, host.md 6.1).
+//! The contract's storage (docs/spec/eei.md#base-functions, docs/spec/host.md#storage).
 
 use super::table::host_functions;
 use super::{Answer, Call, as_size};
@@ -28,7 +28,7 @@ host_functions! {
     "isStorageLocked" => is_storage_locked(key_offset: i32, key_length: i32) -> i32, gas StorageLoad;
     /// Unlocks a key.
     "clearStorageLock" => clear_storage_lock(key_offset: i32, key_length: i32) -> i32, gas Int64StorageStore;
-    /// Stores the absolute value of a number (quirk 8).
+    /// Stores the absolute value of a number (docs/spec/README.md#quirk-8).
     "int64storageStore" => int64_storage_store(
         key_offset: i32, key_length: i32, value: i64,
     ) -> i32, gas Int64StorageStore;

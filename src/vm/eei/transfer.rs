@@ -1,4 +1,5 @@
-//! Transfers of value, and calls that are made later (spec eei.md 8.1, host.md 5).
+//! Transfers of value, and calls that are made later (docs/spec/eei.md#base-functions,
+//! docs/spec/host.md#asynchronous-calls).
 
 use super::memory::VALUE_BYTES;
 use super::table::host_functions;
@@ -27,7 +28,7 @@ host_functions! {
         data_offset: i32, length: i32, success_offset: i32, success_length: i32,
         error_offset: i32, error_length: i32, provided_gas: i64,
     ), no gas;
-    /// Names a callback for registered calls. It is never called (quirk 39).
+    /// Names a callback for registered calls. It is never called (docs/spec/README.md#quirk-39).
     "setAsyncContextCallback" => set_async_context_callback(
         identifier_offset: i32, identifier_length: i32, callback_offset: i32, callback_length: i32,
     ) -> i32, no gas;

@@ -84,8 +84,8 @@ impl<E: std::fmt::Display> From<reencode::Error<E>> for InstrumentationError {
     }
 }
 
-/// Rewrites `module` so that it counts by the rules of spec gas.md 3 with `costs`. `import_table` is the one that it
-/// was validated with.
+/// Rewrites `module` so that it counts by the rules of docs/spec/gas.md#metering with `costs`. `import_table` is the
+/// one that it was validated with.
 pub fn instrument(
     module: &ValidatedModule,
     import_table: ImportTable,

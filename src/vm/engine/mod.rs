@@ -112,7 +112,7 @@ pub trait HostCalls: Send + 'static {
 pub trait InstanceAccess {
     /// Points used so far; wraps.
     fn used_points(&mut self) -> u64;
-    /// Sets the points used so far. Takes effect at the next check (spec gas.md 3).
+    /// Sets the points used so far. Takes effect at the next check (docs/spec/gas.md#metering).
     fn set_used_points(&mut self, points: u64);
     /// Whether there is a memory at all.
     fn has_memory(&mut self) -> bool;
@@ -180,7 +180,7 @@ pub trait CompiledModule<H: HostCalls>: Send + Sync {
     /// The exported functions, in the order of the exports.
     fn exported_functions(&self) -> &[ExportedFunction];
 
-    /// Whether the contract exports a memory, under any name (spec host.md 3.2).
+    /// Whether the contract exports a memory, under any name (docs/spec/host.md#deploy-checks).
     fn exports_memory(&self) -> bool;
 
     /// About how many bytes the module takes, without its instances. Changes when another tier takes over.
@@ -197,7 +197,7 @@ pub enum InstantiationError {
     /// The module can't be instantiated: a segment does not fit, or the start function trapped or ran out of points.
     #[error("the module can't be instantiated: {0}")]
     Invalid(String),
-    /// The start function called a host function, which kills the reference (spec README, HOST-PANIC).
+    /// The start function called a host function, which kills the reference (docs/spec/README.md#host-faults).
     #[error("a start function called a host function")]
     StartCalledHost,
     /// The engine gave up, see [`CallEnd::Abandoned`].

@@ -130,8 +130,8 @@ pub struct ValidatedModule {
     exports: Vec<Export>,
 }
 
-/// Checks that `code` can be a contract whose imports are all in `table` (docs/spec/host.md#acceptance). That a start function traps
-/// is found only by instantiating.
+/// Checks that `code` can be a contract whose imports are all in `table` (docs/spec/host.md#acceptance). That a start
+/// function traps is found only by instantiating.
 pub fn validate(code: &[u8], table: ImportTable) -> Result<ValidatedModule, InvalidModule> {
     if code.is_empty() {
         return Err(InvalidModule::Empty);
@@ -375,8 +375,8 @@ pub enum NotDeployable {
     },
 }
 
-/// The rules for code that is deployed; code that is only called needs not follow them (docs/spec/host.md#deploy-checks).
-/// `is_reserved` knows the names that a contract must not export.
+/// The rules for code that is deployed; code that is only called needs not follow them
+/// (docs/spec/host.md#deploy-checks). `is_reserved` knows the names that a contract must not export.
 pub fn check_deployable(
     functions: &[ExportedFunction],
     exports_memory: bool,

@@ -1,5 +1,5 @@
-//! Which code is certainly a contract, and which is certainly none (docs/spec/host.md#acceptance), judged a second time and as plainly as
-//! can be, and how much work it may be to run it.
+//! Which code is certainly a contract, and which is certainly none (docs/spec/host.md#acceptance), judged a second time
+//! and as plainly as can be, and how much work it may be to run it.
 
 use crate::vm::eei::import_table;
 use crate::vm::engine::ValueType;

@@ -36,7 +36,7 @@ const LARGEST_PRODUCT_BYTES: usize = 4096;
 /// it calls.
 const PROGRAMS: [(&str, usize, usize); 3] = [("f", 192, 1), ("callBack", 200, 8), ("init", 216, 4)];
 
-/// Where the promises of the transaction are stored: its hash and a suffix (spec host.md 5.4).
+/// Where the promises of the transaction are stored: its hash and a suffix (docs/spec/host.md#stored-promises).
 const STORED_PROMISES_KEY: &[u8] = b"originalasyncCalls";
 
 /// Below this no argument reaches a program, wherever a result is written.

@@ -3,7 +3,8 @@
 use crate::gas_schedule::OPCODE_NAMES;
 use wasmparser::Operator;
 
-/// The cost of every wasm operator. Immediates never matter: the cost depends on the operator alone (spec gas.md 2).
+/// The cost of every wasm operator. Immediates never matter: the cost depends on the operator alone
+/// (docs/spec/gas.md#opcodes).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpcodeCosts {
     /// In the order of [`OPCODE_NAMES`].

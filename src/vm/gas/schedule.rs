@@ -1,6 +1,8 @@
-//! The costs of the schedule, each in a field of its own (docs/spec/gas.md#schedule); [`crate::gas_schedule`] has the keys.
+//! The costs of the schedule, each in a field of its own (docs/spec/gas.md#schedule); [`crate::gas_schedule`] has the
+//! keys.
 //!
-//! Amounts are added to the points used with wrapping arithmetic, like everything that is charged (spec eei.md 1).
+//! Amounts are added to the points used with wrapping arithmetic, like everything that is charged
+//! (docs/spec/eei.md#notation).
 
 use super::opcode_costs::OpcodeCosts;
 use crate::gas_schedule::{OPCODE_SECTION, Section, host_sections, sections};

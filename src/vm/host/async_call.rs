@@ -1,4 +1,5 @@
-//! Asynchronous calls of the old style, which end the function that makes them (spec host.md 5.1; gas.md 7).
+//! Asynchronous calls of the old style, which end the function that makes them (docs/spec/host.md#asynccall,
+//! docs/spec/gas.md#asynchronous-gas).
 
 use super::nested::NestedOutput;
 use super::{CALLBACK_FUNCTION, Host};
@@ -194,7 +195,7 @@ impl Host {
         )
     }
 
-    /// Answers the contract of another shard that called this one (spec host.md 5.5).
+    /// Answers the contract of another shard that called this one (docs/spec/host.md#incoming-call).
     pub(super) fn answer_caller(&mut self, payer: &mut dyn InstanceAccess) -> Result<(), Failure> {
         let mut data = String::new();
         push_hex(

@@ -1,4 +1,4 @@
-//! Why an instance was interrupted (spec host.md 2).
+//! Why an instance was interrupted (docs/spec/host.md#breakpoints).
 
 use super::Host;
 use crate::vm::contexts::runtime::Breakpoint;

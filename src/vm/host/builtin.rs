@@ -1,4 +1,5 @@
-//! Functions that the protocol itself implements: the hook runs them (spec host.md 4.6, 5.7; gas.md 6).
+//! Functions that the protocol itself implements: the hook runs them (docs/spec/host.md#built-in-functions,
+//! docs/spec/gas.md#nested-gas).
 
 use super::Host;
 use crate::hooks::{BlockchainHook as _, HookError};

@@ -1,4 +1,4 @@
-//! Calls by transactions (spec host.md 4.1).
+//! Calls by transactions (docs/spec/host.md#call).
 
 use super::{CALLBACK_FUNCTION, Host, Running, as_invalid_contract, is_init, log_unusable};
 use crate::messages::CallType;

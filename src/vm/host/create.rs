@@ -1,4 +1,4 @@
-//! Deploys by transactions (spec host.md 4.1).
+//! Deploys by transactions (docs/spec/host.md#create).
 
 use super::{Host, as_invalid_contract};
 use crate::vm::contexts::input::CreateInput;

@@ -1,4 +1,4 @@
-//! Deploys by contracts (spec host.md 4.5).
+//! Deploys by contracts (docs/spec/host.md#indirect-deploy).
 
 use super::Host;
 use crate::vm::contexts::input::CreateInput;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 impl Host {
     /// Deploys a contract for the one that runs as `creator`; returns the new address. Whatever happened before a
-    /// failure stays, and the new contract uses the creator's storage and big integers (quirk 25).
+    /// failure stays, and the new contract uses the creator's storage and big integers (docs/spec/README.md#quirk-25).
     pub fn create_contract(
         &mut self,
         creator: &mut dyn InstanceAccess,

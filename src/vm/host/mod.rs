@@ -1,4 +1,4 @@
-//! The host: runs contracts and gives them what they ask for (spec host.md).
+//! The host: runs contracts and gives them what they ask for (docs/spec/host.md).
 //!
 //! Whoever runs an instance owns it; the instance owns the host while it runs and calls back into it (see
 //! [`crate::vm::engine`]). A nested execution happens inside such a call: the host is lent on to the inner instance,
@@ -31,7 +31,7 @@ use bytes::Bytes;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-/// Instances that may wait for a nested one (spec host.md 4.6).
+/// Instances that may wait for a nested one (docs/spec/host.md#depth).
 const MAXIMUM_WAITING_INSTANCES: usize = 10;
 
 /// The function that deploys and upgrades call.
@@ -93,7 +93,7 @@ impl Running {
             .cloned()
     }
 
-    /// The function that a call means (spec host.md 3.4).
+    /// The function that a call means (docs/spec/host.md#function-resolution).
     fn function_to_call(&self, name: &[u8]) -> Result<ExportedFunction, ExecutionError> {
         self.exported_function(name)
             .or_else(|| self.exported_function(FALLBACK_FUNCTION))
@@ -142,8 +142,8 @@ impl Host {
         Ok(Running { instance, module })
     }
 
-    /// Starts an instance of code that is being deployed, which has to follow more rules (docs/spec/host.md#deploy-checks). A failure is
-    /// logged under the name of `run`.
+    /// Starts an instance of code that is being deployed, which has to follow more rules
+    /// (docs/spec/host.md#deploy-checks). A failure is logged under the name of `run`.
     fn start_deploy(&mut self, code: &Bytes, gas: u64, run: &str) -> Result<Running, Failure> {
         let started = self.start(code, gas);
         let running = started.inspect_err(|failure| log_unusable(failure, run))?;
@@ -267,7 +267,7 @@ impl HostCalls for Host {
 }
 
 impl HostState {
-    /// Remembers why a host function ends the execution (spec eei.md 1, FAULT).
+    /// Remembers why a host function ends the execution (FAULT in docs/spec/eei.md#notation).
     fn note_fault(&mut self, instance: &mut dyn InstanceAccess, fault: Fault) {
         self.contexts.runtime.breakpoint = match fault {
             Fault::Api(error) => {

@@ -1,4 +1,4 @@
-//! Executions inside of executions (spec host.md 4.3, 4.4, 4.6).
+//! Executions inside of executions (docs/spec/host.md#destination-context, #same-context, #execute).
 //!
 //! Everywhere `payer` is the instance that called: it is active while the callee has none, and pays for the callee.
 

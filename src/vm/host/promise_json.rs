@@ -1,5 +1,5 @@
-//! The stored form of promises: JSON, byte for byte as Go writes it, because contracts pay for each byte (spec
-//! host.md 5.4).
+//! The stored form of promises: JSON, byte for byte as Go writes it, because contracts pay for each byte
+//! (docs/spec/host.md#stored-promises).
 
 use crate::messages::json::{JsonError, Reader, Writer, byte_string, integer, position, text};
 use crate::vm::contexts::promises::{Promise, PromiseGroup, PromiseStatus, Promises};

@@ -1,4 +1,4 @@
-//! Making the promised calls when an execution has ended (spec host.md 5.3).
+//! Making the promised calls when an execution has ended (docs/spec/host.md#promise-processing).
 
 use super::Host;
 use super::async_call::parse_call_data;

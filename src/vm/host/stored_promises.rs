@@ -1,4 +1,4 @@
-//! Answers from other shards to promises that were stored (spec host.md 5.6).
+//! Answers from other shards to promises that were stored (docs/spec/host.md#incoming-callback).
 
 use super::nested::NestedOutput;
 use super::{CALLBACK_FUNCTION, Host, promise_json};
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 impl Host {
     /// Before the function: the success callback of the promise that is answered takes its place, whatever the answer
-    /// is (quirk 39).
+    /// is (docs/spec/README.md#quirk-39).
     pub(super) fn choose_stored_callback(&mut self) -> Result<(), Failure> {
         let Some(promises) = self.load_promises()? else {
             return Ok(());
@@ -25,7 +25,7 @@ impl Host {
     }
 
     /// After the function: if no other answer is awaited, the promises are over, and who asked for them is told.
-    /// Otherwise what is stored stays as it is (quirk 39).
+    /// Otherwise what is stored stays as it is (docs/spec/README.md#quirk-39).
     pub(super) fn answer_stored_promise(
         &mut self,
         payer: &mut dyn InstanceAccess,

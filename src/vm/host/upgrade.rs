@@ -1,4 +1,4 @@
-//! Upgrades (spec host.md 4.1).
+//! Upgrades (docs/spec/host.md#upgrade).
 
 use super::Host;
 use crate::vm::contexts::input::CallInput;

@@ -1,4 +1,4 @@
-//! Asynchronous calls and promises (spec host.md 5).
+//! Asynchronous calls and promises (docs/spec/host.md#asynchronous-calls).
 
 use crate::messages::{OutputAccount, VmInput, VmOutput};
 use crate::vm::fixtures::*;
@@ -266,7 +266,7 @@ fn built_in_functions_run_here_and_for_another_shard_there_as_well() {
         assert_eq!(output.return_data, ["from the hook"]);
         let someone = account(&output, "someone");
         assert_eq!((someone.call_type, &someone.data[..]), (1, data.as_bytes()));
-        // The value moves twice (quirk 37).
+        // The value moves twice (docs/spec/README.md#quirk-37).
         assert_eq!(someone.balance_delta, Some(10u64.into()));
 
         bench.world().builtin_answer = None;

@@ -1,4 +1,5 @@
-//! Rows of the namespace `env` for calls, storage, blocks, transfers and hashes (spec eei.md 8.1, 8.3).
+//! Rows of the namespace `env` for calls, storage, blocks, transfers and hashes (docs/spec/eei.md#base-functions,
+//! #hashes).
 
 use super::rows::*;
 use crate::messages::LogEntry;

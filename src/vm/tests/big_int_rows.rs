@@ -1,4 +1,4 @@
-//! Rows of the big integers (spec eei.md 7, 8.2).
+//! Rows of the big integers (docs/spec/eei.md#big-integer-handles, #big-integers).
 
 use super::rows::*;
 
@@ -22,7 +22,7 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
-/// An operation whose result is number 9, for the price of a subtraction (quirk 6).
+/// An operation whose result is number 9, for the price of a subtraction (docs/spec/README.md#quirk-6).
 fn operation(function: &'static str, arguments: &[i64], result: &[u8]) -> Row {
     good(function, arguments)
         .before(NUMBERS)

@@ -1,4 +1,5 @@
-//! Contracts that deploy contracts, and upgrades, to the unit of gas (spec host.md 4.1, 4.5; gas.md 4, 6).
+//! Contracts that deploy contracts, and upgrades, to the unit of gas (docs/spec/host.md#runs, #indirect-deploy,
+//! docs/spec/gas.md#deductions, #nested-gas).
 
 use super::texts::*;
 use crate::messages::VmInput;

@@ -1,4 +1,5 @@
-//! delegateExecution and executeReadOnly: a callee in the place of the contract (spec eei.md 8.1, host.md 4.4, 4.7).
+//! delegateExecution and executeReadOnly: a callee in the place of the contract (docs/spec/eei.md#base-functions,
+//! docs/spec/host.md#same-context, #read-only-mode).
 
 use super::texts::*;
 use crate::messages::VmInput;

@@ -1,4 +1,4 @@
-//! Deploys and upgrades (spec host.md 3.2, 4.1).
+//! Deploys and upgrades (docs/spec/host.md#deploy-checks, #runs).
 
 use crate::messages::{BigInt, VmInput};
 use crate::vm::fixtures::*;

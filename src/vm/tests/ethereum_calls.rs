@@ -1,5 +1,5 @@
-//! The namespace `ethereum` where one call is not enough to see it: nested calls, deploys, and odd callers (spec
-//! eei.md 5, 6, 8.4).
+//! The namespace `ethereum` where one call is not enough to see it: nested calls, deploys, and odd callers
+//! (docs/spec/eei.md#predefined-contracts, #calldata, #ethereum).
 
 use super::ethereum_rows::SHA256_OF_ABC;
 use super::execution_rows::TRAP;

@@ -1,4 +1,4 @@
-//! Rows of the namespace `ethereum` (spec eei.md 5, 6, 8.4).
+//! Rows of the namespace `ethereum` (docs/spec/eei.md#predefined-contracts, #calldata, #ethereum).
 
 use super::execution_rows::TRAP;
 use super::rows::*;
@@ -204,7 +204,8 @@ fn about_blocks() -> Vec<Row> {
         bad("ethereum.getBlockHash", &[-1, RESULT]).costs(hash),
         // A bad offset is no fault here.
         bad("ethereum.getBlockHash", &[7, -1]).costs(hash),
-        // The coinbase is the random seed, and so is the difficulty, for the same price (quirks 6, 12).
+        // The coinbase is the random seed, and so is the difficulty, for the same price (docs/spec/README.md#quirk-6,
+        // #quirk-12).
         good("ethereum.getBlockCoinbase", &[RESULT])
             .writes("seed")
             .costs(eth("GetBlockCoinbase")),

@@ -1,4 +1,4 @@
-//! Rows of the functions of `env` that run, deploy and promise (spec eei.md 8.1).
+//! Rows of the functions of `env` that run, deploy and promise (docs/spec/eei.md#base-functions).
 
 use super::rows::*;
 use crate::messages::VmOutput;

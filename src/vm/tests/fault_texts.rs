@@ -1,6 +1,6 @@
-//! The texts of errors, each where a node or a callback sees it (spec host.md 1.6). Those of memory have tests of their
-//! own. Not seen by anybody: what only a failed deploy by a contract would say (read-only mode), the limit of nested
-//! instances (at that depth the callback that would be told can't start either), and breakpoint 4.
+//! The texts of errors, each where a node or a callback sees it (docs/spec/host.md#error-texts). Those of memory have
+//! tests of their own. Not seen by anybody: what only a failed deploy by a contract would say (read-only mode), the
+//! limit of nested instances (at that depth the callback that would be told can't start either), and breakpoint 4.
 
 use super::rows::{MEMORY, RESULT, row_input};
 use crate::messages::VmInput;

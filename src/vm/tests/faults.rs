@@ -1,4 +1,4 @@
-//! How calls fail (spec host.md 1.5, 1.6, 2, 3.4, 9).
+//! How calls fail (docs/spec/host.md#return-codes, #error-texts, #breakpoints, #function-resolution, #panics).
 
 use crate::messages::VmInput;
 use crate::vm::VmError;

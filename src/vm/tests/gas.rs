@@ -1,4 +1,5 @@
-//! Gas, computed by hand: every operator and every function costs 1 (spec gas.md 3, 4, 8).
+//! Gas, computed by hand: every operator and every function costs 1 (docs/spec/gas.md#metering, #deductions,
+//! #result-fields).
 
 use crate::messages::VmInput;
 use crate::vm::fixtures::*;
@@ -116,7 +117,7 @@ fn the_gas_that_is_locked_for_an_answer_is_given_back() {
             .call_with("self", "fail", asynchronous)
             .expect("an output");
         assert_eq!((output.return_code, output.gas_remaining), (10, 100_001));
-        // A later failure knows nothing of it (quirk 17 is reset).
+        // A later failure knows nothing of it (docs/spec/README.md#state-that-outlives-a-run).
         let output = bench.call("missing", "f", &[]);
         assert_eq!((output.return_code, output.gas_remaining), (3, 0));
     });

@@ -1,4 +1,4 @@
-//! Where gas ends, and what is checked before it does (spec gas.md 3-5).
+//! Where gas ends, and what is checked before it does (docs/spec/gas.md#metering, #deductions, #gas-queries).
 
 use crate::messages::{GasSectionEntry, VmInput, VmOutput};
 use crate::vm::fixtures::*;

@@ -1,4 +1,4 @@
-//! The numbers that the tests of the reference assert (spec gas.md 9), a test for each row.
+//! The numbers that the tests of the reference assert (docs/spec/gas.md#vectors), a test for each row.
 //!
 //! The reference's contracts are not here; ours are made to the same figures. They have the same number of bytes
 //! ([`padded`]), forward the same gas, hand over as many bytes of arguments, and use as many points before, in and

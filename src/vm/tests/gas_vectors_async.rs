@@ -1,7 +1,8 @@
-//! The rows for asynchronous calls (spec gas.md 9), by contracts of our own as in `gas_vectors`.
+//! The rows for asynchronous calls (docs/spec/gas.md#vectors), by contracts of our own as in `gas_vectors`.
 //!
-//! The reference's tests compare these three with themselves, so the sums follow from the rules alone (spec gas.md 7).
-//! The reference's contracts use 186, 170 and 225 points in the parts of the first row; so do ours.
+//! The reference's tests compare these three with themselves, so the sums follow from the rules alone
+//! (docs/spec/gas.md#asynchronous-gas). The reference's contracts use 186, 170 and 225 points in the parts of the first
+//! row; so do ours.
 
 use super::gas_vectors::{nops, padded};
 use crate::messages::{GasSectionEntry, VmInput, VmOutput};

@@ -1,4 +1,4 @@
-//! Host functions that ask and tell (spec eei.md 8).
+//! Host functions that ask and tell (docs/spec/eei.md#functions).
 
 use crate::messages::{LogEntry, VmInput};
 use crate::vm::fixtures::*;

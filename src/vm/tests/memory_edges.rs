@@ -1,4 +1,5 @@
-//! The rules of memory at their edges, as contracts see them (spec eei.md 2-4). A page has 65536 bytes.
+//! The rules of memory at their edges, as contracts see them (docs/spec/eei.md#memory, #slices, #arguments). A page has
+//! 65536 bytes.
 
 use super::rows::{LOAD_BOUNDS, LOAD_LENGTH, LOWER, UPPER};
 use crate::messages::VmOutput;

@@ -1,4 +1,4 @@
-//! Executions inside of executions (spec host.md 4.3-4.8).
+//! Executions inside of executions (docs/spec/host.md#nested-executions).
 
 use crate::messages::{OutputAccount, OutputAccountEntry, VmInput, VmOutput};
 use crate::vm::fixtures::*;
@@ -200,7 +200,7 @@ fn a_contract_deploys_another_on_its_own_storage() {
         let creator_account = account(&output, "self");
         assert_eq!(updates(creator_account), [("child".into(), "child".into())]);
         assert_eq!(creator_account.nonce, 1);
-        // A failed init leaves its message behind, and no gas (quirk 25).
+        // A failed init leaves its message behind, and no gas (docs/spec/README.md#quirk-25).
         let bad = contract(
             r#"(data (i32.const 0) "no")
             (func (export "init") (call $signalError (i32.const 0) (i32.const 2)))"#,
@@ -294,7 +294,8 @@ fn read_only_mode_forbids_deploys_and_ends_with_an_inner_one() {
             .put_contract("self", contract(&caller_of("callee", READ_ONLY)));
         bench.world().put_contract("callee", contract(&writer));
         let output = bench.call("self", "f", &[b"good"]);
-        // Unchanged at first, added when the inner call, which fails, has ended the mode (quirk 30).
+        // Unchanged at first, added when the inner call, which fails, has ended the mode
+        // (docs/spec/README.md#quirk-30).
         assert_eq!(output.return_data[1..3], [&[][..], &[2]]);
         let output = bench.call("self", "f", &[b"deploy"]);
         assert_eq!(output.return_data, [&[1][..], &[], &[30]]);

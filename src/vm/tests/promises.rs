@@ -1,4 +1,5 @@
-//! Promises, and calls and answers from other shards, to the byte and to the unit of gas (spec host.md 5.3-5.6).
+//! Promises, and calls and answers from other shards, to the byte and to the unit of gas
+//! (docs/spec/host.md#asynchronous-calls).
 
 use super::texts::*;
 use crate::messages::VmInput;

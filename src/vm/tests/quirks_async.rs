@@ -1,4 +1,4 @@
-//! Quirks 37 to 40 of the spec's list: asynchronous calls and promises.
+//! Quirks of the host (docs/spec/README.md#quirks-host): asynchronous calls and promises.
 
 use super::texts::*;
 use crate::messages::{VmInput, VmOutput};

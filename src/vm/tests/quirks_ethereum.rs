@@ -1,4 +1,5 @@
-//! Quirks 10 to 12 of the spec's list: transfers that happen twice, and the namespace `ethereum`.
+//! Quirks of the API (docs/spec/README.md#quirks-memory-and-api): transfers that happen twice, and the namespace
+//! `ethereum`.
 
 use super::texts::*;
 use crate::messages::{BigInt, VmInput, VmOutput};

@@ -1,4 +1,4 @@
-//! Quirks 15 to 24 of the spec's list: gas.
+//! Quirks of gas (docs/spec/README.md#quirks-gas).
 
 use super::texts::*;
 use crate::messages::{GasCostEntry, GasSectionEntry, VmInput, VmOutput};
@@ -6,8 +6,8 @@ use crate::vm::fixtures::*;
 use crate::vm::{Vm, VmParameters};
 use bytes::Bytes;
 
-/// What the start of an asynchronous call takes (spec gas.md 4), where a step costs 1 and the lock is 100000; all but
-/// one step comes back.
+/// What the start of an asynchronous call takes (docs/spec/gas.md#deductions), where a step costs 1 and the lock is
+/// 100000; all but one step comes back.
 const ASYNC_START: u64 = 1 + LOCKED;
 const LOCKED: u64 = 1 + 100_000;
 

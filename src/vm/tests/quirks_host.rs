@@ -1,4 +1,4 @@
-//! Quirks 25 to 36 of the spec's list: deploys, accounts, codes and modes.
+//! Quirks of the host (docs/spec/README.md#quirks-host): deploys, accounts, codes and modes.
 
 use super::texts::*;
 use crate::messages::{VmInput, VmOutput};

@@ -1,4 +1,4 @@
-//! Quirks 1 to 9, 13 and 14 of the spec's list: memory, and what single host functions do.
+//! Quirks of memory and API (docs/spec/README.md#quirks-memory-and-api): memory, and what single host functions do.
 
 use super::texts::*;
 use crate::messages::VmInput;

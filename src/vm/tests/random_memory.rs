@@ -87,7 +87,7 @@ enum Amount {
     Parameter(usize),
 }
 
-/// Where a function writes (the index of a parameter) and how much (spec eei.md 8).
+/// Where a function writes (the index of a parameter) and how much (docs/spec/eei.md#functions).
 fn result_area(namespace: &str, name: &str) -> Option<(usize, Amount)> {
     use Amount::*;
     Some(match (namespace, name) {

@@ -1,5 +1,5 @@
 //! Every host function once where it does its work and once where it fails, as tables: what it returns, writes, says
-//! and costs. All numbers come from the specification (eei.md 8). No two keys of the schedule cost the same, so a
+//! and costs. All numbers come from docs/spec/eei.md#functions. No two keys of the schedule cost the same, so a
 //! charge of the wrong key is seen.
 
 use crate::gas_schedule::{SECTIONS, Section};
@@ -40,7 +40,7 @@ pub const MEMORY: &str = r#"
 /// The arguments of a row's call: two bytes, none, -2 or 65534, and 2^63, which does not fit 64 bits.
 pub const ARGUMENTS: [&[u8]; 4] = [b"ab", b"", &[0xff, 0xfe], &[0, 0x80, 0, 0, 0, 0, 0, 0, 0]];
 
-/// The texts of memory errors (spec eei.md 2).
+/// The texts of memory errors (docs/spec/eei.md#memory).
 pub const LOAD_BOUNDS: &str = "mem load: bad bounds";
 pub const LOAD_LENGTH: &str = "mem load: negative length";
 pub const LOWER: &str = "bad bounds (lower)";

@@ -1,4 +1,4 @@
-//! Storage (spec host.md 6.1).
+//! Storage (docs/spec/host.md#storage).
 
 use crate::vm::fixtures::*;
 use bytes::Bytes;
@@ -43,7 +43,7 @@ fn writes_cost_what_they_change() {
             ("abc", b"", 3, 0, 21),
             ("ab", b"abcde", 1, 200 + 3_000, 0),
             ("abcde", b"xy", 1, 200, 21),
-            // A value of the same length is free (quirk 21).
+            // A value of the same length is free (docs/spec/README.md#quirk-21).
             ("abc", b"xyz", 1, 0, 0),
             ("a", b"b", 1, 0, 0),
         ];

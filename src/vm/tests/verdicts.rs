@@ -1,5 +1,5 @@
-//! Which code is a contract (docs/spec/host.md#acceptance, docs/spec/host.md#deploy-checks): for modules of every kind the return code of a deploy, and of a call of
-//! `run` where the same code is stored already.
+//! Which code is a contract (docs/spec/host.md#acceptance, docs/spec/host.md#deploy-checks): for modules of every kind
+//! the return code of a deploy, and of a call of `run` where the same code is stored already.
 
 use crate::vm::fixtures::*;
 use bytes::Bytes;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 const COUNTER: &str = include_str!("../../contracts/counter.wat");
 const HOOKS: &str = include_str!("../../contracts/hooks.wat");
 
-/// Gas by hand (spec gas.md 3 and 4; everything costs 1).
+/// Gas by hand (docs/spec/gas.md#metering, #deductions; everything costs 1).
 #[test]
 fn a_counter_is_deployed_and_called_with_exact_gas() {
     let world = world();

@@ -1,4 +1,4 @@
-//! Code that the child knows is not sent again, and nodes that know nothing of it (spec wire.md 8).
+//! Code that the child knows is not sent again, and nodes that know nothing of it (docs/spec/wire.md#known-code).
 
 use super::node::{CONTRACT, GAS, Node, call_input, config, wasm};
 use super::raw::{Raw, encode};

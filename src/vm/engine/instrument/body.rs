@@ -1,9 +1,9 @@
 //! The counting inside one function body.
 //!
-//! Points follow the rules of spec gas.md 3 as anything outside can see them. What is outside (the host, the checks,
-//! the end of the function) sees the points only where a check, a call or an end is, so the flush of a `block`, and of
-//! an `end` that nothing branches to, is put off to the next flush: every path through the code still pays the same
-//! sum before anybody can look. Nothing can look after a trap in the middle of a straight line.
+//! Points follow the rules of docs/spec/gas.md#metering as anything outside can see them. What is outside (the host,
+//! the checks, the end of the function) sees the points only where a check, a call or an end is, so the flush of a
+//! `block`, and of an `end` that nothing branches to, is put off to the next flush: every path through the code still
+//! pays the same sum before anybody can look. Nothing can look after a trap in the middle of a straight line.
 
 use wasm_encoder::{BlockType, Encode, Instruction, ValType};
 use wasmparser::{BinaryReader, FunctionBody, Operator};

@@ -1,7 +1,7 @@
 //! Generated control flow: the instrumented code must count what a plain reading of the rules counts.
 //!
-//! The reading is [`Reader`], an interpreter of the few operators that are generated, which adds up the costs exactly as
-//! spec gas.md 3 words it: no flush is put off, and dead code is treated like all other code.
+//! The reading is [`Reader`], an interpreter of the few operators that are generated, which adds up the costs exactly
+//! as docs/spec/gas.md#metering words it: no flush is put off, and dead code is treated like all other code.
 
 use proptest::prelude::*;
 use wasm_encoder::{

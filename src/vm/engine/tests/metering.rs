@@ -1,4 +1,4 @@
-//! The rules of spec gas.md 3, one test for each, with sums done by hand.
+//! The rules of docs/spec/gas.md#metering, one test for each, with sums done by hand.
 
 use super::cost::*;
 use super::{End, Outcome, run, run_code, wasm};
