@@ -21,14 +21,12 @@ pub enum Unreadable {
         reason: io::Error,
     },
     /// A compiled contract that is not there, nor its source.
-    #[error("can't read {}: {reason}; nor is there a source to make it from, {}", path.display(), source_file.display())]
+    #[error("can't read {}: {reason}; nor is there a source to make it from, {}", path.display(), path.with_extension("wat").display())]
     NoSource {
         /// The file.
         path: PathBuf,
         /// Why it can't be read.
         reason: io::Error,
-        /// The file that it would be made from.
-        source_file: PathBuf,
     },
     /// The source that a compiled contract would be made from has an error. The text names file, line and column.
     #[cfg(feature = "vm")]
@@ -113,11 +111,7 @@ fn compile(path: &Path, reason: io::Error) -> Result<Bytes, Unreadable> {
     let path = path.to_owned();
     let source_file = path.with_extension("wat");
     if !source_file.is_file() {
-        return Err(Unreadable::NoSource {
-            path,
-            reason,
-            source_file,
-        });
+        return Err(Unreadable::NoSource { path, reason });
     }
     match wat::parse_file(source_file) {
         Ok(code) => Ok(code.into()),
