@@ -1,6 +1,7 @@
 //! Runs the scenarios of tests/scenarios with the real binaries.
 #![cfg(feature = "vm")]
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -197,11 +198,54 @@ fn bytes_of_files_reach_no_terminal() {
     assert_eq!(code, Some(1));
 }
 
+/// A key and a value are stored, by the scenario and by a contract, and compared with other ways to write them.
 #[test]
-fn a_text_of_other_bytes_is_read() {
-    let scenario = b"{\"name\": \"\xff\xfe\", \"steps\": []}";
+fn bytes_that_are_not_utf8_are_kept() {
+    let scenario = b"{\"name\": \"\xff\xfe\", \"steps\": [
+        {\"step\": \"setState\", \"comment\": \"\x80\", \"accounts\": {
+            \"''user____________________________\": {\"balance\": \"''\xff\"},
+            \"''store___________________________\": {\"balance\": \"0\", \"code\": \"file:store.wasm\",
+                \"storage\": {\"''\xfe\": \"''\xff\xfe\"}}}},
+        {\"step\": \"scCall\", \"txId\": \"\xff\", \"tx\": {
+            \"from\": \"''user____________________________\", \"to\": \"''store___________________________\",
+            \"value\": \"0\", \"function\": \"store\", \"arguments\": [\"``\xc3\", \"''\x80\xff\"],
+            \"gasLimit\": \"100,000\", \"gasPrice\": \"0\"},
+            \"expect\": {\"gas\": \"*\", \"refund\": \"*\"}},
+        {\"step\": \"checkState\", \"accounts\": {
+            \"''user____________________________\": {\"nonce\": \"1\", \"balance\": \"255\"},
+            \"''store___________________________\": {\"balance\": \"0\", \"code\": \"*\",
+                \"storage\": {\"0xfe\": \"0xfffe\", \"0xc3\": \"0x80ff\"}}}}]}";
+    let at = scenario.windows(6).position(|part| part == b"0xfffe");
+    let at = at.expect("there");
+    let wrong = [&scenario[..at], b"''\xff\xff", &scenario[at + 6..]].concat();
+    let contract = std::fs::read(root().join("tests/contracts/store.wat")).expect("there");
+    let folder = folder(&[
+        ("right.scen.json", scenario),
+        ("store.wat", &contract),
+        ("wrong.scen.json", &wrong),
+    ]);
+    let (printed, code) = report(&folder);
+    let mismatch = "key 0xfe 254\n        expected: 0xffff 65535\n             got: 0xfffe 65534\n";
+    assert!(
+        printed.starts_with("ok    right.scen.json\nFAIL  wrong.scen.json\n"),
+        "{printed}"
+    );
+    assert!(printed.contains(mismatch), "{printed}");
+    assert_eq!(code, Some(1));
+}
+
+/// Also names of files need not be UTF-8. Messages show them as text, without control characters.
+#[test]
+fn a_value_that_is_not_utf8_is_shown_as_text() {
+    let scenario = b"{\"steps\": [{\"step\": \"setState\", \"blockHashes\": [\"file:h\xff\", \"1\xff\x1b\"]}]}";
     let folder = folder(&[("s.scen.json", scenario)]);
-    assert_eq!(report(&folder).1, Some(0));
+    let name = std::ffi::OsStr::from_bytes(b"h\xff");
+    std::fs::write(folder.path().join(name), "hash").expect("written");
+    let (printed, code) = report(&folder);
+    let expected = "FAIL  s.scen.json\n      s.scen.json: steps[0].blockHashes[1]: \
+        `1\u{fffd}\\u{1b}`: could not parse base 10 value: 1\u{fffd}\\u{1b}\n";
+    assert!(printed.starts_with(expected), "{printed}");
+    assert_eq!(code, Some(1));
 }
 
 #[test]

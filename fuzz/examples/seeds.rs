@@ -231,6 +231,8 @@ fn rarely_reached() {
     seed("scenario_parser", "whole", &[whole.as_bytes()]);
     let deep_value = format!("\"{}\"", "keccak256:".repeat(80));
     seed("scenario_parser", "deep-value", &[deep_value.as_bytes()]);
+    let other_bytes = b"{\"steps\":[{\"step\":\"setState\",\"blockHashes\":[\"''\xff|``\xc3\",\"0x\xfe\",\"file:\xff\"]}],\"\xfe\":\"\x80\"}";
+    seed("scenario_parser", "other-bytes", &[other_bytes]);
     let wrong_count = OLD_TEST.replacen(
         "\"blockHeader\"",
         "\"transactions\": [], \"blockHeader\"",

@@ -182,10 +182,10 @@ fn account_state(address: &[u8], check: &AccountCheck, account: &Account) -> Res
     if !check.code.allows(&account.code) {
         return differ(subject("code"), shown(&check.code), Shown(&account.code));
     }
-    if check.async_call_data.as_bytes() != account.async_call_data {
+    if check.async_call_data != account.async_call_data {
         return differ(
             subject("asyncCallData"),
-            Shown(check.async_call_data.as_bytes()),
+            Shown(&check.async_call_data),
             Shown(&account.async_call_data),
         );
     }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
 
@@ -61,18 +63,20 @@ impl<'a> Files<'a> {
     }
 
     /// The file with this name: the replacement if the name stands in the table exactly as written.
-    pub fn resolve(&self, name: &str) -> PathBuf {
-        match self.replacements.get(name) {
-            Some(path) => path.clone(),
-            // The reference joins even an absolute path to the folder.
-            None => clean(&self.context.join(name.trim_start_matches('/'))),
+    pub fn resolve(&self, name: &[u8]) -> PathBuf {
+        let replacement = str::from_utf8(name).ok();
+        if let Some(path) = replacement.and_then(|name| self.replacements.get(name)) {
+            return path.clone();
         }
+        // The reference joins even an absolute path to the folder.
+        let slashes = name.iter().take_while(|&&byte| byte == b'/').count();
+        clean(&self.context.join(OsStr::from_bytes(&name[slashes..])))
     }
 
     /// The contents of the file with this name; of no file for no name.
-    pub fn contents(&self, name: &str) -> Result<Bytes, Unreadable> {
+    pub fn contents(&self, name: &[u8]) -> Result<Bytes, Unreadable> {
         match name {
-            "" => Ok(Bytes::new()),
+            b"" => Ok(Bytes::new()),
             _ => read(&self.resolve(name)),
         }
     }
@@ -163,8 +167,11 @@ mod tests {
             (".", "suite/erc20"),
             ("../..", "."),
         ] {
-            assert_eq!(files.resolve(name), Path::new(expected), "{name}");
+            let found = files.resolve(name.as_bytes());
+            assert_eq!(found, Path::new(expected), "{name}");
         }
+        let found = files.resolve(b"/\xff/../\xfe.wasm");
+        assert_eq!(found.as_os_str().as_bytes(), b"suite/erc20/\xfe.wasm");
     }
 
     #[test]
@@ -172,7 +179,10 @@ mod tests {
         let replacements = BTreeMap::new();
         let mut files = Files::new(&replacements);
         files.set_context(Path::new("no/such/folder/x.scen.json"));
-        let error = |name| files.contents(name).expect_err("there is none").to_string();
+        let error = |name: &str| {
+            let contents = files.contents(name.as_bytes());
+            contents.expect_err("there is none").to_string()
+        };
         let missing = "No such file or directory (os error 2)";
         let expected = format!("can't read no/such/folder/a.json: {missing}");
         assert_eq!(error("a.json"), expected);
@@ -184,9 +194,9 @@ mod tests {
                  nor is there a source to make it from, no/such/folder/a.wat"
             )
         );
-        assert!(files.contents("").expect("nothing").is_empty());
+        assert!(files.contents(b"").expect("nothing").is_empty());
         files.set_context(Path::new("x.scen.json"));
-        let error = files.contents(".").expect_err("a directory").to_string();
+        let error = files.contents(b".").expect_err("a directory").to_string();
         assert_eq!(error, ". is a directory");
     }
 
@@ -201,13 +211,13 @@ mod tests {
         let mut files = Files::new(&replacements);
         files.set_context(&folder.path().join("x.scen.json"));
         write("a.wat", "(module)");
-        let made = files.contents("a.wasm").expect("made from its source");
+        let made = files.contents(b"a.wasm").expect("made from its source");
         assert_eq!(&made[..], b"\0asm\x01\0\0\0");
         write("a.wasm", "there");
-        assert_eq!(files.contents("a.wasm").expect("there"), "there");
+        assert_eq!(files.contents(b"a.wasm").expect("there"), "there");
         write("bad.wat", "(module\n  (funk))");
         let error = files
-            .contents("bad.wasm")
+            .contents(b"bad.wasm")
             .expect_err("no source")
             .to_string();
         let place = format!("{}:2:4", folder.path().join("bad.wat").display());

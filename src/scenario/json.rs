@@ -1,22 +1,27 @@
-//! The JSON dialect of scenario files (docs/spec/scenarios.md#json-dialect): order is kept, strings have no escapes,
-//! and there are no numbers and no null.
+//! The JSON dialect of scenario files (docs/spec/scenarios.md#json-dialect): order is kept, strings have no escapes and
+//! need not be UTF-8, and there are no numbers and no null.
 
+use crate::messages::go_text;
+use bytes::Bytes;
 use thiserror::Error;
 
 /// How deep lists and maps may nest. Scenarios need seven levels; the limit keeps a hostile file from the stack's end.
 const DEPTH_LIMIT: usize = 128;
 
+/// The bytes of the longest character.
+const UTF8_BYTES: usize = 4;
+
 /// A value of the dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// A string, as it stands between its quotes.
-    Text(String),
+    /// A string: the bytes between its quotes.
+    Text(Bytes),
     /// `true` or `false`.
     Flag(bool),
     /// A list.
     List(Vec<Value>),
     /// A map, in the order of the file. Of equal keys only the first is kept.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(Bytes, Value)>),
 }
 
 /// Text that is not of the dialect, and where.
@@ -61,7 +66,7 @@ pub enum JsonFault {
 }
 
 /// Reads the one value that a file holds.
-pub fn parse(text: &str) -> Result<Value, JsonError> {
+pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     let mut parser = Parser {
         text,
         at: 0,
@@ -75,14 +80,14 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
 }
 
 struct Parser<'a> {
-    text: &'a str,
+    text: &'a [u8],
     at: usize,
     depth: usize,
 }
 
 impl Parser<'_> {
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.text.get(self.at).copied()
     }
 
     /// The next byte that is no white space; it stays unread.
@@ -93,17 +98,18 @@ impl Parser<'_> {
         self.peek()
     }
 
-    /// A fault that names the character at hand.
+    /// A fault that names the character at hand; U+FFFD for a byte that is part of none.
     fn fail<T>(&self, fault: fn(char) -> JsonFault) -> Result<T, JsonFault> {
-        let character = self
-            .text
-            .get(self.at..)
-            .and_then(|rest| rest.chars().next());
-        Err(character.map_or(JsonFault::Unfinished, fault))
+        let rest = &self.text[self.at..];
+        let Some(chunk) = rest[..rest.len().min(UTF8_BYTES)].utf8_chunks().next() else {
+            return Err(JsonFault::Unfinished);
+        };
+        let character = chunk.valid().chars().next();
+        Err(fault(character.unwrap_or(char::REPLACEMENT_CHARACTER)))
     }
 
     fn error(&self, fault: JsonFault) -> JsonError {
-        let read = &self.text.as_bytes()[..self.at];
+        let read = &self.text[..self.at];
         let line_start = read.iter().rposition(|&byte| byte == b'\n');
         JsonError {
             line: 1 + read.iter().filter(|&&byte| byte == b'\n').count(),
@@ -139,27 +145,26 @@ impl Parser<'_> {
 
     /// A string, from quote to quote. A quote after a backslash is part of it, even if the backslash is itself the
     /// second of two.
-    fn string(&mut self) -> Result<String, JsonFault> {
+    fn string(&mut self) -> Result<Bytes, JsonFault> {
         let start = self.at + 1;
-        let bytes = self.text.as_bytes();
-        let end = (start..bytes.len())
-            .find(|&at| bytes[at] == b'"' && bytes[at - 1] != b'\\')
+        let end = (start..self.text.len())
+            .find(|&at| self.text[at] == b'"' && self.text[at - 1] != b'\\')
             .ok_or(JsonFault::Unfinished)?;
         self.at = end + 1;
-        Ok(self.text[start..end].to_owned())
+        Ok(Bytes::copy_from_slice(&self.text[start..end]))
     }
 
     /// What stands without quotes; only a flag is valid.
     fn bare(&mut self) -> Result<Value, JsonFault> {
         let rest = &self.text[self.at..];
         let end = rest
-            .bytes()
-            .position(|byte| is_space(byte) || matches!(byte, b']' | b'}' | b','))
+            .iter()
+            .position(|&byte| is_space(byte) || matches!(byte, b']' | b'}' | b','))
             .ok_or(JsonFault::Unfinished)?;
         let value = match &rest[..end] {
-            "true" => Value::Flag(true),
-            "false" => Value::Flag(false),
-            other => return Err(JsonFault::InvalidValue(other.to_owned())),
+            b"true" => Value::Flag(true),
+            b"false" => Value::Flag(false),
+            other => return Err(JsonFault::InvalidValue(go_text(other))),
         };
         self.at += end;
         Ok(value)
@@ -186,7 +191,7 @@ impl Parser<'_> {
 
     /// A map. A comma may come before the first entry, as in the reference.
     fn map(&mut self) -> Result<Value, JsonFault> {
-        let mut entries: Vec<(String, Value)> = Vec::new();
+        let mut entries: Vec<(Bytes, Value)> = Vec::new();
         loop {
             match self.next_token() {
                 None => return Err(JsonFault::Unfinished),
@@ -204,7 +209,7 @@ impl Parser<'_> {
         Ok(Value::Map(entries))
     }
 
-    fn entry(&mut self) -> Result<(String, Value), JsonFault> {
+    fn entry(&mut self) -> Result<(Bytes, Value), JsonFault> {
         if self.next_token() != Some(b'"') {
             return self.fail(JsonFault::KeyDue);
         }
@@ -225,8 +230,12 @@ fn is_space(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Value {
-        Value::Text(text.to_owned())
+    fn parse(input: impl AsRef<[u8]>) -> Result<Value, JsonError> {
+        super::parse(input.as_ref())
+    }
+
+    fn text(text: &'static str) -> Value {
+        Value::Text(text.into())
     }
 
     fn fault(input: &str) -> JsonFault {
@@ -237,16 +246,16 @@ mod tests {
     fn keeps_the_order_of_a_map() {
         let input = " {\"b\": \"1\",\r\n\t\"a\": [true, false, []], \"c\": {}} \n";
         let expected = Value::Map(vec![
-            ("b".to_owned(), text("1")),
+            ("b".into(), text("1")),
             (
-                "a".to_owned(),
+                "a".into(),
                 Value::List(vec![
                     Value::Flag(true),
                     Value::Flag(false),
                     Value::List(vec![]),
                 ]),
             ),
-            ("c".to_owned(), Value::Map(vec![])),
+            ("c".into(), Value::Map(vec![])),
         ]);
         assert_eq!(parse(input), Ok(expected));
     }
@@ -261,9 +270,58 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_not_utf8_are_kept() {
+        // Half of a character, at the end of a string too.
+        let input = b"{\"a\xfe\": \"\xff\xc3\", \"a\xff\": [\"\x80\"], \"a\xfe\": true}";
+        let text = |bytes: &'static [u8]| Value::Text(Bytes::from_static(bytes));
+        let expected = vec![
+            (Bytes::from_static(b"a\xfe"), text(b"\xff\xc3")),
+            (
+                Bytes::from_static(b"a\xff"),
+                Value::List(vec![text(b"\x80")]),
+            ),
+        ];
+        assert_eq!(parse(input), Ok(Value::Map(expected)));
+        for (input, line, column, fault) in [
+            (
+                &b"[\"\xff\xfe\", \xffx]"[..],
+                1,
+                8,
+                "Invalid value: \u{fffd}x",
+            ),
+            (
+                b"{\"\xff\" \xe2\x82}",
+                1,
+                6,
+                "a colon is due after a key, not `\u{fffd}`",
+            ),
+            (b"{\n\xc3}", 2, 1, "a key in quotes is due, not `\u{fffd}`"),
+            (
+                b"{}\xff",
+                1,
+                3,
+                "nothing may follow the outermost value, but `\u{fffd}` does",
+            ),
+            (
+                "{}€".as_bytes(),
+                1,
+                3,
+                "nothing may follow the outermost value, but `€` does",
+            ),
+            (b"[\"a\xff", 1, 2, "the text ends within a value"),
+        ] {
+            let error = parse(input).expect_err("not of the dialect");
+            assert_eq!(
+                error.to_string(),
+                format!("line {line}, column {column}: {fault}")
+            );
+        }
+    }
+
+    #[test]
     fn the_first_of_equal_keys_wins() {
         let input = r#"{"a": "1", "a": {"never": "seen"}, "b": "2"}"#;
-        let expected = vec![("a".to_owned(), text("1")), ("b".to_owned(), text("2"))];
+        let expected = vec![("a".into(), text("1")), ("b".into(), text("2"))];
         assert_eq!(parse(input), Ok(Value::Map(expected)));
     }
 
@@ -282,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_map_may_begin_with_a_comma() {
-        let expected = Value::Map(vec![("a".to_owned(), text("1"))]);
+        let expected = Value::Map(vec![("a".into(), text("1"))]);
         assert_eq!(parse(r#"{, "a": "1"}"#), Ok(expected));
     }
 
@@ -324,7 +382,7 @@ mod tests {
     #[test]
     fn nesting_is_limited() {
         let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(parse(&nested(DEPTH_LIMIT)).is_ok());
+        assert!(parse(nested(DEPTH_LIMIT)).is_ok());
         assert_eq!(fault(&nested(DEPTH_LIMIT + 1)), JsonFault::TooDeep);
         assert_eq!(fault(&"[".repeat(1 << 20)), JsonFault::TooDeep);
     }

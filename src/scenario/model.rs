@@ -17,7 +17,7 @@ pub struct Scenario {
 #[derive(Debug, PartialEq)]
 pub enum Step {
     /// Runs the steps of another file, whose path this is.
-    External(String),
+    External(Bytes),
     SetState(SetState),
     CheckState(CheckState),
     Transaction(Box<TransactionStep>),
@@ -61,7 +61,7 @@ pub struct AccountCheck {
     /// All of it.
     pub storage: Expected<Vec<(Bytes, Bytes)>>,
     pub code: Expected<Bytes>,
-    pub async_call_data: String,
+    pub async_call_data: Bytes,
 }
 
 /// What a value should be.

@@ -1,6 +1,8 @@
-//! The value language (docs/spec/scenarios.md#values): a string that stands for bytes.
+//! The value language (docs/spec/scenarios.md#values): a string that stands for bytes. The string itself is of bytes,
+//! too: only what is taken verbatim may be other than ASCII, and need not be UTF-8.
 
 use super::files::{Files, Unreadable};
+use crate::messages::go_text;
 use bytes::Bytes;
 use num_bigint::{BigInt, BigUint, Sign};
 use sha3::{Digest, Keccak256};
@@ -41,28 +43,28 @@ pub enum ValueError {
 }
 
 /// The bytes that the text stands for.
-pub fn bytes(text: &str, files: &Files<'_>) -> Result<Bytes, ValueError> {
+pub fn bytes(text: &[u8], files: &Files<'_>) -> Result<Bytes, ValueError> {
     evaluate(text, files, 0)
 }
 
 /// The bytes, as an unsigned number.
-pub fn unsigned(text: &str, files: &Files<'_>) -> Result<BigUint, ValueError> {
+pub fn unsigned(text: &[u8], files: &Files<'_>) -> Result<BigUint, ValueError> {
     Ok(BigUint::from_bytes_be(&bytes(text, files)?))
 }
 
 /// The bytes, as a number of two's complement.
-pub fn signed(text: &str, files: &Files<'_>) -> Result<BigInt, ValueError> {
+pub fn signed(text: &[u8], files: &Files<'_>) -> Result<BigInt, ValueError> {
     Ok(BigInt::from_signed_bytes_be(&bytes(text, files)?))
 }
 
 /// The bytes, as an unsigned number of 64 bits.
-pub fn unsigned_64(text: &str, files: &Files<'_>) -> Result<u64, ValueError> {
+pub fn unsigned_64(text: &[u8], files: &Files<'_>) -> Result<u64, ValueError> {
     let number = unsigned(text, files)?;
     u64::try_from(&number).map_err(|_| ValueError::NotU64(number))
 }
 
 /// Bytes of a fixed length: an address or an identifier.
-pub fn fixed(text: &str, expected: usize, files: &Files<'_>) -> Result<Bytes, ValueError> {
+pub fn fixed(text: &[u8], expected: usize, files: &Files<'_>) -> Result<Bytes, ValueError> {
     let bytes = bytes(text, files)?;
     if bytes.len() == expected {
         Ok(bytes)
@@ -74,42 +76,42 @@ pub fn fixed(text: &str, expected: usize, files: &Files<'_>) -> Result<Bytes, Va
     }
 }
 
-fn evaluate(text: &str, files: &Files<'_>, depth: usize) -> Result<Bytes, ValueError> {
+fn evaluate(text: &[u8], files: &Files<'_>, depth: usize) -> Result<Bytes, ValueError> {
     if depth > DEPTH_LIMIT {
         return Err(ValueError::TooDeep);
     }
-    if let Some(name) = text.strip_prefix("file:") {
+    if let Some(name) = text.strip_prefix(b"file:") {
         return Ok(files.contents(name)?);
     }
-    if let Some(hashed) = text.strip_prefix("keccak256:") {
+    if let Some(hashed) = text.strip_prefix(b"keccak256:") {
         let hashed = evaluate(hashed, files, depth + 1)?;
         return Ok(Bytes::copy_from_slice(&Keccak256::digest(&hashed)));
     }
-    if text.contains('|') {
+    if text.contains(&b'|') {
         let mut all = Vec::new();
-        for part in text.split('|') {
+        for part in text.split(|&byte| byte == b'|') {
             all.extend_from_slice(&evaluate(part, files, depth + 1)?);
         }
         return Ok(all.into());
     }
     match text {
-        "" | "false" => return Ok(Bytes::new()),
-        "true" => return Ok(Bytes::from_static(&[1])),
+        b"" | b"false" => return Ok(Bytes::new()),
+        b"true" => return Ok(Bytes::from_static(&[1])),
         _ => {}
     }
-    if let Some(verbatim) = text.strip_prefix("``").or(text.strip_prefix("''")) {
-        return Ok(Bytes::copy_from_slice(verbatim.as_bytes()));
+    if let Some(verbatim) = strip_either(text, b"``", b"''") {
+        return Ok(Bytes::copy_from_slice(verbatim));
     }
-    match text.as_bytes() {
-        [b'+', ..] => signed_bytes(Sign::Plus, &text[1..]),
-        [b'-', ..] => signed_bytes(Sign::Minus, &text[1..]),
+    match text {
+        [b'+', magnitude @ ..] => signed_bytes(Sign::Plus, magnitude),
+        [b'-', magnitude @ ..] => signed_bytes(Sign::Minus, magnitude),
         _ => unsigned_bytes(text),
     }
     .map(Bytes::from)
 }
 
 /// Two's complement, as short as it goes; nothing for zero.
-fn signed_bytes(sign: Sign, magnitude: &str) -> Result<Vec<u8>, ValueError> {
+fn signed_bytes(sign: Sign, magnitude: &[u8]) -> Result<Vec<u8>, ValueError> {
     let number = BigInt::from_bytes_be(sign, &unsigned_bytes(magnitude)?);
     Ok(match number.sign() {
         Sign::NoSign => Vec::new(),
@@ -117,29 +119,29 @@ fn signed_bytes(sign: Sign, magnitude: &str) -> Result<Vec<u8>, ValueError> {
     })
 }
 
-fn unsigned_bytes(text: &str) -> Result<Vec<u8>, ValueError> {
-    if let Some(digits) = strip_either(text, "0x", "0X") {
-        return hexadecimal(digits).ok_or_else(|| ValueError::Hexadecimal(text.to_owned()));
+fn unsigned_bytes(text: &[u8]) -> Result<Vec<u8>, ValueError> {
+    if let Some(digits) = strip_either(text, b"0x", b"0X") {
+        return hexadecimal(digits).ok_or_else(|| ValueError::Hexadecimal(go_text(text)));
     }
-    let plain = text.replace(['_', ','], "");
-    match strip_either(&plain, "0b", "0B") {
+    let digits = text.iter().copied();
+    let plain: Vec<u8> = digits.filter(|byte| !matches!(byte, b'_' | b',')).collect();
+    match strip_either(&plain, b"0b", b"0B") {
         // Only a prefix that the text itself has: in `0_b1` there is none.
-        Some(digits) if strip_either(text, "0b", "0B").is_some() => {
-            number(digits, 2).ok_or_else(|| ValueError::Binary(text.to_owned()))
+        Some(digits) if strip_either(text, b"0b", b"0B").is_some() => {
+            number(digits, 2).ok_or_else(|| ValueError::Binary(go_text(text)))
         }
-        _ => number(&plain, 10).ok_or_else(|| ValueError::Decimal(text.to_owned())),
+        _ => number(&plain, 10).ok_or_else(|| ValueError::Decimal(go_text(text))),
     }
 }
 
-fn strip_either<'a>(text: &'a str, one: &str, other: &str) -> Option<&'a str> {
+fn strip_either<'a>(text: &'a [u8], one: &[u8; 2], other: &[u8; 2]) -> Option<&'a [u8]> {
     text.strip_prefix(one).or(text.strip_prefix(other))
 }
 
 /// Pairs of digits from the right; leading zero bytes stay.
-fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+fn hexadecimal(digits: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     digits
-        .as_bytes()
         .rchunks(2)
         .rev()
         .map(|pair| {
@@ -153,12 +155,18 @@ fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
 
 /// The absolute value of a number, without leading zero bytes. It may have a sign, which counts for nothing: `+-5` is 5,
 /// as in the reference.
-fn number(text: &str, radix: u32) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if !digits.chars().all(|digit| digit.is_digit(radix)) {
+fn number(text: &[u8], radix: u32) -> Option<Vec<u8>> {
+    let digits = match text {
+        [b'+' | b'-', digits @ ..] => digits,
+        digits => digits,
+    };
+    if !digits
+        .iter()
+        .all(|&digit| char::from(digit).is_digit(radix))
+    {
         return None;
     }
-    let number = BigUint::parse_bytes(digits.as_bytes(), radix)?;
+    let number = BigUint::parse_bytes(digits, radix)?;
     Some(match number.bits() {
         0 => Vec::new(),
         _ => number.to_bytes_be(),
@@ -171,9 +179,9 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn evaluated(text: &str) -> Result<String, ValueError> {
+    fn evaluated(text: impl AsRef<[u8]>) -> Result<String, ValueError> {
         let replacements = BTreeMap::new();
-        let value = bytes(text, &Files::new(&replacements))?;
+        let value = bytes(text.as_ref(), &Files::new(&replacements))?;
         Ok(value.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
@@ -269,34 +277,73 @@ mod tests {
     }
 
     #[test]
+    fn text_need_not_be_utf8() {
+        const OF_FF: &str = "8b1a944cf13a9a1c08facb2c9e98623ef3254d2ddb48113885c3e8e97fec8db9";
+        for (text, expected) in [
+            (&b"''\xff"[..], "ff"),
+            (b"``\xc3|''\xa9\xfe|1", "c3a9fe01"),
+            (b"keccak256:''\xff", OF_FF),
+        ] {
+            assert_eq!(evaluated(text).expect("verbatim"), expected);
+        }
+        for (text, expected) in [
+            (&b"\xff"[..], "could not parse base 10 value: \u{fffd}"),
+            (
+                b"1\xff\xfe",
+                "could not parse base 10 value: 1\u{fffd}\u{fffd}",
+            ),
+            (b"0x\xff0", "could not parse hex value: 0x\u{fffd}0"),
+            (b"0b1\xff", "could not parse binary value: 0b1\u{fffd}"),
+            (b"-\xff", "could not parse base 10 value: \u{fffd}"),
+            // One quote; a second one of the other kind; digits of other scripts.
+            (b"'\xff", "could not parse base 10 value: '\u{fffd}"),
+            (b"`'a", "could not parse base 10 value: `'a"),
+            ("١".as_bytes(), "could not parse base 10 value: ١"),
+            (b"file:a\xff", "can't read a\u{fffd}: No such file"),
+        ] {
+            let error = evaluated(text).expect_err(expected).to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
     fn numbers_of_a_certain_kind() {
         let replacements = BTreeMap::new();
         let files = Files::new(&replacements);
-        assert_eq!(unsigned("-1", &files).expect("255"), BigUint::from(255u8));
-        assert_eq!(signed("0xff", &files).expect("-1"), BigInt::from(-1));
-        assert_eq!(signed("255", &files).expect("-1"), BigInt::from(-1));
-        assert_eq!(signed("", &files).expect("0"), BigInt::from(0));
-        assert_eq!(unsigned_64("", &files).expect("0"), 0);
-        let largest = "0x00ffffffffffffffff";
+        assert_eq!(unsigned(b"-1", &files).expect("255"), BigUint::from(255u8));
+        assert_eq!(signed(b"0xff", &files).expect("-1"), BigInt::from(-1));
+        assert_eq!(signed(b"255", &files).expect("-1"), BigInt::from(-1));
+        assert_eq!(signed(b"", &files).expect("0"), BigInt::from(0));
+        assert_eq!(unsigned_64(b"", &files).expect("0"), 0);
+        let largest = b"0x00ffffffffffffffff";
         assert_eq!(unsigned_64(largest, &files).expect("fits"), u64::MAX);
-        let error = unsigned_64("0x010000000000000000", &files).expect_err("65 bits");
+        let error = unsigned_64(b"0x010000000000000000", &files).expect_err("65 bits");
         assert_eq!(error.to_string(), "18446744073709551616 is not uint64");
-        let error = fixed("0x0102", 32, &files).expect_err("2 bytes");
+        let error = fixed(b"0x0102", 32, &files).expect_err("2 bytes");
         assert_eq!(error.to_string(), "2 bytes instead of 32");
     }
 
     proptest! {
         #[test]
+        fn any_bytes_are_a_value_or_an_error(text: Vec<u8>) {
+            // Names of files are for another test.
+            prop_assume!(!text.windows(5).any(|part| part == b"file:"));
+            let value = evaluated([b"``", &text[..]].concat());
+            prop_assert!(value.is_ok() || text.contains(&b'|'));
+            let _ = evaluated(text);
+        }
+
+        #[test]
         fn any_text_is_a_value_or_an_error(text in "[-+0-9a-fxXbB_,|`'k:]{0,12}|keccak256:.{0,9}") {
             let replacements = BTreeMap::new();
-            let _ = bytes(&text, &Files::new(&replacements));
+            let _ = bytes(text.as_bytes(), &Files::new(&replacements));
         }
 
         #[test]
         fn signed_numbers_come_back(number: i128) {
             let replacements = BTreeMap::new();
             let text = format!("{number:+}");
-            let value = signed(&text, &Files::new(&replacements));
+            let value = signed(text.as_bytes(), &Files::new(&replacements));
             prop_assert_eq!(value.expect("a number"), BigInt::from(number));
         }
     }

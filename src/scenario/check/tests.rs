@@ -141,7 +141,7 @@ fn check() -> AccountCheck {
         balance: Expected::Exactly(2u8.into()),
         storage: Expected::Exactly(vec![("k".into(), "v".into())]),
         code: Expected::Exactly("c".into()),
-        async_call_data: "d".to_owned(),
+        async_call_data: "d".into(),
     }
 }
 

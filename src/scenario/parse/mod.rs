@@ -11,6 +11,8 @@ pub use reader::{FileError, Problem, Reader};
 use super::files;
 use super::json::{self, Value};
 use super::model::{OldTest, Scenario, Step, TransactionKind};
+use crate::messages::go_text;
+use bytes::Bytes;
 use reader::{Fault, fields, flag, list, text};
 use std::path::Path;
 
@@ -33,7 +35,7 @@ fn read_file<T>(
 ) -> Result<T, FileError> {
     let parse = || {
         let contents = files::read(file)?;
-        read(&json::parse(&String::from_utf8_lossy(&contents))?)
+        read(&json::parse(&contents)?)
     };
     parse().map_err(|fault: Fault| fault.in_file(file))
 }
@@ -46,9 +48,9 @@ impl Reader<'_> {
         };
         fields(file, |name, value| {
             match name {
-                "name" | "comment" => drop(text(value)?),
-                "checkGas" => scenario.checks_gas = flag(value)?,
-                "steps" => scenario.steps = list(value, |step| self.step(step))?,
+                b"name" | b"comment" => drop(text(value)?),
+                b"checkGas" => scenario.checks_gas = flag(value)?,
+                b"steps" => scenario.steps = list(value, |step| self.step(step))?,
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())
@@ -61,33 +63,33 @@ impl Reader<'_> {
             return Err(Problem::Not("map").into());
         };
         let kind = match entries.iter().find(|(name, _)| name == "step") {
-            Some((name, value)) => text(value).map_err(|fault| fault.in_field(name))?,
-            None => "",
+            Some((name, value)) => &text(value).map_err(|fault| fault.in_field(name))?[..],
+            None => b"",
         };
         let transaction = |kind| {
             let step = self.transaction_step(kind, step)?;
             Ok(Step::Transaction(Box::new(step)))
         };
         match kind {
-            "externalSteps" => external_steps(step),
-            "setState" => self.set_state(step).map(Step::SetState),
-            "checkState" => self.check_state(step).map(Step::CheckState),
-            "scDeploy" => transaction(TransactionKind::Deploy),
-            "scCall" => transaction(TransactionKind::Call),
-            "transfer" => transaction(TransactionKind::Transfer),
-            "validatorReward" => transaction(TransactionKind::ValidatorReward),
-            "" => Err(Problem::NoStepType.into()),
-            unknown => Err(Problem::UnknownStepType(unknown.to_owned()).into()),
+            b"externalSteps" => external_steps(step),
+            b"setState" => self.set_state(step).map(Step::SetState),
+            b"checkState" => self.check_state(step).map(Step::CheckState),
+            b"scDeploy" => transaction(TransactionKind::Deploy),
+            b"scCall" => transaction(TransactionKind::Call),
+            b"transfer" => transaction(TransactionKind::Transfer),
+            b"validatorReward" => transaction(TransactionKind::ValidatorReward),
+            b"" => Err(Problem::NoStepType.into()),
+            unknown => Err(Problem::UnknownStepType(go_text(unknown)).into()),
         }
     }
 }
 
 fn external_steps(step: &Value) -> Result<Step, Fault> {
-    let mut path = String::new();
+    let mut path = Bytes::new();
     fields(step, |name, value| {
         match name {
-            "step" => {}
-            "path" => path = text(value)?.to_owned(),
+            b"step" => {}
+            b"path" => path = text(value)?.clone(),
             _ => return Err(Problem::UnknownField.into()),
         }
         Ok(())

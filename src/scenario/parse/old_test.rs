@@ -1,6 +1,7 @@
 //! The format before scenarios: `.test.json` (docs/spec/scenarios.md#old-format).
 
 use super::reader::{Fault, Problem, Reader, fields, flag, list, required, text};
+use crate::messages::go_text;
 use crate::scenario::json::Value;
 use crate::scenario::model::{OldTest, Transaction, TransactionKind, TransactionStep};
 
@@ -9,7 +10,7 @@ impl Reader<'_> {
     pub fn old_tests(&self, file: &Value) -> Result<Vec<(String, OldTest)>, Fault> {
         let mut tests = Vec::new();
         fields(file, |name, value| {
-            tests.push((name.to_owned(), self.old_test(value)?));
+            tests.push((go_text(name), self.old_test(value)?));
             Ok(())
         })?;
         Ok(tests)
@@ -23,15 +24,15 @@ impl Reader<'_> {
         let mut post_state = None;
         fields(value, |name, value| {
             match name {
-                "checkGas" => checks_gas = flag(value)?,
-                "pre" => accounts = self.accounts(value)?,
-                "blocks" => {
+                b"checkGas" => checks_gas = flag(value)?,
+                b"pre" => accounts = self.accounts(value)?,
+                b"blocks" => {
                     let blocks = list(value, |block| self.old_block(block))?;
                     transactions = blocks.into_iter().flatten().collect();
                 }
-                "network" => drop(text(value)?),
-                "blockHashes" => block_hashes = self.bytes_list(value)?,
-                "postState" => post_state = Some(self.account_checks(value)?),
+                b"network" => drop(text(value)?),
+                b"blockHashes" => block_hashes = self.bytes_list(value)?,
+                b"postState" => post_state = Some(self.account_checks(value)?),
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())
@@ -50,9 +51,9 @@ impl Reader<'_> {
         let mut transactions = Vec::new();
         fields(value, |name, value| {
             match name {
-                "results" => results = list(value, |result| self.expected_result(result))?,
-                "transactions" => transactions = list(value, |tx| self.old_transaction(tx))?,
-                "blockHeader" => self.old_block_header(value)?,
+                b"results" => results = list(value, |result| self.expected_result(result))?,
+                b"transactions" => transactions = list(value, |tx| self.old_transaction(tx))?,
+                b"blockHeader" => self.old_block_header(value)?,
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())
@@ -78,7 +79,7 @@ impl Reader<'_> {
     fn old_transaction(&self, value: &Value) -> Result<Transaction, Fault> {
         let mut kind = TransactionKind::Call;
         fields(value, |name, value| {
-            if name == "to" && text(value)?.is_empty() {
+            if name == b"to" && text(value)?.is_empty() {
                 kind = TransactionKind::Deploy;
             }
             Ok(())
@@ -90,8 +91,10 @@ impl Reader<'_> {
     fn old_block_header(&self, value: &Value) -> Result<(), Fault> {
         fields(value, |name, value| {
             match name {
-                "gasLimit" | "number" | "difficulty" | "coinbase" => drop(self.unsigned(value)?),
-                "timestamp" => drop(self.unsigned_64(value)?),
+                b"gasLimit" | b"number" | b"difficulty" | b"coinbase" => {
+                    drop(self.unsigned(value)?)
+                }
+                b"timestamp" => drop(self.unsigned_64(value)?),
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())

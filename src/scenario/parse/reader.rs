@@ -1,5 +1,6 @@
 //! Reads fields, and says where the file is wrong.
 
+use crate::messages::go_text;
 use crate::scenario::files::{Files, Unreadable};
 use crate::scenario::json::{JsonError, Value};
 use crate::scenario::model::Expected;
@@ -94,12 +95,12 @@ impl<P: Into<Problem>> From<P> for Fault {
 
 impl Fault {
     /// The same, seen from outside a field.
-    pub fn in_field(self, name: impl fmt::Display) -> Fault {
+    pub fn in_field(self, name: &[u8]) -> Fault {
         let dot = match self.place.as_bytes().first() {
             None | Some(b'[') => "",
             Some(_) => ".",
         };
-        self.at(format_args!("{name}{dot}"))
+        self.at(format_args!("{}{dot}", go_text(name)))
     }
 
     fn in_element(self, index: usize) -> Fault {
@@ -127,7 +128,7 @@ impl Fault {
 /// Calls `read` with every field of a map, in order. It answers unknown fields with [`Problem::UnknownField`].
 pub fn fields(
     value: &Value,
-    mut read: impl FnMut(&str, &Value) -> Result<(), Fault>,
+    mut read: impl FnMut(&[u8], &Value) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let Value::Map(entries) = value else {
         return Err(Problem::Not("map").into());
@@ -154,8 +155,8 @@ pub fn required<T>(field: Option<T>, name: &'static str) -> Result<T, Fault> {
     field.ok_or_else(|| Problem::MissingField(name).into())
 }
 
-/// A string that is no value expression.
-pub fn text(value: &Value) -> Result<&str, Fault> {
+/// A string that is no value expression. It need not be UTF-8.
+pub fn text(value: &Value) -> Result<&Bytes, Fault> {
     match value {
         Value::Text(text) => Ok(text),
         _ => Err(Problem::Not("string").into()),
@@ -182,11 +183,11 @@ pub struct Reader<'a> {
 impl Reader<'_> {
     fn evaluate<T>(
         &self,
-        text: &str,
-        evaluate: impl FnOnce(&str, &Files<'_>) -> Result<T, ValueError>,
+        text: &[u8],
+        evaluate: impl FnOnce(&[u8], &Files<'_>) -> Result<T, ValueError>,
     ) -> Result<T, Fault> {
         evaluate(text, self.files).map_err(|error| {
-            let text = text.to_owned();
+            let text = go_text(text);
             Problem::Value { text, error }.into()
         })
     }
@@ -200,7 +201,7 @@ impl Reader<'_> {
     }
 
     /// The bytes of a text that stands where no value can: the key of a map.
-    pub fn key(&self, key: &str) -> Result<Bytes, Fault> {
+    pub fn key(&self, key: &[u8]) -> Result<Bytes, Fault> {
         self.evaluate(key, value::bytes)
     }
 
@@ -228,7 +229,7 @@ impl Reader<'_> {
     }
 
     /// An address where no value can stand: the key of a map.
-    pub fn address_key(&self, key: &str) -> Result<Bytes, Fault> {
+    pub fn address_key(&self, key: &[u8]) -> Result<Bytes, Fault> {
         if key.is_empty() {
             return Err(Problem::NoAddress.into());
         }

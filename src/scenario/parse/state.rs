@@ -12,13 +12,13 @@ impl Reader<'_> {
         let mut state = SetState::default();
         fields(step, |name, value| {
             match name {
-                "step" => {}
-                "comment" => drop(text(value)?),
-                "accounts" => state.accounts = self.accounts(value)?,
-                "previousBlockInfo" => state.previous_block = self.block_info(value)?,
-                "currentBlockInfo" => state.current_block = self.block_info(value)?,
-                "blockHashes" => state.block_hashes = self.bytes_list(value)?,
-                "newAddresses" => {
+                b"step" => {}
+                b"comment" => drop(text(value)?),
+                b"accounts" => state.accounts = self.accounts(value)?,
+                b"previousBlockInfo" => state.previous_block = self.block_info(value)?,
+                b"currentBlockInfo" => state.current_block = self.block_info(value)?,
+                b"blockHashes" => state.block_hashes = self.bytes_list(value)?,
+                b"newAddresses" => {
                     state.new_addresses = list(value, |entry| self.new_address(entry))?;
                 }
                 _ => return Err(Problem::UnknownField.into()),
@@ -42,12 +42,12 @@ impl Reader<'_> {
         let mut balance = None;
         fields(value, |name, value| {
             match name {
-                "comment" => drop(text(value)?),
-                "nonce" => account.nonce = self.unsigned_64(value)?,
-                "balance" => balance = Some(self.unsigned(value)?),
-                "storage" => account.storage = self.storage(value)?.into_iter().collect(),
-                "code" => account.set_code(self.bytes(value)?),
-                "asyncCallData" => account.async_call_data = text(value)?.to_owned().into(),
+                b"comment" => drop(text(value)?),
+                b"nonce" => account.nonce = self.unsigned_64(value)?,
+                b"balance" => balance = Some(self.unsigned(value)?),
+                b"storage" => account.storage = self.storage(value)?.into_iter().collect(),
+                b"code" => account.set_code(self.bytes(value)?),
+                b"asyncCallData" => account.async_call_data = text(value)?.clone(),
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())
@@ -68,7 +68,7 @@ impl Reader<'_> {
 
     /// The key of a storage value. One under the usual protected prefix is read as one under the prefix of this run:
     /// the contracts of the reference's own suite were built with another prefix than its scenarios name.
-    fn storage_key(&self, key: &str) -> Result<Bytes, Fault> {
+    fn storage_key(&self, key: &[u8]) -> Result<Bytes, Fault> {
         let key = self.key(key)?;
         Ok(match key.strip_prefix(DEFAULT_PROTECTED_PREFIX) {
             Some(rest) => [self.protected_prefix, rest].concat().into(),
@@ -80,11 +80,11 @@ impl Reader<'_> {
         let mut info = BlockInfo::default();
         fields(value, |name, value| {
             match name {
-                "blockTimestamp" => info.time_stamp = self.unsigned_64(value)?,
-                "blockNonce" => info.nonce = self.unsigned_64(value)?,
-                "blockRound" => info.round = self.unsigned_64(value)?,
+                b"blockTimestamp" => info.time_stamp = self.unsigned_64(value)?,
+                b"blockNonce" => info.nonce = self.unsigned_64(value)?,
+                b"blockRound" => info.round = self.unsigned_64(value)?,
                 // The reference keeps the low 32 bits.
-                "blockEpoch" => {
+                b"blockEpoch" => {
                     let epoch = self.unsigned_64(value)? & u64::from(u32::MAX);
                     info.epoch = u32::try_from(epoch).unwrap_or_default();
                 }
@@ -103,9 +103,9 @@ impl Reader<'_> {
         };
         fields(value, |name, value| {
             match name {
-                "creatorAddress" => new.creator = self.address(value)?,
-                "creatorNonce" => new.creator_nonce = self.unsigned_64(value)?,
-                "newAddress" => new.address = self.address(value)?,
+                b"creatorAddress" => new.creator = self.address(value)?,
+                b"creatorNonce" => new.creator_nonce = self.unsigned_64(value)?,
+                b"newAddress" => new.address = self.address(value)?,
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())
@@ -117,9 +117,9 @@ impl Reader<'_> {
         let mut accounts = None;
         fields(step, |name, value| {
             match name {
-                "step" => {}
-                "comment" => drop(text(value)?),
-                "accounts" => accounts = Some(self.account_checks(value)?),
+                b"step" => {}
+                b"comment" => drop(text(value)?),
+                b"accounts" => accounts = Some(self.account_checks(value)?),
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())
@@ -134,7 +134,7 @@ impl Reader<'_> {
         };
         fields(value, |key, value| {
             match key {
-                "+" => check.others_allowed = true,
+                b"+" => check.others_allowed = true,
                 _ => {
                     let address = self.address_key(key)?;
                     check.accounts.push((address, self.account_check(value)?));
@@ -150,15 +150,15 @@ impl Reader<'_> {
         let mut balance = None;
         let mut storage = Expected::Exactly(Vec::new());
         let mut code = Expected::Exactly(Bytes::new());
-        let mut async_call_data = String::new();
+        let mut async_call_data = Bytes::new();
         fields(value, |name, value| {
             match name {
-                "comment" => drop(text(value)?),
-                "nonce" => nonce = self.expected(value, Self::unsigned_64)?,
-                "balance" => balance = Some(self.expected(value, Self::unsigned)?),
-                "storage" => storage = self.expected(value, Self::storage)?,
-                "code" => code = self.expected(value, Self::bytes)?,
-                "asyncCallData" => async_call_data = text(value)?.to_owned(),
+                b"comment" => drop(text(value)?),
+                b"nonce" => nonce = self.expected(value, Self::unsigned_64)?,
+                b"balance" => balance = Some(self.expected(value, Self::unsigned)?),
+                b"storage" => storage = self.expected(value, Self::storage)?,
+                b"code" => code = self.expected(value, Self::bytes)?,
+                b"asyncCallData" => async_call_data = text(value)?.clone(),
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 const A: &str = "''a_______________________________";
 
-fn read<T>(text: &str, read: impl FnOnce(Reader<'_>, &Value) -> Result<T, Fault>) -> T {
-    try_read(text, read).expect(text)
+fn read<T>(text: impl AsRef<[u8]>, read: impl FnOnce(Reader<'_>, &Value) -> Result<T, Fault>) -> T {
+    try_read(text, read).expect("valid")
 }
 
 fn try_read<T>(
-    text: &str,
+    text: impl AsRef<[u8]>,
     read: impl FnOnce(Reader<'_>, &Value) -> Result<T, Fault>,
 ) -> Result<T, String> {
     let replacements = BTreeMap::new();
@@ -22,8 +22,21 @@ fn try_read<T>(
         files: &files,
         protected_prefix: DEFAULT_PROTECTED_PREFIX,
     };
-    let value = json::parse(&text.replace("ADDRESS", A)).expect(text);
+    let value = json::parse(&with_address(text.as_ref())).expect("JSON");
     read(reader, &value).map_err(|fault| fault.in_file(Path::new("f")).to_string())
+}
+
+/// The text, with an address for each `ADDRESS`.
+fn with_address(text: &[u8]) -> Vec<u8> {
+    let mut rest = text;
+    let mut all = Vec::new();
+    while let Some((first, behind)) = rest.split_first() {
+        (all, rest) = match rest.strip_prefix(b"ADDRESS") {
+            Some(behind) => ([&all, A.as_bytes()].concat(), behind),
+            None => ([&all, &[*first][..]].concat(), behind),
+        };
+    }
+    all
 }
 
 fn step(text: &str) -> Step {
@@ -81,7 +94,7 @@ fn steps_have_a_known_type() {
         assert_eq!(fault(text), expected);
     }
     let external = r#"{"path": "a.steps.json", "step": "externalSteps"}"#;
-    assert_eq!(step(external), Step::External("a.steps.json".to_owned()));
+    assert_eq!(step(external), Step::External("a.steps.json".into()));
 }
 
 #[test]
@@ -126,6 +139,64 @@ fn a_set_state_is_evaluated() {
         panic!("{:?}", state.new_addresses);
     };
     assert_eq!((creator, new.len()), (address, 32));
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_kept() {
+    let step = |text: &[u8]| read(text, |reader, value| reader.step(value));
+    let text = b"{\"step\": \"setState\", \"comment\": \"\xff\", \"accounts\": {\"ADDRESS\": {
+        \"balance\": \"''\xff\", \"asyncCallData\": \"\xfe\xc3\", \"storage\": {\"''\xfe|``\xff\": \"''\xff\xfe\"}}}}";
+    let Step::SetState(state) = step(text) else {
+        panic!("a setState");
+    };
+    let (_, account) = &state.accounts[0];
+    assert_eq!(account.balance, BigInt::from(255));
+    assert_eq!(account.async_call_data, &b"\xfe\xc3"[..]);
+    let [key, value] = [&b"\xfe\xff"[..], b"\xff\xfe"].map(Bytes::from_static);
+    assert_eq!(account.storage, BTreeMap::from([(key, value)]));
+
+    // What is text on the wire is what Go makes of such bytes; arguments are bytes there.
+    let text = b"{\"step\": \"scCall\", \"txId\": \"\xff\", \"tx\": {\"value\": \"0\", \"function\": \"f\xe2\x82\",
+        \"arguments\": [\"''\xff\", \"1|``\xe2\x82\"]},
+        \"expect\": {\"refund\": \"*\", \"message\": \"\xe2\x82\", \"out\": [\"``\xff\"]}}";
+    let Step::Transaction(call) = step(text) else {
+        panic!("a transaction");
+    };
+    assert_eq!(call.id, "\u{fffd}");
+    assert_eq!(call.transaction.function, "f\u{fffd}\u{fffd}");
+    let arguments = [&b"\xff"[..], b"\x01\xe2\x82"];
+    assert_eq!(call.transaction.arguments, arguments);
+    let expect = call.expect.expect("there");
+    assert_eq!(expect.message, "\u{fffd}\u{fffd}");
+    let out = Bytes::from_static(b"\xff");
+    assert_eq!(expect.out, [Expected::Exactly(out)]);
+
+    let external = step(b"{\"step\": \"externalSteps\", \"path\": \"\xff.steps.json\"}");
+    let path = Bytes::from_static(b"\xff.steps.json");
+    assert_eq!(external, Step::External(path));
+}
+
+#[test]
+fn faults_name_what_is_not_utf8() {
+    for (text, expected) in [
+        (&b"{\"na\xffme\": \"n\"}"[..], "na\u{fffd}me: unknown field"),
+        (b"{\"name\xff\": \"n\"}", "name\u{fffd}: unknown field"),
+        (b"{\"steps\": [{\"step\": \"a\xff\"}]}", "steps[0]: unknown step type: a\u{fffd}"),
+        (
+            b"{\"steps\": [{\"step\": \"setState\", \"accounts\": {\"''\xfe\": {\"balance\": \"0\"}}}]}",
+            "steps[0].accounts.''\u{fffd}: `''\u{fffd}`: 1 bytes instead of 32",
+        ),
+        (
+            b"{\"steps\": [{\"step\": \"setState\", \"blockHashes\": [\"0x\xff\"]}]}",
+            "steps[0].blockHashes[0]: `0x\u{fffd}`: could not parse hex value: 0x\u{fffd}",
+        ),
+    ] {
+        let found = try_read(text, |reader, value| reader.scenario(value));
+        assert_eq!(found.expect_err(expected), format!("f: {expected}"));
+    }
+    let found = try_read(b"{\"t\xff\": {}}", |reader, value| reader.old_tests(value));
+    let expected = "f: t\u{fffd}: missing field `postState`";
+    assert_eq!(found.expect_err(expected), expected);
 }
 
 #[test]

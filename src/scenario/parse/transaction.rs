@@ -1,6 +1,7 @@
 //! Transactions and what is expected of them.
 
 use super::reader::{Fault, Problem, Reader, fields, list, required, text};
+use crate::messages::go_text;
 use crate::scenario::json::Value;
 use crate::scenario::model::{
     Expected, ExpectedLog, ExpectedResult, Transaction, TransactionKind, TransactionStep,
@@ -19,15 +20,15 @@ impl Reader<'_> {
         let mut expect = None;
         fields(step, |name, value| {
             match name {
-                "step" => {}
-                "txId" => id = text(value)?.to_owned(),
-                "comment" => drop(text(value)?),
-                "tx" => transaction = Some(self.transaction(kind, value)?),
-                "expect" if transaction.is_none() => return Err(Problem::ExpectBeforeTx.into()),
-                "expect" if !kind.runs_contract() => {
+                b"step" => {}
+                b"txId" => id = go_text(text(value)?),
+                b"comment" => drop(text(value)?),
+                b"tx" => transaction = Some(self.transaction(kind, value)?),
+                b"expect" if transaction.is_none() => return Err(Problem::ExpectBeforeTx.into()),
+                b"expect" if !kind.runs_contract() => {
                     return Err(Problem::NotAllowed(kind.name()).into());
                 }
-                "expect" => expect = Some(self.expected_result(value)?),
+                b"expect" => expect = Some(self.expected_result(value)?),
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())
@@ -53,7 +54,7 @@ impl Reader<'_> {
         };
         let mut has_value = false;
         fields(value, |name, value| {
-            has_value |= name == "value";
+            has_value |= name == b"value";
             self.transaction_field(&mut transaction, name, value)
         })?;
         required(has_value.then_some(transaction), "value")
@@ -62,7 +63,7 @@ impl Reader<'_> {
     fn transaction_field(
         &self,
         transaction: &mut Transaction,
-        name: &str,
+        name: &[u8],
         value: &Value,
     ) -> Result<(), Fault> {
         let kind = transaction.kind;
@@ -72,31 +73,31 @@ impl Reader<'_> {
         };
         match name {
             // The sender has a nonce of its own.
-            "nonce" => drop(self.unsigned_64(value)?),
-            "from" => {
+            b"nonce" => drop(self.unsigned_64(value)?),
+            b"from" => {
                 allow(kind.has_sender())?;
                 transaction.from = self.address(value)?;
             }
-            "to" if kind == TransactionKind::Deploy => allow(text(value)?.is_empty())?,
-            "to" => transaction.to = self.address(value)?,
-            "value" => transaction.value = self.unsigned(value)?,
-            "function" => {
-                transaction.function = text(value)?.to_owned();
+            b"to" if kind == TransactionKind::Deploy => allow(text(value)?.is_empty())?,
+            b"to" => transaction.to = self.address(value)?,
+            b"value" => transaction.value = self.unsigned(value)?,
+            b"function" => {
+                transaction.function = go_text(text(value)?);
                 let called = !matches!(kind, TransactionKind::Deploy | TransactionKind::Transfer);
                 allow(called || transaction.function.is_empty())?;
             }
-            "arguments" => {
+            b"arguments" => {
                 transaction.arguments = self.bytes_list(value)?;
                 let taken = kind != TransactionKind::Transfer;
                 allow(taken || transaction.arguments.is_empty())?;
             }
-            "contractCode" => {
+            b"contractCode" => {
                 transaction.code = self.bytes(value)?;
                 let taken = kind == TransactionKind::Deploy;
                 allow(taken || transaction.code.is_empty())?;
             }
-            "gasPrice" => transaction.gas_price = self.unsigned_64(value)?,
-            "gasLimit" => transaction.gas_limit = self.unsigned_64(value)?,
+            b"gasPrice" => transaction.gas_price = self.unsigned_64(value)?,
+            b"gasLimit" => transaction.gas_limit = self.unsigned_64(value)?,
             _ => return Err(Problem::UnknownField.into()),
         }
         Ok(())
@@ -111,12 +112,12 @@ impl Reader<'_> {
         let mut logs = Expected::Exactly(Vec::new());
         fields(value, |name, value| {
             match name {
-                "out" => out = list(value, |element| self.expected(element, Self::bytes))?,
-                "status" => status = self.signed(value)?,
-                "message" => message = text(value)?.to_owned(),
-                "gas" => gas = self.expected(value, Self::unsigned_64)?,
-                "refund" => refund = Some(self.expected(value, Self::unsigned)?),
-                "logs" => logs = self.expected(value, Self::logs)?,
+                b"out" => out = list(value, |element| self.expected(element, Self::bytes))?,
+                b"status" => status = self.signed(value)?,
+                b"message" => message = go_text(text(value)?),
+                b"gas" => gas = self.expected(value, Self::unsigned_64)?,
+                b"refund" => refund = Some(self.expected(value, Self::unsigned)?),
+                b"logs" => logs = self.expected(value, Self::logs)?,
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())
@@ -143,10 +144,10 @@ impl Reader<'_> {
         let mut log = ExpectedLog::default();
         fields(value, |name, value| {
             match name {
-                "address" => log.address = self.address(value)?,
-                "identifier" => log.identifier = self.identifier(value)?,
-                "topics" => log.topics = self.bytes_list(value)?,
-                "data" => log.data = self.bytes(value)?,
+                b"address" => log.address = self.address(value)?,
+                b"identifier" => log.identifier = self.identifier(value)?,
+                b"topics" => log.topics = self.bytes_list(value)?,
+                b"data" => log.data = self.bytes(value)?,
                 _ => return Err(Problem::UnknownField.into()),
             }
             Ok(())
