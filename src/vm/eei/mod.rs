@@ -36,7 +36,7 @@ pub struct Call<'a> {
 }
 
 /// All functions; a contract knows one by its index here.
-const FUNCTIONS: [HostFunction; 120] = table::concatenate(&[
+static FUNCTIONS: [HostFunction; 120] = table::concatenate(&[
     base::FUNCTIONS,
     storage::FUNCTIONS,
     block::FUNCTIONS,
