@@ -13,7 +13,7 @@ pub mod null;
 
 pub use big_int::NotABigInt;
 pub use codec::{Format, MessageError, UnsupportedMarshalizer};
-#[cfg(feature = "vm")]
+#[cfg(any(feature = "vm", fuzzing, test))]
 pub(crate) use json::go_text;
 
 /// The types that prost generates from the schema.

@@ -25,7 +25,7 @@ fn taken() -> SigSet {
     ])
 }
 
-/// Blocks the signals that [`watch`] takes, in this thread and in those that it starts. To be called before there are others.
+/// Blocks the signals that the child takes, in this thread and in those that it starts. To be called before there are others.
 /// On an error they have their default effect.
 pub fn block() {
     let _ = taken().thread_block();

@@ -12,7 +12,9 @@ mod reader;
 mod writer;
 
 #[cfg(feature = "vm")]
-pub(crate) use bytes_text::{base64_length, go_text};
+pub(crate) use bytes_text::base64_length;
+#[cfg(any(feature = "vm", fuzzing, test))]
+pub(crate) use bytes_text::go_text;
 pub use fields::*;
 pub use reader::{JsonError, JsonFault, Reader};
 pub use writer::Writer;
