@@ -136,9 +136,15 @@ fn copy_of_the_project() -> PathBuf {
     fs::remove_dir_all(copy.join("src/bin")).expect("the programs are in src/bin");
     if cfg!(feature = "vm") {
         // Without the VM itself, but with what else has to do with messages.
-        let library = fs::read_to_string(copy.join("src/lib.rs")).expect("there is a library");
-        assert!(library.contains(ONLY_WITH_VM), "{library}");
-        write(&copy.join("src/lib.rs"), &library.replace(ONLY_WITH_VM, ""));
+        for file in [
+            "src/lib.rs",
+            "src/messages/mod.rs",
+            "src/messages/json/mod.rs",
+        ] {
+            let text = fs::read_to_string(copy.join(file)).expect("a file of the library");
+            assert!(text.contains(ONLY_WITH_VM), "{file}: {text}");
+            write(&copy.join(file), &text.replace(ONLY_WITH_VM, ""));
+        }
     }
     write(&copy.join("Cargo.toml"), &manifest(project));
     copy

@@ -25,8 +25,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long the end of a process that has closed its pipe is waited for: a process that dies closes its pipes first.
-const GRACE: Duration = Duration::from_millis(50);
+/// How long the end of a process that has closed its pipe is waited for: a process that dies closes its pipes first. Some
+/// milliseconds, but on a busy machine 50 were not always enough, and then a child that said why it ended looked killed.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// How long a child that was told to stop has for its last words and for its end, which takes it a few milliseconds.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);

@@ -126,11 +126,15 @@ fn a_run_that_needs_much_memory_is_given_up() {
     let writes = "(call $getCaller (i32.const 8388600))";
     for (pages, body) in [("127", grows), ("128", writes), ("129", "")] {
         let code = contract_with_memory(pages, &format!(r#"(func (export "f") {body})"#));
-        let mut bench = bench_on_tiers(ENOUGH);
-        let found = runs(&mut bench, &code);
-        assert_eq!(found, runs(&mut compiled(), &code), "{pages}");
-        assert_eq!(found[0].0.return_code, 0, "{pages}");
-        assert_eq!(counters(&bench).abandoned_runs, 1, "{pages}");
+        let expected = runs(&mut compiled(), &code);
+        assert_eq!(expected[0].0.return_code, 0, "{pages}");
+        // On a busy machine the compiler may be done before the run begins.
+        let is_given_up = (0..20).any(|_| {
+            let mut bench = bench_on_tiers(ENOUGH);
+            assert_eq!(runs(&mut bench, &code), expected, "{pages}");
+            counters(&bench).abandoned_runs == 1
+        });
+        assert!(is_given_up, "{pages}");
     }
 }
 
