@@ -2,7 +2,8 @@
 //!
 //! The node (parent) holds the state of the chain. Its [`driver`] starts the program `arwen`, sends requests to deploy and
 //! call contracts, and answers the hook calls that contracts make meanwhile with the node's [`hooks::BlockchainHook`]. The
-//! child is `part`, which runs contracts in `vm`.
+//! child is `part`, which runs contracts in `vm`. "The reference" in these pages is Arwen 0.3.26, written in Go, whose results
+//! this crate gives to the unit of gas; `docs/spec` says what they are, rule by rule.
 //!
 //! ```text
 //! bytes        frame       message       dialogue        execution
