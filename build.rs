@@ -41,19 +41,20 @@ fn main() {
         .expect("prost-build accepts what protox made");
 }
 
-/// A hash of everything that compiled modules depend on: what instruments and compiles them, and the versions of all
-/// dependencies.
+/// A hash of everything that compiled modules depend on: the engine without its tests, the list of opcodes whose costs it
+/// writes into them, and the versions of all dependencies. The costs themselves are in the name of each module.
 fn engine_build() -> u64 {
     let mut sources = vec![
         PathBuf::from("Cargo.lock"),
         PathBuf::from("src/gas_schedule/keys.rs"),
     ];
-    let mut folders = vec![PathBuf::from("src/vm/engine"), PathBuf::from("src/vm/gas")];
+    let mut folders = vec![PathBuf::from("src/engine")];
     while let Some(folder) = folders.pop() {
         println!("cargo::rerun-if-changed={}", folder.display());
         for entry in fs::read_dir(folder).expect("a folder of the sources") {
             let path = entry.expect("a readable directory").path();
             match path.is_dir() {
+                _ if is_test(&path) => {}
                 true => folders.push(path),
                 false => sources.push(path),
             }
@@ -71,4 +72,10 @@ fn engine_build() -> u64 {
     }
     hasher.write(env::var("TARGET").unwrap_or_default().as_bytes());
     hasher.finish()
+}
+
+/// Whether a file or folder of the sources holds unit tests only.
+fn is_test(path: &Path) -> bool {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    stem == "tests" || stem.ends_with("_tests")
 }

@@ -33,11 +33,11 @@ TARGETS = {
     "log_lines": ["logs/line.rs", "logs/profile.rs", "logs/level.rs"],
     "scenario_parser": ["scenario/parse/", "scenario/json.rs", "scenario/value.rs", "scenario/model.rs"],
     "host_functions": ["vm/eei/", "vm/contexts/", "vm/host/"],
-    "compile_bombs": ["vm/engine/compile_cost.rs", "vm/engine/compile_cost/function.rs", "vm/engine/frames/body.rs"],
-    "module_files": ["vm/engine/disk/format.rs"],
+    "compile_bombs": ["engine/compile_cost.rs", "engine/compile_cost/function.rs", "engine/frames/body.rs"],
+    "module_files": ["engine/disk/format.rs"],
     "wasm_modules": [
-        "vm/engine/mod.rs", "vm/engine/cache.rs", "vm/engine/tiers.rs", "vm/engine/validation", "vm/engine/instrument",
-        "vm/engine/wasm"
+        "engine/mod.rs", "engine/cache.rs", "engine/tiers.rs", "engine/validation", "engine/instrument",
+        "engine/wasm"
     ],
 }
 

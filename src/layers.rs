@@ -15,10 +15,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("logs", &["frame", "messages", "transport"]),
     ("hooks", &["messages"]),
     ("gas_schedule", &["messages"]),
-    (
-        "vm",
-        &["activity", "byte_lru", "gas_schedule", "hooks", "messages"],
-    ),
+    ("engine", &["activity", "byte_lru", "gas_schedule"]),
+    ("vm", &["engine", "gas_schedule", "hooks", "messages"]),
     (
         "driver",
         &[

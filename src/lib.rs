@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! bytes        frame       message       dialogue        execution
-//! transport -> frame   ->  messages  ->  dialogue    ->  vm: host -> contexts -> eei -> engine
+//! transport -> frame   ->  messages  ->  dialogue    ->  vm: host -> eei -> contexts -> engine
 //!                                        driver (node)  <== mirrors ==>  part (arwen)
 //! ```
 //!
@@ -79,6 +79,8 @@ mod activity;
 mod byte_lru;
 pub mod dialogue;
 pub mod driver;
+#[cfg(feature = "vm")]
+pub(crate) mod engine;
 #[doc(hidden)]
 pub mod escape;
 pub mod frame;

@@ -4,11 +4,11 @@
 //! code and a message, and the contract that made a nested call may go on after it. [`Broken`] means that there is no
 //! result: it passes through every nested execution as it is.
 
+use crate::engine::MachineFailure;
+use crate::engine::validation::InvalidModule;
 use crate::hooks::HookError;
 use crate::messages::ReturnCode;
 use crate::vm::eei::memory::MemoryError;
-use crate::vm::engine::MachineFailure;
-use crate::vm::engine::validation::InvalidModule;
 use std::error::Error;
 use thiserror::Error;
 
@@ -40,7 +40,7 @@ pub enum Broken {
     /// The hook can't be asked any more.
     #[error("{0}")]
     Hook(#[source] Box<dyn Error + Send + Sync>),
-    /// The interpreter gave up, see [`crate::vm::engine::CallEnd::Abandoned`]: the run begins anew with compiled code.
+    /// The interpreter gave up, see [`crate::engine::CallEnd::Abandoned`]: the run begins anew with compiled code.
     #[error("the run is to begin anew")]
     Abandoned,
     /// The machine failed, not the contract. In a box, because every host function returns a place for it.

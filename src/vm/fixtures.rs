@@ -1,7 +1,7 @@
 //! What the tests and fuzz targets of the VM have in common: a node in memory, contracts as text, and VMs on both engines.
 
-use super::engine::{ImportedFunction, ValueType};
 use super::{QuickLimits, Vm, VmError, VmParameters, eei};
+use crate::engine::{ImportedFunction, ValueType};
 use crate::gas_schedule::{SECTIONS, Section};
 use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::messages::*;

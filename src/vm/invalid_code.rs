@@ -1,9 +1,9 @@
 //! What is wrong with code that is no contract, for people: the output says only that it is invalid.
 
 use super::eei;
-use super::engine::validation::{self, ValidatedModule};
 use super::error::Unusable;
 use super::is_upgrade;
+use crate::engine::validation::{self, ValidatedModule};
 
 /// What is wrong with code that can't be deployed: the reference's words, and in brackets what they leave out. Built-in functions
 /// are not known here.

@@ -10,13 +10,12 @@
 //!   between runs, but cannot be told from code compiled anew.
 //! * Whoever calls has to handle three kinds of failure differently; see [`VmError`].
 //!
-//! Layers: `host` runs executions and knows the order of things, `contexts` keep the state, `eei` is what contracts can
-//! import, `engine` runs wasm.
+//! Layers, each of which uses those below it: `host` runs executions and knows the order of things, `eei` is what contracts
+//! can import, `contexts` keep the state. They stand on the module `engine`, which runs wasm.
 
 pub(crate) mod contexts;
 pub(crate) mod crypto;
 pub(crate) mod eei;
-pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod gas;
 pub(crate) mod host;
@@ -33,14 +32,18 @@ pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
-pub use engine::cache::{CacheLimits, EngineCounters};
-pub use engine::disk::{DiskCounters, DiskLimits};
-pub use engine::tiers::QuickLimits;
-pub use engine::wasmer::warm::WarmLimits;
-pub use engine::{InstanceCounters, MachineFailure, TierCounters};
+pub use crate::engine::cache::{CacheLimits, EngineCounters};
+pub use crate::engine::disk::{DiskCounters, DiskLimits};
+pub use crate::engine::tiers::QuickLimits;
+pub use crate::engine::wasmer::warm::WarmLimits;
+pub use crate::engine::{InstanceCounters, MachineFailure, TierCounters};
 pub use error::VmError;
 pub use invalid_code::{why_not_deployable, why_not_startable};
 
+use crate::engine::Engine;
+use crate::engine::cache::ModuleCache;
+use crate::engine::tiers::TieredEngine;
+use crate::engine::wasmer::WasmerEngine;
 use crate::hooks::BlockchainHook;
 use crate::messages::codec::{self, DEFAULT_PAYLOAD_LIMIT_BYTES};
 use crate::messages::{
@@ -52,10 +55,6 @@ use contexts::output::OutputState;
 use contexts::recorded_hook::RecordedHook;
 use contexts::{Contexts, Settings};
 use crypto::Hashes;
-use engine::Engine;
-use engine::cache::ModuleCache;
-use engine::tiers::TieredEngine;
-use engine::wasmer::WasmerEngine;
 use error::Broken;
 use gas::schedule::GasSchedule;
 use host::{Host, UPGRADE_FUNCTION};
@@ -144,7 +143,7 @@ impl Vm {
         Vm::with_engine(
             parameters,
             hook,
-            Box::new(engine::wasmi_engine::WasmiEngine::unlimited()),
+            Box::new(crate::engine::wasmi_engine::WasmiEngine::unlimited()),
         )
     }
 

@@ -2,8 +2,8 @@
 //! never falls below 0.
 
 use super::Contexts;
+use crate::engine::InstanceAccess;
 use crate::messages::CallType;
-use crate::vm::engine::InstanceAccess;
 use crate::vm::error::ExecutionError;
 
 /// Adds to the points that an instance has used.

@@ -2,9 +2,9 @@
 
 use super::Contexts;
 use super::metering::use_gas;
+use crate::engine::InstanceAccess;
 use crate::hooks::BlockchainHook as _;
 use crate::messages::null::not_null;
-use crate::vm::engine::InstanceAccess;
 use crate::vm::error::{Broken, ExecutionError, Failure, unless_refused};
 use bytes::Bytes;
 

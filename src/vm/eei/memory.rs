@@ -1,8 +1,8 @@
 //! The contract's memory as host functions see it (docs/spec/eei.md#memory, #slices, #arguments). Nothing else touches
 //! it.
 
+use crate::engine::InstanceAccess;
 use crate::messages::null;
-use crate::vm::engine::InstanceAccess;
 use bytes::Bytes;
 use thiserror::Error;
 

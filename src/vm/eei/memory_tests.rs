@@ -1,5 +1,5 @@
 use super::*;
-use crate::vm::engine::OutOfBounds;
+use crate::engine::OutOfBounds;
 
 /// A memory without wasm.
 struct Memory {

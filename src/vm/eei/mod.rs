@@ -18,9 +18,9 @@ mod page_tests;
 #[cfg(test)]
 mod table_tests;
 
-use super::engine::{ImportTable, ImportedFunction, InstanceAccess};
 use super::error::{Broken, Fault};
 use super::host::Host;
+use crate::engine::{ImportTable, ImportedFunction, InstanceAccess};
 use crate::vm::contexts::Contexts;
 use crate::vm::contexts::metering::use_gas;
 use bytes::Bytes;

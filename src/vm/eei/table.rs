@@ -15,7 +15,7 @@
 //! method charges; `no gas` is free.
 
 use super::{Answer, Call};
-use crate::vm::engine::{ImportedFunction, ValueType};
+use crate::engine::{ImportedFunction, ValueType};
 
 /// A host function.
 #[derive(Clone, Copy)]
@@ -81,7 +81,7 @@ macro_rules! host_functions {
             {
                 $(#[doc = $doc])*
                 const FUNCTION: $crate::vm::eei::table::HostFunction = $crate::vm::eei::table::HostFunction {
-                    import: $crate::vm::engine::ImportedFunction {
+                    import: $crate::engine::ImportedFunction {
                         namespace: $namespace,
                         name: $name,
                         parameters: &[$(<$type as $crate::vm::eei::table::BorderType>::TYPE),*],

@@ -1,6 +1,6 @@
 use super::{FUNCTIONS, import_table, is_host_function};
+use crate::engine::ValueType;
 use crate::gas_schedule::SECTIONS;
-use crate::vm::engine::ValueType;
 use std::collections::BTreeSet;
 
 /// The page that has a heading for every function, its signature below it, and a line that begins with its gas key.

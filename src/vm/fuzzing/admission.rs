@@ -1,8 +1,8 @@
 //! Which code is certainly a contract, and which is certainly none (docs/spec/host.md#acceptance), judged a second time
 //! and as plainly as can be, and how much work it may be to run it.
 
+use crate::engine::ValueType;
 use crate::vm::eei::import_table;
-use crate::vm::engine::ValueType;
 use reference_parser::{
     OperatorValidatorConfig, ParserState, ValidatingParser, ValidatingParserConfig, WasmDecoder,
 };

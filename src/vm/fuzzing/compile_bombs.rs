@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use arbitrary::{Result, Unstructured};
 
 use self::shapes::{Bomb, Shape};
+use crate::engine::compile_cost;
+use crate::engine::instrument::{InstrumentedModule, instrument};
+use crate::engine::opcode_costs::OpcodeCosts;
+use crate::engine::tiers::TieredEngine;
+use crate::engine::validation::validate;
+use crate::engine::wasmer::WasmerEngine;
+use crate::engine::wasmi_engine::WasmiEngine;
+use crate::engine::{Abort, CallEnd, CompiledModule, Engine, HostCalls, InstanceAccess};
 use crate::vm::QuickLimits;
 use crate::vm::WarmLimits;
 use crate::vm::eei::import_table;
-use crate::vm::engine::compile_cost;
-use crate::vm::engine::instrument::{InstrumentedModule, instrument};
-use crate::vm::engine::tiers::TieredEngine;
-use crate::vm::engine::validation::validate;
-use crate::vm::engine::wasmer::WasmerEngine;
-use crate::vm::engine::wasmi_engine::WasmiEngine;
-use crate::vm::engine::{Abort, CallEnd, CompiledModule, Engine, HostCalls, InstanceAccess};
-use crate::vm::gas::opcode_costs::OpcodeCosts;
 
 /// The most that a bomb repeats, and its most locals.
 const MOST_LENGTH: u32 = 20_000;

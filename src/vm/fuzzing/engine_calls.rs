@@ -1,11 +1,11 @@
 //! What the VM never asks of an engine, or seldom: instances in any order and beside each other, functions that are not
 //! there or take parameters, accesses outside of the memory, hosts that abort and panic. All engines answer alike.
 
-use crate::vm::engine::instrument::InstrumentedModule;
-use crate::vm::engine::tiers::TieredEngine;
-use crate::vm::engine::wasmer::WasmerEngine;
-use crate::vm::engine::wasmi_engine::WasmiEngine;
-use crate::vm::engine::{
+use crate::engine::instrument::InstrumentedModule;
+use crate::engine::tiers::TieredEngine;
+use crate::engine::wasmer::WasmerEngine;
+use crate::engine::wasmi_engine::WasmiEngine;
+use crate::engine::{
     Abort, CallEnd, CompiledModule, Engine, ExportedFunction, HostCalls, Instance, InstanceAccess,
     InstanceCounters, InstantiationError, ModuleIdentity, OutOfBounds,
 };

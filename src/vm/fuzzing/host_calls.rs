@@ -1,7 +1,7 @@
 //! Calls of host functions made of bytes: any function, with arguments that are good or at the edges.
 
+use crate::engine::ValueType;
 use crate::vm::eei::import_table;
-use crate::vm::engine::ValueType;
 use crate::vm::fixtures::*;
 use arbitrary::{Result, Unstructured};
 

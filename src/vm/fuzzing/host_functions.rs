@@ -6,12 +6,12 @@ use super::host_calls::{
 };
 use super::node_state::{NODE_STATE_BYTES, NodeState};
 use super::outcome::Outcome;
+use crate::engine::tiers::TieredEngine;
+use crate::engine::wasmi_engine::WasmiEngine;
+use crate::engine::{ImportedFunction, ValueType};
 use crate::hooks::BlockchainHook;
 use crate::messages::{ContractCreateInput, GasSectionEntry, VmInput, VmOutput};
 use crate::vm::eei::import_table;
-use crate::vm::engine::tiers::TieredEngine;
-use crate::vm::engine::wasmi_engine::WasmiEngine;
-use crate::vm::engine::{ImportedFunction, ValueType};
 use crate::vm::fixtures::*;
 use crate::vm::{QuickLimits, Vm, VmError, VmParameters};
 use arbitrary::{Result, Unstructured};

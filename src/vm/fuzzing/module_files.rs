@@ -1,11 +1,11 @@
 //! Files of compiled modules: what was written is read again, and whatever else stands in a file is a miss. Nothing of
 //! it is run: it would be machine code.
 
+use crate::engine::disk::StoredModule;
+use crate::engine::disk::format::{FormatError, KEY_BYTES, Stored, decode, encode};
+use crate::engine::instrument::{HiddenExports, InstrumentedModule};
+use crate::engine::{ExportedFunction, ImportTable};
 use crate::vm::eei::import_table;
-use crate::vm::engine::disk::StoredModule;
-use crate::vm::engine::disk::format::{FormatError, KEY_BYTES, Stored, decode, encode};
-use crate::vm::engine::instrument::{HiddenExports, InstrumentedModule};
-use crate::vm::engine::{ExportedFunction, ImportTable};
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 

@@ -4,14 +4,14 @@
 use super::admission::{Admission, admission};
 use super::engine_calls::{SCRIPT_BYTES, engine_calls};
 use super::outcome::Outcome;
+use crate::engine::ValueType;
+use crate::engine::instrument::{InstrumentedModule, instrument};
+use crate::engine::opcode_costs::OpcodeCosts;
+use crate::engine::validation::{InvalidModule, validate};
 use crate::hooks::BlockchainHook;
 use crate::messages::{ContractCreateInput, GasSectionEntry, VmInput};
 use crate::vm::eei::import_table;
-use crate::vm::engine::ValueType;
-use crate::vm::engine::instrument::{InstrumentedModule, instrument};
-use crate::vm::engine::validation::{InvalidModule, validate};
 use crate::vm::fixtures::*;
-use crate::vm::gas::opcode_costs::OpcodeCosts;
 use crate::vm::{QuickLimits, Vm, VmError, VmParameters};
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;

@@ -1,4 +1,3 @@
 //! Gas: what things cost.
 
-pub(crate) mod opcode_costs;
 pub(crate) mod schedule;

@@ -4,7 +4,7 @@
 //! Amounts are added to the points used with wrapping arithmetic, like everything that is charged
 //! (docs/spec/eei.md#notation).
 
-use super::opcode_costs::OpcodeCosts;
+use crate::engine::opcode_costs::OpcodeCosts;
 use crate::gas_schedule::{OPCODE_SECTION, Section, host_sections, sections};
 use crate::messages::{GasCostEntry, GasSectionEntry};
 use thiserror::Error;

@@ -3,13 +3,13 @@
 
 use super::nested::NestedOutput;
 use super::{CALLBACK_FUNCTION, Host};
+use crate::engine::InstanceAccess;
 use crate::hooks::BlockchainHook as _;
 use crate::messages::CallType;
 use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{from_unsigned_bytes, unsigned_bytes};
 use crate::vm::contexts::input::{CallInput, Input};
 use crate::vm::contexts::runtime::AsyncCall;
-use crate::vm::engine::InstanceAccess;
 use crate::vm::error::{Broken, ExecutionError, Failure, return_code_text, unless_refused};
 use bytes::Bytes;
 use num_bigint::BigInt;

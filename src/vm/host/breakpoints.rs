@@ -1,8 +1,8 @@
 //! Why an instance was interrupted (docs/spec/host.md#breakpoints).
 
 use super::Host;
+use crate::engine::InstanceAccess;
 use crate::vm::contexts::runtime::Breakpoint;
-use crate::vm::engine::InstanceAccess;
 use crate::vm::error::{ExecutionError, Failure};
 
 impl Host {

@@ -2,10 +2,10 @@
 //! docs/spec/gas.md#nested-gas).
 
 use super::Host;
+use crate::engine::InstanceAccess;
 use crate::hooks::{BlockchainHook as _, HookError};
 use crate::vm::contexts::input::CallInput;
 use crate::vm::contexts::metering::use_gas;
-use crate::vm::engine::InstanceAccess;
 use crate::vm::error::{Broken, Failure};
 
 impl Host {

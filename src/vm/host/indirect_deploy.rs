@@ -1,9 +1,9 @@
 //! Deploys by contracts (docs/spec/host.md#indirect-deploy).
 
 use super::Host;
+use crate::engine::InstanceAccess;
 use crate::vm::contexts::input::CreateInput;
 use crate::vm::contexts::metering::{restore_gas, use_gas};
-use crate::vm::engine::InstanceAccess;
 use crate::vm::error::{ExecutionError, Failure};
 use bytes::Bytes;
 

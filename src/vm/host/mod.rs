@@ -1,7 +1,7 @@
 //! The host: runs contracts and gives them what they ask for (docs/spec/host.md).
 //!
 //! Whoever runs an instance owns it; the instance owns the host while it runs and calls back into it (see
-//! [`crate::vm::engine`]). A nested execution happens inside such a call: the host is lent on to the inner instance,
+//! [`crate::engine`]). A nested execution happens inside such a call: the host is lent on to the inner instance,
 //! while the outer one waits.
 
 mod async_call;
@@ -17,15 +17,15 @@ mod repeat;
 mod stored_promises;
 mod upgrade;
 
+use crate::engine::cache::{CompilationError, EngineCounters, ModuleCache};
+use crate::engine::{
+    Abort, CallEnd, CompiledModule, ExportedFunction, HostCalls, Instance, InstanceAccess,
+    InstantiationError, validation,
+};
 use crate::vm::contexts::Contexts;
 use crate::vm::contexts::output::OutputState;
 use crate::vm::contexts::runtime::Breakpoint;
 use crate::vm::eei::{self, Call};
-use crate::vm::engine::cache::{CompilationError, EngineCounters, ModuleCache};
-use crate::vm::engine::{
-    Abort, CallEnd, CompiledModule, ExportedFunction, HostCalls, Instance, InstanceAccess,
-    InstantiationError, validation,
-};
 use crate::vm::error::{Broken, ExecutionError, Failure, Fault, Unusable};
 use bytes::Bytes;
 use std::ops::{Deref, DerefMut};

@@ -3,10 +3,10 @@
 //! Everywhere `payer` is the instance that called: it is active while the callee has none, and pays for the callee.
 
 use super::{Host, is_init};
+use crate::engine::InstanceAccess;
 use crate::vm::contexts::input::CallInput;
 use crate::vm::contexts::metering::{restore_gas, use_gas};
 use crate::vm::contexts::promises::Promises;
-use crate::vm::engine::InstanceAccess;
 use crate::vm::error::{Broken, ExecutionError, Failure};
 use bytes::Bytes;
 

@@ -3,9 +3,9 @@
 use super::Host;
 use super::async_call::parse_call_data;
 use super::promise_json;
+use crate::engine::InstanceAccess;
 use crate::vm::contexts::promises::{Promise, PromiseStatus, Promises};
 use crate::vm::contexts::runtime::AsyncCall;
-use crate::vm::engine::InstanceAccess;
 use crate::vm::error::{Broken, ExecutionError, Failure};
 use bytes::Bytes;
 

@@ -2,8 +2,8 @@
 
 use super::nested::NestedOutput;
 use super::{CALLBACK_FUNCTION, Host, promise_json};
+use crate::engine::InstanceAccess;
 use crate::vm::contexts::promises::Promises;
-use crate::vm::engine::InstanceAccess;
 use crate::vm::error::{ExecutionError, Failure};
 use bytes::Bytes;
 

@@ -2,9 +2,9 @@
 //! both engines. `PROPTEST_CASES` sets the number of cases. The fuzz target `host_functions` does it faster, with one
 //! contract that reads what it is to call; here every run has contracts of its own.
 
+use crate::engine::ValueType;
 use crate::messages::{VmInput, VmOutput};
 use crate::vm::eei::import_table;
-use crate::vm::engine::ValueType;
 use crate::vm::fixtures::*;
 use crate::vm::fuzzing::host_calls::{CONTRACTS, HostCall, HostCallGenerator, data};
 use crate::vm::fuzzing::outcome::Outcome;

@@ -2,10 +2,10 @@
 //! nothing else.
 
 use super::random_calls::calls;
+use crate::engine::{HostCalls, InstanceAccess, OutOfBounds};
 use crate::vm::contexts::input::{CallInput, Input};
 use crate::vm::contexts::runtime::Breakpoint;
 use crate::vm::eei::import_table;
-use crate::vm::engine::{HostCalls, InstanceAccess, OutOfBounds};
 use crate::vm::fixtures::*;
 use crate::vm::fuzzing::host_calls::{HostCall, data};
 use proptest::prelude::*;

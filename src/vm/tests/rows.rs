@@ -2,10 +2,10 @@
 //! and costs. All numbers come from docs/spec/eei.md#functions. No two keys of the schedule cost the same, so a
 //! charge of the wrong key is seen.
 
+use crate::engine::ValueType;
 use crate::gas_schedule::{SECTIONS, Section};
 use crate::messages::{GasCostEntry, GasSectionEntry, VmInput, VmOutput};
 use crate::vm::eei::import_table;
-use crate::vm::engine::ValueType;
 use crate::vm::fixtures::*;
 use bytes::Bytes;
 use std::collections::BTreeSet;

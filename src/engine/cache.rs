@@ -1,0 +1,244 @@
+//! From a contract's code to a compiled module, once for each code.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::disk::DiskCounters;
+use super::instrument::{InstrumentationError, instrument};
+use super::validation::{InvalidModule, validate};
+use super::{
+    CompiledModule, Engine, EngineError, HostCalls, ImportTable, InstanceCounters,
+    InstantiationError, MachineFailure, ModuleIdentity, TierCounters, panic_message,
+};
+use crate::byte_lru::ByteLru;
+use crate::engine::opcode_costs::OpcodeCosts;
+
+/// Why code could not be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CompilationError {
+    /// The code is no contract (docs/spec/host.md#acceptance).
+    #[error(transparent)]
+    Invalid(#[from] InvalidModule),
+    /// The code could not be rewritten.
+    #[error(transparent)]
+    Instrumentation(#[from] InstrumentationError),
+    /// The engine refuses what it was given, on every machine.
+    #[error("the engine can't compile the module: {0}")]
+    Engine(String),
+    /// Validation or instrumentation panicked: a bug of ours, but no reason to end the process.
+    #[error("a panic while compiling: {0}")]
+    Panic(String),
+    /// This machine failed: nothing is known about the code.
+    #[error(transparent)]
+    Machine(#[from] MachineFailure),
+}
+
+impl From<EngineError> for CompilationError {
+    fn from(error: EngineError) -> CompilationError {
+        match error {
+            EngineError::Refused(text) => CompilationError::Engine(text),
+            EngineError::Machine(failure) => CompilationError::Machine(failure),
+        }
+    }
+}
+
+/// Code that does not compile can't be instantiated.
+impl From<CompilationError> for InstantiationError {
+    fn from(error: CompilationError) -> InstantiationError {
+        match error {
+            CompilationError::Invalid(_)
+            | CompilationError::Instrumentation(_)
+            | CompilationError::Engine(_) => InstantiationError::Invalid(error.to_string()),
+            CompilationError::Panic(_) => InstantiationError::Bug(error.to_string()),
+            CompilationError::Machine(failure) => InstantiationError::Machine(failure),
+        }
+    }
+}
+
+/// How many compiled modules are kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheLimits {
+    /// Sum of the bytes that the modules take, machine code and tables.
+    pub memory_bytes: usize,
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// What has become of modules and instances.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineCounters {
+    /// Code whose module was there.
+    pub hits: u64,
+    /// Code that had to be compiled, or was found to be invalid.
+    pub misses: u64,
+    /// Modules that made room for others.
+    pub evictions: u64,
+    /// The instances.
+    pub instances: InstanceCounters,
+    /// The interpreter that comes before compiled code, if there is one.
+    pub tiers: TierCounters,
+    /// The modules on disk.
+    pub disk: DiskCounters,
+}
+
+/// SHA-256 of the code.
+type CodeHash = [u8; 32];
+
+/// The hashes of codes that came last. Most calls bring code in the same memory as an earlier one, and hashing it again
+/// would be a tenth of a call.
+#[derive(Default)]
+struct CodeHashes {
+    /// Each holds its code, whose memory can't get another content so.
+    recent: VecDeque<(Bytes, CodeHash)>,
+}
+
+impl CodeHashes {
+    const MOST: usize = 16;
+
+    fn of(&mut self, code: &Bytes) -> CodeHash {
+        let is_same = |known: &Bytes| known.as_ptr() == code.as_ptr() && known.len() == code.len();
+        if let Some((_, hash)) = self.recent.iter().find(|(known, _)| is_same(known)) {
+            return *hash;
+        }
+        let hash = Sha256::digest(code).into();
+        self.recent.truncate(Self::MOST - 1);
+        self.recent.push_front((code.clone(), hash));
+        hash
+    }
+}
+
+/// Compiles code and remembers the modules that were used last. Invalid code is not remembered: seeing that it is
+/// invalid is cheap. A module that is in use stays alive when the cache drops it.
+pub struct ModuleCache<H> {
+    engine: Box<dyn Engine<H>>,
+    import_table: ImportTable,
+    costs: OpcodeCosts,
+    /// Hash of the import table and the costs.
+    rules_hash: [u8; 32],
+    hashes: CodeHashes,
+    limits: CacheLimits,
+    modules: ByteLru<CodeHash, Arc<dyn CompiledModule<H>>>,
+    counters: EngineCounters,
+}
+
+impl<H: HostCalls> ModuleCache<H> {
+    /// An empty cache. The costs are fixed for its life, because they are compiled into the modules.
+    pub fn new(
+        engine: Box<dyn Engine<H>>,
+        import_table: ImportTable,
+        costs: OpcodeCosts,
+        limits: CacheLimits,
+    ) -> Self {
+        Self {
+            engine,
+            import_table,
+            rules_hash: rules_hash(import_table, &costs),
+            costs,
+            hashes: CodeHashes::default(),
+            limits,
+            modules: ByteLru::new(limits.memory_bytes),
+            counters: EngineCounters::default(),
+        }
+    }
+
+    /// The compiled module of `code`: from the cache, from the disk, or validated, instrumented, compiled and kept.
+    pub fn compile(
+        &mut self,
+        code: &Bytes,
+    ) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
+        let hash = self.hashes.of(code);
+        if let Some(module) = self.modules.get(&hash).cloned() {
+            self.counters.hits += 1;
+            // More than at first, once it is compiled behind the interpreter.
+            let evicted = self.modules.resize(&hash, module.memory_bytes());
+            self.counters.evictions += evicted as u64;
+            return Ok(module);
+        }
+        self.counters.misses += 1;
+        let module = self.load_or_compile(code, hash)?;
+        let evicted = self
+            .modules
+            .put(hash, Arc::clone(&module), module.memory_bytes());
+        self.counters.evictions += evicted as u64;
+        let counters = self.counters();
+        tracing::debug!(
+            target: "arwen/engine",
+            codeLength = code.len(),
+            moduleBytes = module.memory_bytes(),
+            cacheBytes = self.modules.bytes(),
+            hits = counters.hits,
+            misses = counters.misses,
+            evictions = counters.evictions,
+            freshInstances = counters.instances.fresh,
+            reusedInstances = counters.instances.reused,
+            quickRuns = counters.tiers.quick_runs,
+            abandonedRuns = counters.tiers.abandoned_runs,
+            diskHits = counters.disk.hits,
+            diskRejected = counters.disk.rejected,
+            "module"
+        );
+        Ok(module)
+    }
+
+    /// Drops all modules: one that a failing machine has compiled, or was about to, is not to be used again.
+    pub fn clear(&mut self) {
+        self.modules = ByteLru::new(self.limits.memory_bytes);
+    }
+
+    /// The engine that compiles.
+    pub fn engine(&self) -> &dyn Engine<H> {
+        &*self.engine
+    }
+
+    /// What has become of modules and instances so far.
+    pub fn counters(&self) -> EngineCounters {
+        EngineCounters {
+            instances: self.engine.instance_counters(),
+            tiers: self.engine.tier_counters(),
+            disk: self.engine.disk_counters(),
+            ..self.counters
+        }
+    }
+
+    fn load_or_compile(
+        &self,
+        code: &[u8],
+        code_hash: CodeHash,
+    ) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
+        let identity = ModuleIdentity {
+            code_hash,
+            rules_hash: self.rules_hash,
+        };
+        let compiled = catch_unwind(AssertUnwindSafe(|| {
+            // What was compiled once was valid.
+            if let Some(module) = self.engine.load(&identity, self.import_table) {
+                return Ok(module);
+            }
+            let validated = validate(code, self.import_table)?;
+            let mut instrumented = instrument(&validated, self.import_table, &self.costs)?;
+            instrumented.identity = Some(identity);
+            Ok(self.engine.compile(&instrumented)?)
+        }));
+        compiled.unwrap_or_else(|panic| Err(CompilationError::Panic(panic_message(&*panic))))
+    }
+}
+
+/// What a contract is instrumented and validated by, besides the build.
+fn rules_hash(import_table: ImportTable, costs: &OpcodeCosts) -> [u8; 32] {
+    Sha256::digest(format!("{import_table:?} {costs:?}")).into()
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

@@ -1,0 +1,228 @@
+//! Rewrites a contract so that it counts its own points and stack slots, and shows what the host must reach.
+//!
+//! Three globals are added after the module's own: the points used, their limit, and the free stack slots. All
+//! existing indices stay as they are, so everything that is not a place of counting is copied byte by byte. The start
+//! function becomes a hidden export, called once the instance is complete; memory and mutable globals get hidden
+//! exports, too. Custom sections are left out.
+
+mod body;
+
+use thiserror::Error;
+use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
+use wasm_encoder::{
+    CodeSection, ConstExpr, ExportKind, ExportSection, GlobalSection, GlobalType, Module,
+    RawSection, SectionId, ValType,
+};
+use wasmparser::{BinaryReader, SectionLimited};
+
+use self::body::CountingGlobals;
+use super::validation::ValidatedModule;
+use super::{ExportedFunction, ImportTable, ModuleIdentity};
+use crate::engine::opcode_costs::OpcodeCosts;
+
+/// The stack slots of an instance: 8 MiB of values, as much stack as the reference has. Each active call takes
+/// 8 + parameters + locals + highest operand stack of its function (more if it computes a lot with few of them); a call
+/// for which too few are left traps.
+/// The limit is counted, not left to the native stack, because where that ends depends on the compiler.
+pub const STACK_SLOTS: u32 = 1_048_576;
+
+/// What every hidden export starts with, unless the module uses it itself.
+const HIDDEN_PREFIX: &str = "arwen:";
+
+/// The names under which the instrumented module exports what no contract may call or see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HiddenExports {
+    /// Mutable i64 global: the points used, 0 at first.
+    pub used: String,
+    /// Mutable i64 global: the limit of the points, 0 at first.
+    pub limit: String,
+    /// Mutable i32 global: the free stack slots, [`STACK_SLOTS`] whenever no function is active.
+    pub slots: String,
+    /// The memory, if there is one.
+    pub memory: Option<String>,
+    /// The start function, if there is one.
+    pub start: Option<String>,
+    /// The module's own mutable globals, in their order.
+    pub mutable_globals: Vec<String>,
+}
+
+/// A module that an engine can compile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstrumentedModule {
+    /// The wasm.
+    pub bytes: Vec<u8>,
+    /// Under what the engine may keep the compiled module outside of the process, if it may.
+    pub identity: Option<ModuleIdentity>,
+    /// The functions that can be imported.
+    pub import_table: ImportTable,
+    /// What is imported, in order, as indices of `import_table`.
+    pub imports: Vec<usize>,
+    /// The contract's exported functions, in the order of the exports.
+    pub exported_functions: Vec<ExportedFunction>,
+    /// Whether the contract itself exports a memory.
+    pub exports_memory: bool,
+    /// The maximum number of pages that the contract declares for its memory, if it does.
+    pub declared_maximum_pages: Option<u32>,
+    /// Where the counters and everything else that the contract does not export are found.
+    pub hidden: HiddenExports,
+}
+
+/// A validated module could not be rewritten: never seen, kept as an error so that no contract can stop the process.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("instrumentation failed: {0}")]
+pub struct InstrumentationError(String);
+
+impl From<wasmparser::Error> for InstrumentationError {
+    fn from(error: wasmparser::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl<E: std::fmt::Display> From<reencode::Error<E>> for InstrumentationError {
+    fn from(error: reencode::Error<E>) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Rewrites `module` so that it counts by the rules of docs/spec/gas.md#metering with `costs`. `import_table` is the
+/// one that it was validated with.
+pub fn instrument(
+    module: &ValidatedModule,
+    import_table: ImportTable,
+    costs: &OpcodeCosts,
+) -> Result<InstrumentedModule, InstrumentationError> {
+    let hidden = hidden_exports(module);
+    let first_global = module.globals.len() as u32;
+    let globals = CountingGlobals {
+        used: first_global,
+        limit: first_global + 1,
+        slots: first_global + 2,
+    };
+    let mut rewritten = Module::new();
+    for id in SECTION_ORDER {
+        match id {
+            SectionId::Global => rewritten.section(&global_section(module)?),
+            SectionId::Export => rewritten.section(&export_section(module, &hidden, &globals)?),
+            SectionId::Code => rewritten.section(&code_section(module, &globals, costs)?),
+            _ => match module.section(id as u8) {
+                Some(data) => rewritten.section(&RawSection { id: id as u8, data }),
+                None => continue,
+            },
+        };
+    }
+    Ok(InstrumentedModule {
+        bytes: rewritten.finish(),
+        identity: None,
+        import_table,
+        imports: module.imports.clone(),
+        exported_functions: module.exported_functions(),
+        exports_memory: module.exports_memory(),
+        // Validation limits the pages of a memory to 65,536.
+        declared_maximum_pages: module
+            .memory
+            .and_then(|memory| memory.maximum)
+            .map(|pages| pages as u32),
+        hidden,
+    })
+}
+
+/// The sections that are kept, in the order that wasm demands. The start section goes: its function runs later.
+pub(super) const SECTION_ORDER: [SectionId; 10] = [
+    SectionId::Type,
+    SectionId::Import,
+    SectionId::Function,
+    SectionId::Table,
+    SectionId::Memory,
+    SectionId::Global,
+    SectionId::Export,
+    SectionId::Element,
+    SectionId::Code,
+    SectionId::Data,
+];
+
+fn hidden_exports(module: &ValidatedModule) -> HiddenExports {
+    let mut prefix = HIDDEN_PREFIX.to_owned();
+    // Ends: a prefix that is longer than every name is free.
+    while module.export_names().any(|name| name.starts_with(&prefix)) {
+        prefix.push(':');
+    }
+    let named = |name: &str| format!("{prefix}{name}");
+    let mutable = module
+        .globals
+        .iter()
+        .enumerate()
+        .filter(|(_, global)| global.mutable);
+    HiddenExports {
+        used: named("used"),
+        limit: named("limit"),
+        slots: named("slots"),
+        memory: module.memory.map(|_| named("memory")),
+        start: module.start.map(|_| named("start")),
+        mutable_globals: mutable
+            .map(|(index, _)| named(&format!("global {index}")))
+            .collect(),
+    }
+}
+
+fn global_section(module: &ValidatedModule) -> Result<GlobalSection, InstrumentationError> {
+    let mut globals = GlobalSection::new();
+    if let Some(content) = module.section(SectionId::Global as u8) {
+        let own = SectionLimited::new(BinaryReader::new(content, 0))?;
+        RoundtripReencoder.parse_global_section(&mut globals, own)?;
+    }
+    let mutable = |val_type| GlobalType {
+        val_type,
+        mutable: true,
+        shared: false,
+    };
+    globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
+    globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
+    globals.global(
+        mutable(ValType::I32),
+        &ConstExpr::i32_const(STACK_SLOTS as i32),
+    );
+    Ok(globals)
+}
+
+fn export_section(
+    module: &ValidatedModule,
+    hidden: &HiddenExports,
+    globals: &CountingGlobals,
+) -> Result<ExportSection, InstrumentationError> {
+    let mut exports = ExportSection::new();
+    if let Some(content) = module.section(SectionId::Export as u8) {
+        let own = SectionLimited::new(BinaryReader::new(content, 0))?;
+        RoundtripReencoder.parse_export_section(&mut exports, own)?;
+    }
+    exports.export(&hidden.used, ExportKind::Global, globals.used);
+    exports.export(&hidden.limit, ExportKind::Global, globals.limit);
+    exports.export(&hidden.slots, ExportKind::Global, globals.slots);
+    if let Some(name) = &hidden.memory {
+        exports.export(name, ExportKind::Memory, 0);
+    }
+    if let (Some(name), Some(index)) = (&hidden.start, module.start) {
+        exports.export(name, ExportKind::Func, index);
+    }
+    let mutable = module
+        .globals
+        .iter()
+        .enumerate()
+        .filter(|(_, global)| global.mutable);
+    for (name, (index, _)) in hidden.mutable_globals.iter().zip(mutable) {
+        exports.export(name, ExportKind::Global, index as u32);
+    }
+    Ok(exports)
+}
+
+fn code_section(
+    module: &ValidatedModule,
+    globals: &CountingGlobals,
+    costs: &OpcodeCosts,
+) -> Result<CodeSection, InstrumentationError> {
+    let mut bodies = CodeSection::new();
+    for function in &module.functions {
+        let body = &module.code[function.body.clone()];
+        bodies.raw(&body::instrument(body, function, globals, costs)?);
+    }
+    Ok(bodies)
+}

@@ -1,0 +1,322 @@
+//! Generated control flow: the instrumented code must count what a plain reading of the rules counts.
+//!
+//! The reading is [`Reader`], an interpreter of the few operators that are generated, which adds up the costs exactly
+//! as docs/spec/gas.md#metering words it: no flush is put off, and dead code is treated like all other code.
+
+use proptest::prelude::*;
+use wasm_encoder::{
+    BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction,
+    Module, TypeSection, ValType,
+};
+use wasmparser::{Operator, Parser, Payload};
+
+use super::cost::readable_costs;
+use super::{End, run_code};
+use crate::engine::opcode_costs::OpcodeCosts;
+
+/// The local that conditions and table indices come from; it counts up whenever it is read.
+const COUNTER: u32 = 0;
+
+/// A piece of structured code. Depths are taken modulo the number of open levels.
+#[derive(Debug, Clone)]
+enum Piece {
+    Nop,
+    Block(Vec<Piece>),
+    Loop(Vec<Piece>),
+    If(i32, Vec<Piece>, Option<Vec<Piece>>),
+    Br(u32),
+    BrIf(i32, u32),
+    BrTable(i32, Vec<u32>, u32),
+    Return,
+    Unreachable,
+    Call,
+}
+
+fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+    let mask = prop_oneof![Just(0), Just(1), Just(3), Just(4)];
+    let leaf = prop_oneof![
+        6 => Just(Piece::Nop),
+        2 => (0..6_u32).prop_map(Piece::Br),
+        4 => (mask.clone(), 0..6_u32).prop_map(|(mask, depth)| Piece::BrIf(mask, depth)),
+        2 => (mask.clone(), prop::collection::vec(0..6_u32, 0..4), 0..6_u32)
+            .prop_map(|(mask, targets, default)| Piece::BrTable(mask, targets, default)),
+        1 => Just(Piece::Return),
+        1 => Just(Piece::Unreachable),
+        2 => Just(Piece::Call),
+    ];
+    let piece = leaf.prop_recursive(5, 60, 6, move |inner| {
+        let body = prop::collection::vec(inner, 0..6);
+        prop_oneof![
+            3 => body.clone().prop_map(Piece::Block),
+            2 => body.clone().prop_map(Piece::Loop),
+            3 => (mask.clone(), body.clone(), prop::option::of(body))
+                .prop_map(|(mask, then, otherwise)| Piece::If(mask, then, otherwise)),
+        ]
+    });
+    prop::collection::vec(piece, 0..8)
+}
+
+/// Writes `counter += 1; counter & mask`.
+fn condition(mask: i32, into: &mut Function) {
+    into.instruction(&Instruction::LocalGet(COUNTER));
+    into.instruction(&Instruction::I32Const(1));
+    into.instruction(&Instruction::I32Add);
+    into.instruction(&Instruction::LocalTee(COUNTER));
+    into.instruction(&Instruction::I32Const(mask));
+    into.instruction(&Instruction::I32And);
+}
+
+fn write(pieces: &[Piece], levels: u32, into: &mut Function) {
+    for piece in pieces {
+        match piece {
+            Piece::Nop => _ = into.instruction(&Instruction::Nop),
+            Piece::Block(body) => {
+                into.instruction(&Instruction::Block(BlockType::Empty));
+                write(body, levels + 1, into);
+                into.instruction(&Instruction::End);
+            }
+            Piece::Loop(body) => {
+                into.instruction(&Instruction::Loop(BlockType::Empty));
+                write(body, levels + 1, into);
+                into.instruction(&Instruction::End);
+            }
+            Piece::If(mask, then, otherwise) => {
+                condition(*mask, into);
+                into.instruction(&Instruction::If(BlockType::Empty));
+                write(then, levels + 1, into);
+                if let Some(otherwise) = otherwise {
+                    into.instruction(&Instruction::Else);
+                    write(otherwise, levels + 1, into);
+                }
+                into.instruction(&Instruction::End);
+            }
+            Piece::Br(depth) => _ = into.instruction(&Instruction::Br(depth % levels)),
+            Piece::BrIf(mask, depth) => {
+                condition(*mask, into);
+                into.instruction(&Instruction::BrIf(depth % levels));
+            }
+            Piece::BrTable(mask, targets, default) => {
+                condition(*mask, into);
+                let targets: Vec<u32> = targets.iter().map(|depth| depth % levels).collect();
+                into.instruction(&Instruction::BrTable(targets.into(), default % levels));
+            }
+            Piece::Return => _ = into.instruction(&Instruction::Return),
+            Piece::Unreachable => _ = into.instruction(&Instruction::Unreachable),
+            Piece::Call => _ = into.instruction(&Instruction::Call(1)),
+        }
+    }
+}
+
+/// A module whose `f` is the first body, and calls the second.
+fn module(bodies: [&[Piece]; 2]) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut functions = FunctionSection::new();
+    functions.function(0).function(0);
+    let mut exports = ExportSection::new();
+    exports.export("f", ExportKind::Func, 0);
+    let mut code = CodeSection::new();
+    for pieces in bodies {
+        let mut body = Function::new([(1, ValType::I32)]);
+        write(pieces, 1, &mut body);
+        body.instruction(&Instruction::End);
+        code.function(&body);
+    }
+    let mut module = Module::new();
+    module
+        .section(&types)
+        .section(&functions)
+        .section(&exports)
+        .section(&code);
+    module.finish()
+}
+
+/// One operator with what the rules put before it.
+struct Step<'a> {
+    operator: Operator<'a>,
+    /// Rule 2: the points that are added.
+    flushed: Option<u64>,
+    /// Rule 3.
+    is_checked: bool,
+    /// The matching `end` of an opener, and the `else` if there is one; of an `else`, the `end`.
+    end: usize,
+    otherwise: Option<usize>,
+}
+
+/// Interprets function bodies operator by operator.
+struct Reader<'a> {
+    functions: Vec<Vec<Step<'a>>>,
+    used: u64,
+    limit: u64,
+    depth: u32,
+}
+
+/// How a body ended abnormally.
+struct Trap;
+
+impl<'a> Reader<'a> {
+    fn new(code: &'a [u8], costs: &OpcodeCosts, limit: u64) -> Self {
+        let payloads = Parser::new(0)
+            .parse_all(code)
+            .map(|payload| payload.expect("it is valid"));
+        let functions = payloads.filter_map(|payload| match payload {
+            Payload::CodeSectionEntry(body) => {
+                let operators = body.get_operators_reader().expect("it is valid");
+                let operators = operators
+                    .into_iter()
+                    .map(|operator| operator.expect("it is valid"));
+                Some(steps(operators.collect(), costs))
+            }
+            _ => None,
+        });
+        Self {
+            functions: functions.collect(),
+            used: 0,
+            limit,
+            depth: 0,
+        }
+    }
+
+    fn call(&mut self, function: usize) -> Result<(), Trap> {
+        let mut counter = 0_i32;
+        let mut stack: Vec<i32> = Vec::new();
+        // For each open level: where a branch to it goes, and whether the level stays open then.
+        let mut labels = vec![(self.functions[function].len(), false)];
+        let mut at = 0;
+        while at < self.functions[function].len() {
+            let step = &self.functions[function][at];
+            self.used = self.used.wrapping_add(step.flushed.unwrap_or(0));
+            if step.is_checked && self.used >= self.limit {
+                return Err(Trap);
+            }
+            let mut branch = None;
+            match &step.operator {
+                Operator::Nop => {}
+                Operator::LocalGet { .. } => stack.push(counter),
+                Operator::LocalTee { .. } => counter = *stack.last().expect("it is valid"),
+                Operator::I32Const { value } => stack.push(*value),
+                Operator::I32Add | Operator::I32And => {
+                    let right = stack.pop().expect("it is valid");
+                    let left = stack.pop().expect("it is valid");
+                    let is_add = matches!(step.operator, Operator::I32Add);
+                    stack.push(if is_add {
+                        left.wrapping_add(right)
+                    } else {
+                        left & right
+                    });
+                }
+                Operator::Block { .. } => labels.push((step.end + 1, false)),
+                Operator::Loop { .. } => labels.push((at + 1, true)),
+                Operator::If { .. } => {
+                    let is_true = stack.pop().expect("it is valid") != 0;
+                    match (is_true, step.otherwise) {
+                        (true, _) => labels.push((step.end + 1, false)),
+                        (false, Some(otherwise)) => {
+                            labels.push((step.end + 1, false));
+                            at = otherwise;
+                        }
+                        (false, None) => at = step.end,
+                    }
+                }
+                Operator::Else => {
+                    labels.pop();
+                    at = step.end;
+                }
+                Operator::End => _ = labels.pop(),
+                Operator::Br { relative_depth } => branch = Some(*relative_depth),
+                Operator::BrIf { relative_depth } => {
+                    branch = (stack.pop().expect("it is valid") != 0).then_some(*relative_depth);
+                }
+                Operator::BrTable { targets } => {
+                    let index = stack.pop().expect("it is valid") as usize;
+                    let target = targets
+                        .targets()
+                        .nth(index)
+                        .map(|target| target.expect("it is valid"));
+                    branch = Some(target.unwrap_or(targets.default()));
+                }
+                Operator::Return => return Ok(()),
+                Operator::Unreachable => return Err(Trap),
+                Operator::Call { .. } => {
+                    // The second function calls itself: its limit is the points, or the slots.
+                    self.depth += 1;
+                    self.call(1)?;
+                    self.depth -= 1;
+                }
+                other => panic!("{other:?} is never generated"),
+            }
+            at += 1;
+            if let Some(depth) = branch {
+                labels.truncate(labels.len() - depth as usize);
+                let (target, stays_open) = *labels.last().expect("it is valid");
+                if !stays_open {
+                    labels.pop();
+                }
+                at = target;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Walks a body in order, with the accumulator of the rules.
+fn steps<'a>(operators: Vec<Operator<'a>>, costs: &OpcodeCosts) -> Vec<Step<'a>> {
+    let mut steps: Vec<Step<'a>> = Vec::new();
+    let mut openers = Vec::new();
+    let mut accumulated = 0;
+    for (at, operator) in operators.into_iter().enumerate() {
+        accumulated += u64::from(costs.of(&operator));
+        let is_checked = matches!(
+            operator,
+            Operator::Br { .. }
+                | Operator::BrIf { .. }
+                | Operator::BrTable { .. }
+                | Operator::Call { .. }
+        );
+        let is_opener = matches!(
+            operator,
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. }
+        );
+        let (is_else, is_end) = (
+            matches!(operator, Operator::Else),
+            matches!(operator, Operator::End),
+        );
+        let ends_run = matches!(operator, Operator::Return | Operator::Unreachable);
+        let is_flushed = is_checked || is_opener || is_else || is_end || ends_run;
+        let flushed = is_flushed.then(|| std::mem::take(&mut accumulated));
+        if is_opener {
+            openers.push(at);
+        } else if is_else {
+            let opener: usize = *openers.last().expect("it is valid");
+            steps[opener].otherwise = Some(at);
+        } else if let (true, Some(opener)) = (is_end, openers.last().copied()) {
+            openers.pop();
+            steps[opener].end = at;
+            if let Some(otherwise) = steps[opener].otherwise {
+                steps[otherwise].end = at;
+            }
+        }
+        steps.push(Step {
+            operator,
+            flushed,
+            is_checked,
+            end: 0,
+            otherwise: None,
+        });
+    }
+    steps
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn counts_are_those_of_the_rules(first in pieces(), second in pieces(), limit in 0..3_000_000_000_u64) {
+        let code = module([&first, &second]);
+        let costs = readable_costs();
+        let mut reader = Reader::new(&code, &costs, limit);
+        let end = if reader.call(0).is_ok() { End::Returned } else { End::Trapped };
+        let outcome = run_code(&code, &costs, limit);
+        prop_assert_eq!((outcome.end, outcome.used), (end, reader.used));
+    }
+}

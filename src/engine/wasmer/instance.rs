@@ -1,0 +1,310 @@
+//! An instance in wasmer.
+
+use std::sync::Arc;
+
+use ::wasmer::{
+    AsStoreMut as _, Engine as CodeEngine, Extern, FunctionEnv, Global, Instance as CodeInstance,
+    Memory, Module, Pages, RuntimeError, Store, StoreMut, Value,
+};
+
+use super::image::Image;
+use super::linking::{Environment, link};
+use super::memory::SystemMemory;
+use super::unchecked::shrink;
+use super::{NATIVE_STACK_BYTES, caught};
+use crate::engine::failure::Ending;
+use crate::engine::instrument::InstrumentedModule;
+use crate::engine::{
+    CallEnd, HostCalls, InstanceAccess, InstantiationError, MachineFailure, OutOfBounds,
+};
+
+/// What the host reaches in an instance.
+#[derive(Clone)]
+pub(super) struct Handles {
+    used: Global,
+    memory: Option<Memory>,
+    declared_maximum_pages: Option<u32>,
+}
+
+/// An instance with its store. Calls come after [`WasmerInstance::begin`].
+pub(super) struct WasmerInstance<H: HostCalls> {
+    store: Store,
+    environment: FunctionEnv<Environment<H>>,
+    instance: CodeInstance,
+    handles: Handles,
+    /// The limit of the points.
+    limit: Global,
+    /// Every other mutable global, with what it holds at first.
+    globals: Vec<(Global, Value)>,
+    description: Arc<InstrumentedModule>,
+    system: Arc<SystemMemory>,
+    /// A call has trapped or aborted: the counters of the stack are off, and the memory is in an unknown state.
+    is_spent: bool,
+}
+
+impl<H: HostCalls> WasmerInstance<H> {
+    /// Instantiates `code`.
+    pub(super) fn new(
+        engine: &CodeEngine,
+        code: &Module,
+        description: &Arc<InstrumentedModule>,
+        system: &Arc<SystemMemory>,
+    ) -> Result<Self, InstantiationError> {
+        let mut store = Store::new(engine.clone());
+        let environment = Environment {
+            host: None,
+            handles: None,
+            system: Arc::clone(system),
+        };
+        let environment = FunctionEnv::new(&mut store, environment);
+        let imports = description.imports.iter().map(|&index| {
+            let function = &description.import_table[index];
+            Extern::Function(link(&mut store, &environment, index, function))
+        });
+        let imports: Vec<Extern> = imports.collect();
+        let instance = CodeInstance::new_by_index(&mut store, code, &imports);
+        // What the memory has noted says more than wasmer's text.
+        let instance = instance.map_err(|error| match system.take_failure() {
+            Some(failure) => failure.into(),
+            None => InstantiationError::from(error),
+        })?;
+        let hidden = &description.hidden;
+        let global = |name: &String| {
+            let global = instance.exports.get_global(name);
+            global.cloned().map_err(|error| bug(&error))
+        };
+        let memory = hidden.memory.as_ref();
+        let memory = memory.map(|name| instance.exports.get_memory(name));
+        let handles = Handles {
+            used: global(&hidden.used)?,
+            memory: memory.transpose().map_err(|error| bug(&error))?.cloned(),
+            declared_maximum_pages: description.declared_maximum_pages,
+        };
+        environment.as_mut(&mut store).handles = Some(handles.clone());
+        let mut globals = Vec::new();
+        for name in [&hidden.used, &hidden.slots]
+            .into_iter()
+            .chain(&hidden.mutable_globals)
+        {
+            let global = global(name)?;
+            let value = global.get(&mut store);
+            globals.push((global, value));
+        }
+        Ok(Self {
+            limit: global(&hidden.limit)?,
+            store,
+            environment,
+            instance,
+            handles,
+            globals,
+            description: Arc::clone(description),
+            system: Arc::clone(system),
+            is_spent: false,
+        })
+    }
+
+    /// Gives the instance its points, and runs its start function, if it has one. Needs its first state.
+    pub(super) fn begin(&mut self, limit: u64) -> Result<(), InstantiationError> {
+        let set = self.limit.set(&mut self.store, Value::I64(limit as i64));
+        set.map_err(|error| bug(&error))?;
+        let description = Arc::clone(&self.description);
+        let Some(name) = &description.hidden.start else {
+            return Ok(());
+        };
+        match self.end_of(name, 0) {
+            CallEnd::Returned => Ok(()),
+            CallEnd::Machine(failure) => Err((*failure).into()),
+            CallEnd::Trapped(reason) => Err(InstantiationError::Invalid(reason)),
+            // All that a host function can do without a host.
+            CallEnd::Aborted => Err(InstantiationError::StartCalledHost),
+            CallEnd::Abandoned => Err(InstantiationError::Abandoned),
+        }
+    }
+
+    /// The image of the memory, if there is one. Needs the first state.
+    pub(super) fn image(&self) -> Option<Image> {
+        let memory = self.handles.memory.as_ref()?;
+        Some(Image::take(&memory.view(&self.store)))
+    }
+
+    /// Puts everything that a call can change back to the first state, however the call ended: memory, globals, and what
+    /// host functions leave. Tables need nothing, since no operator of the accepted wasm writes them. Returns the bytes
+    /// that the memory takes, or none if the instance can't be used any more.
+    pub(super) fn reset(&mut self, image: Option<&Image>) -> Option<usize> {
+        let memory_bytes = match (&self.handles.memory, image) {
+            (Some(memory), Some(image)) => {
+                let existing = image.restore(&memory.view(&self.store))?;
+                let has_failed = self.system.has_failed();
+                let layout = self.system.layout;
+                let shrunk = shrink(memory, &mut self.store, layout, image.bytes());
+                if shrunk.is_none() && !has_failed {
+                    // The result of the call stands; all that is lost is the instance.
+                    self.system.take_failure();
+                }
+                shrunk?;
+                existing
+            }
+            (None, None) => 0,
+            _ => return None,
+        };
+        for (global, value) in &self.globals {
+            global.set(&mut self.store, value.clone()).ok()?;
+        }
+        let environment = self.environment.as_mut(&mut self.store);
+        environment.host = None;
+        self.is_spent = false;
+        Some(memory_bytes)
+    }
+
+    fn call_by_name(&mut self, name: &str, results: usize) -> Result<(), RuntimeError> {
+        let function = self
+            .instance
+            .exports
+            .get_function(name)
+            .map_err(|error| RuntimeError::new(error.to_string()))?;
+        if results == 0 {
+            function.typed::<(), ()>(&self.store)?.call(&mut self.store)
+        } else {
+            function.clone().call(&mut self.store, &[]).map(drop)
+        }
+    }
+
+    /// Calls a function and sorts how it ended. Whatever that was, it counts only if the machine did not fail meanwhile.
+    fn end_of(&mut self, name: &str, results: usize) -> CallEnd {
+        let called = caught(|| Ok(self.call_by_name(name, results)));
+        if let Some(failure) = self.system.take_failure() {
+            return CallEnd::Machine(failure.into());
+        }
+        let error = match called {
+            Ok(Ok(())) => return CallEnd::Returned,
+            Ok(Err(error)) => error,
+            Err(MachineFailure::Panic(reason)) => {
+                let stack = NATIVE_STACK_BYTES;
+                return CallEnd::Machine(MachineFailure::Call { stack, reason }.into());
+            }
+            Err(failure) => return CallEnd::Machine(failure.into()),
+        };
+        match Ending::of(&error) {
+            Ending::User => CallEnd::Aborted,
+            Ending::Trap => CallEnd::Trapped(error.message()),
+            Ending::Machine(failure) => CallEnd::Machine(failure.into()),
+        }
+    }
+
+    /// The points and the memory.
+    pub(super) fn access(&mut self) -> Access<'_> {
+        Access {
+            store: self.store.as_store_mut(),
+            handles: &self.handles,
+        }
+    }
+
+    /// See [`Instance::call`].
+    pub(super) fn call(&mut self, name: &str, host: Box<H>) -> (Box<H>, CallEnd) {
+        let exported = self
+            .description
+            .exported_functions
+            .iter()
+            .find(|function| function.name == name);
+        let results = match exported {
+            _ if self.is_spent => {
+                return (
+                    host,
+                    CallEnd::Trapped("an earlier call trapped or aborted".to_owned()),
+                );
+            }
+            None => {
+                return (
+                    host,
+                    CallEnd::Trapped(format!("no function {name:?} is exported")),
+                );
+            }
+            Some(function) if function.parameters > 0 => {
+                let reason = format!("function {name:?} has {} parameters", function.parameters);
+                return (host, CallEnd::Trapped(reason));
+            }
+            Some(function) => function.results,
+        };
+        self.environment.as_mut(&mut self.store).host = Some(host);
+        let end = self.end_of(name, results);
+        let environment = self.environment.as_mut(&mut self.store);
+        let host = environment
+            .host
+            .take()
+            .expect("host functions put the host back before they return");
+        self.is_spent = end != CallEnd::Returned;
+        (host, end)
+    }
+}
+
+/// For what instrumentation has put into the module and is not found there.
+fn bug(error: &impl ToString) -> InstantiationError {
+    InstantiationError::Bug(error.to_string())
+}
+
+/// The points and the memory of an instance, from inside or outside a host function.
+pub(super) struct Access<'a> {
+    pub(super) store: StoreMut<'a>,
+    pub(super) handles: &'a Handles,
+}
+
+impl InstanceAccess for Access<'_> {
+    fn used_points(&mut self) -> u64 {
+        match self.handles.used.get(&mut self.store) {
+            Value::I64(points) => points as u64,
+            other => unreachable!("the points are an i64, not {other:?}"),
+        }
+    }
+
+    fn set_used_points(&mut self, points: u64) {
+        let set = self
+            .handles
+            .used
+            .set(&mut self.store, Value::I64(points as i64));
+        set.expect("the points are a mutable i64 of this store");
+    }
+
+    fn has_memory(&mut self) -> bool {
+        self.handles.memory.is_some()
+    }
+
+    fn memory_size(&mut self) -> u64 {
+        let memory = self.handles.memory.as_ref();
+        memory.map_or(0, |memory| memory.view(&self.store).data_size())
+    }
+
+    fn declared_maximum_pages(&mut self) -> Option<u32> {
+        self.handles.declared_maximum_pages
+    }
+
+    fn read_memory(&mut self, offset: u64, into: &mut [u8]) -> Result<(), OutOfBounds> {
+        let length = into.len() as u64;
+        let memory = self.handles.memory.as_ref();
+        let read = memory.map(|memory| memory.view(&self.store).read(offset, into));
+        self.in_bounds(matches!(read, Some(Ok(()))), offset, length)
+    }
+
+    fn write_memory(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
+        let memory = self.handles.memory.as_ref();
+        let written = memory.map(|memory| memory.view(&self.store).write(offset, bytes));
+        self.in_bounds(matches!(written, Some(Ok(()))), offset, bytes.len() as u64)
+    }
+
+    fn grow_memory(&mut self, pages: u32) -> bool {
+        let memory = self.handles.memory.as_ref();
+        memory.is_some_and(|memory| memory.grow(&mut self.store, Pages(pages)).is_ok())
+    }
+}
+
+impl Access<'_> {
+    fn in_bounds(&mut self, succeeded: bool, offset: u64, length: u64) -> Result<(), OutOfBounds> {
+        if succeeded {
+            return Ok(());
+        }
+        Err(OutOfBounds {
+            offset,
+            length,
+            size: self.memory_size(),
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! What wasmer does only if one promises something that the compiler can't check.
+
+use std::sync::Arc;
+
+use ::wasmer::Engine as CodeEngine;
+use ::wasmer::sys::{EngineBuilder, NativeEngineExt as _};
+use ::wasmer::{DeserializeError, Memory, Module, Pages, SerializeError, Store, WASM_PAGE_SIZE};
+use bytes::Bytes;
+use region::Protection;
+
+use super::instance::WasmerInstance;
+use super::memory::{MemoryLayout, SystemMemory};
+use super::unchecked_memory::SystemTunables;
+use crate::engine::HostCalls;
+
+/// SystemMemory code and what belongs to it, as bytes; this version of wasmer made them for this processor.
+pub(super) struct Artifact(Bytes);
+
+impl Artifact {
+    /// The artifact of a compiled module.
+    pub(super) fn of(module: &Module) -> Result<Self, SerializeError> {
+        module.serialize().map(Self)
+    }
+
+    /// An artifact from the disk. The store has made sure that these are the bytes of [`Artifact::bytes`] that this user
+    /// has written, with this build and on a processor like this one.
+    pub(super) fn from_store(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// Loads the module, into an engine of its own, for instances on this machine. The machine must have the layout that the
+    /// module was compiled for.
+    pub(super) fn load(
+        &self,
+        system: &Arc<SystemMemory>,
+    ) -> Result<(CodeEngine, Module), DeserializeError> {
+        let mut engine: CodeEngine = EngineBuilder::headless().engine().into();
+        engine.set_tunables(SystemTunables(Arc::clone(system)));
+        // SAFETY: the bytes are what this version of wasmer has made for this machine: in this process, or in one whose files the
+        // store trusts.
+        #[expect(unsafe_code, reason = "loads machine code")]
+        let code = unsafe { Module::deserialize(&engine, self.0.clone()) };
+        Ok((engine, code?))
+    }
+}
+
+/// Takes from a memory at rest what it has grown by, so that it has `bytes` again. None if that can't be done; then the
+/// instance must be dropped.
+///
+/// Only for [`MemoryLayout::Reserved`]; other memories move when they grow. wasmer does half of it: it forgets the size, but
+/// leaves the pages accessible. Compiled code does not compare addresses with the size, it relies on a fault.
+pub(super) fn shrink(
+    memory: &Memory,
+    store: &mut Store,
+    layout: MemoryLayout,
+    bytes: u64,
+) -> Option<()> {
+    let view = memory.view(store);
+    let (start, grown) = (view.data_ptr(), view.data_size());
+    if grown == bytes {
+        return Some(());
+    }
+    if layout == MemoryLayout::Exact {
+        return None;
+    }
+    let [bytes, grown] = [usize::try_from(bytes).ok()?, usize::try_from(grown).ok()?];
+    let taken = grown.checked_sub(bytes)?;
+    memory.reset(store).ok()?;
+    let pages = u32::try_from(bytes / WASM_PAGE_SIZE).ok()?;
+    memory.grow(store, Pages(pages)).ok()?;
+    // SAFETY: the range is the end of what was this memory a moment ago, in whole pages. It is reserved for the memory as
+    // long as that lives, and holds nothing else. Nothing refers to it: the memory is at rest, and views of it borrow the
+    // store. wasmer makes it accessible again when the memory grows.
+    #[expect(unsafe_code, reason = "changes the protection of memory")]
+    let protected = unsafe { region::protect(start.add(bytes), taken, Protection::NONE) };
+    protected.ok()
+}
+
+/// An instance that nobody uses. The pool that keeps it must be able to go to another thread, as the host can.
+pub(super) struct AtRest<H: HostCalls>(WasmerInstance<H>);
+
+// SAFETY: what a store holds can be sent, but for one thing: the handler that `StoreMut::on_called` sets, which may be any
+// closure. Nothing here sets it, and as the store is private to the instance nobody else can. No wasm runs in an
+// instance at rest, so no stack of any thread refers to it.
+#[expect(unsafe_code, reason = "wasmer's Store is not Send")]
+unsafe impl<H: HostCalls> Send for AtRest<H> {}
+
+impl<H: HostCalls> AtRest<H> {
+    pub(super) fn new(instance: WasmerInstance<H>) -> Self {
+        Self(instance)
+    }
+
+    pub(super) fn into_inner(self) -> WasmerInstance<H> {
+        self.0
+    }
+}

@@ -1,0 +1,498 @@
+//! A second engine: the interpreter wasmi. What it counts must be what the compiled code counts.
+//!
+//! With limits it is the first of the [`tiers`](super::tiers), and gives up whatever it can't do quickly, or not as the compiled
+//! code does it. Without limits it runs everything, slowly: it is the last tier of modules that are not compiled, and tests and
+//! fuzz targets compare the compiler with it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmi::{
+    AsContextMut, Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern, Func,
+    FuncType, Global, Instance as CodeInstance, Memory, Module, Store, StoreLimits,
+    StoreLimitsBuilder, Val, ValType,
+};
+
+use super::failure::{Ending, TrapOf};
+use super::frames;
+use super::instrument::InstrumentedModule;
+use super::{
+    CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportedFunction,
+    Instance, InstanceAccess, InstanceCounters, InstantiationError, MachineFailure, OutOfBounds,
+    ValueType, panic_message,
+};
+
+/// Larger memories are given up: each is filled with zeros when it is made.
+const QUICK_MEMORY_BYTES: usize = 8 * 1024 * 1024;
+
+/// What a memory may have that declares no maximum.
+const MAXIMUM_PAGES: u32 = 65_536;
+
+/// About how much memory a byte of wasm takes, translated at once or function by function.
+const EAGER_BYTES_PER_WASM_BYTE: usize = 6;
+const LAZY_BYTES_PER_WASM_BYTE: usize = 2;
+
+/// Longer tables are given up.
+const QUICK_TABLE_ELEMENTS: usize = 100_000;
+
+/// What the run at hand may still spend, in all its instances. A unit is about one operator.
+#[derive(Debug, Default)]
+pub(super) struct RunFuel(AtomicU64);
+
+impl RunFuel {
+    pub(super) fn set(&self, units: u64) {
+        self.0.store(units, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Interprets with wasmi, whose own limits of the recursion are out of reach: the slots end first.
+pub(crate) struct WasmiEngine {
+    /// With limits, which end in [`CallEnd::Abandoned`].
+    fuel: Option<Arc<RunFuel>>,
+}
+
+impl WasmiEngine {
+    /// Runs everything to its end.
+    pub(crate) const fn unlimited() -> Self {
+        Self { fuel: None }
+    }
+
+    /// Gives up when the fuel is spent.
+    pub(super) fn limited(fuel: Arc<RunFuel>) -> Self {
+        Self { fuel: Some(fuel) }
+    }
+}
+
+impl<H: HostCalls> Engine<H> for WasmiEngine {
+    fn compile(
+        &self,
+        module: &InstrumentedModule,
+    ) -> Result<Arc<dyn CompiledModule<H>>, EngineError> {
+        // What can't be translated is an error of the compilation, not a trap. With limits, most functions are never
+        // called, and for one that can't be translated the engine gives up.
+        let (mode, bytes_per_wasm_byte) = match self.fuel {
+            None => (CompilationMode::Eager, EAGER_BYTES_PER_WASM_BYTE),
+            Some(_) => (CompilationMode::Lazy, LAZY_BYTES_PER_WASM_BYTE),
+        };
+        let mut config = Config::default();
+        config
+            .set_max_recursion_depth(usize::MAX)
+            .set_max_stack_height(1 << 30)
+            .consume_fuel(self.fuel.is_some())
+            .compilation_mode(mode);
+        let interpreter = Interpreter::new(&config);
+        let refused = |error: String| EngineError::Refused(error);
+        let rewritten = match self.fuel {
+            // With limits, the engine gives huge functions up.
+            Some(_) => None,
+            None => frames::rewrite(module).map_err(|error| refused(error.to_string()))?,
+        };
+        let wasm = rewritten.as_ref().unwrap_or(&module.bytes);
+        let code = Module::new(&interpreter, wasm).map_err(|error| refused(error.to_string()))?;
+        Ok(Arc::new(WasmiModule {
+            interpreter,
+            code,
+            memory_bytes: wasm.len() * bytes_per_wasm_byte,
+            description: Arc::new(InstrumentedModule {
+                bytes: Vec::new(),
+                ..module.clone()
+            }),
+            fuel: self.fuel.clone(),
+        }))
+    }
+
+    fn instance_counters(&self) -> InstanceCounters {
+        InstanceCounters::default()
+    }
+}
+
+struct WasmiModule {
+    interpreter: Interpreter,
+    code: Module,
+    memory_bytes: usize,
+    /// What was compiled, without its bytes.
+    description: Arc<InstrumentedModule>,
+    fuel: Option<Arc<RunFuel>>,
+}
+
+impl<H: HostCalls> CompiledModule<H> for WasmiModule {
+    fn exported_functions(&self) -> &[ExportedFunction] {
+        &self.description.exported_functions
+    }
+
+    fn exports_memory(&self) -> bool {
+        self.description.exports_memory
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError> {
+        match WasmiInstance::<H>::new(self, limit) {
+            Ok(instance) => Ok(Box::new(instance)),
+            // Only compiled code says why, because a contract can see the text, and what the machine lacks.
+            Err(InstantiationError::Invalid(_) | InstantiationError::Machine(_))
+                if self.fuel.is_some() =>
+            {
+                Err(InstantiationError::Abandoned)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Aborted,
+    NoHost,
+    /// A host function needs more memory than the limits allow.
+    TooLarge,
+    /// The machine has no memory for what a host function needs.
+    Machine,
+}
+
+struct Environment<H> {
+    host: Option<Box<H>>,
+    handles: Option<Handles>,
+    stop: Option<Stop>,
+    fuel: Option<Arc<RunFuel>>,
+    limits: StoreLimits,
+}
+
+#[derive(Clone, Copy)]
+struct Handles {
+    used: Global,
+    memory: Option<Memory>,
+    declared_maximum_pages: Option<u32>,
+}
+
+struct WasmiInstance<H: HostCalls> {
+    store: Store<Environment<H>>,
+    instance: CodeInstance,
+    handles: Handles,
+    description: Arc<InstrumentedModule>,
+    is_spent: bool,
+}
+
+impl<H: HostCalls> WasmiInstance<H> {
+    fn new(module: &WasmiModule, limit: u64) -> Result<Self, InstantiationError> {
+        let failed = |error: Error| match Ending::of_interpreted(&error) {
+            Ending::Trap | Ending::User => InstantiationError::Invalid(error.to_string()),
+            Ending::Machine(failure) => failure.into(),
+        };
+        let limits = match module.fuel {
+            // Only the system limits the growth: the contract must not see that as a full memory.
+            None => StoreLimitsBuilder::new().trap_on_grow_failure(true),
+            Some(_) => StoreLimitsBuilder::new()
+                .memory_size(QUICK_MEMORY_BYTES)
+                .table_elements(QUICK_TABLE_ELEMENTS)
+                .trap_on_grow_failure(true),
+        };
+        let environment = Environment {
+            host: None,
+            handles: None,
+            stop: None,
+            fuel: module.fuel.clone(),
+            limits: limits.build(),
+        };
+        let mut store = Store::new(&module.interpreter, environment);
+        store.limiter(|environment| &mut environment.limits);
+        let table = module.description.import_table;
+        let imports = module.description.imports.iter();
+        let imports: Vec<Extern> = imports
+            .map(|&index| Extern::Func(link(&mut store, index, &table[index])))
+            .collect();
+        let instance = CodeInstance::new(&mut store, &module.code, &imports).map_err(failed)?;
+        let hidden = &module.description.hidden;
+        let handles = Handles {
+            used: instance
+                .get_global(&store, &hidden.used)
+                .expect("exported by instrumentation"),
+            memory: hidden
+                .memory
+                .as_ref()
+                .and_then(|name| instance.get_memory(&store, name)),
+            declared_maximum_pages: module.description.declared_maximum_pages,
+        };
+        let limits = instance
+            .get_global(&store, &hidden.limit)
+            .expect("exported by instrumentation");
+        limits
+            .set(&mut store, Val::I64(limit as i64))
+            .expect("a mutable i64");
+        store.data_mut().handles = Some(handles);
+        let description = Arc::clone(&module.description);
+        let mut instance = Self {
+            store,
+            instance,
+            handles,
+            description,
+            is_spent: false,
+        };
+        if let Some(name) = &hidden.start {
+            let outcome = instance.call_by_name(name, 0);
+            match (outcome, instance.store.data().stop) {
+                (Ok(()), _) => {}
+                (Err(_), Some(Stop::NoHost)) => return Err(InstantiationError::StartCalledHost),
+                (Err(error), _) => return Err(failed(error)),
+            }
+        }
+        Ok(instance)
+    }
+
+    fn call_by_name(&mut self, name: &str, results: usize) -> Result<(), Error> {
+        let function = self
+            .instance
+            .get_func(&self.store, name)
+            .ok_or_else(|| Error::new("no such function"))?;
+        let mut values = vec![Val::I32(0); results];
+        fill(&mut self.store)?;
+        let outcome = function.call(&mut self.store, &[], &mut values);
+        drain(&mut self.store)?;
+        outcome
+    }
+
+    /// How a call ended that did not return.
+    fn end_of_failed(&self, error: &Error) -> CallEnd {
+        match self.store.data().stop {
+            Some(Stop::Aborted) => return CallEnd::Aborted,
+            Some(Stop::TooLarge) => return CallEnd::Abandoned,
+            Some(Stop::Machine) => {
+                let text = "a memory does not grow".to_owned();
+                return CallEnd::Machine(MachineFailure::Instance(text).into());
+            }
+            Some(Stop::NoHost) | None => {}
+        }
+        if self.store.data().fuel.is_none() {
+            return match Ending::of_interpreted(error) {
+                Ending::Trap | Ending::User => CallEnd::Trapped(error.to_string()),
+                Ending::Machine(failure) => CallEnd::Machine(failure.into()),
+            };
+        }
+        match error.as_trap_code().map(TrapOf::from) {
+            Some(TrapOf::Contract) => CallEnd::Trapped(error.to_string()),
+            Some(TrapOf::Interpreter | TrapOf::System) | None => CallEnd::Abandoned,
+        }
+    }
+
+    fn access(&mut self) -> Access<&mut Store<Environment<H>>> {
+        Access {
+            handles: self.handles,
+            context: &mut self.store,
+        }
+    }
+}
+
+impl<H: HostCalls> Instance<H> for WasmiInstance<H> {
+    fn call(&mut self, name: &str, host: Box<H>) -> (Box<H>, CallEnd) {
+        let functions = &self.description.exported_functions;
+        let exported = functions
+            .iter()
+            .find(|function| function.name == name && function.parameters == 0);
+        let results = match exported {
+            Some(function) if !self.is_spent => function.results,
+            _ => return (host, CallEnd::Trapped("can't be called".to_owned())),
+        };
+        self.store.data_mut().host = Some(host);
+        let outcome = self.call_by_name(name, results);
+        let environment = self.store.data_mut();
+        let host = environment
+            .host
+            .take()
+            .expect("host functions put the host back");
+        let end = match outcome {
+            Ok(()) => CallEnd::Returned,
+            Err(error) => self.end_of_failed(&error),
+        };
+        self.is_spent = end != CallEnd::Returned;
+        (host, end)
+    }
+}
+
+/// Gives the store what is left of the run's fuel.
+fn fill<H>(mut context: impl AsContextMut<Data = Environment<H>>) -> Result<(), Error> {
+    let mut context = context.as_context_mut();
+    match &context.data().fuel {
+        None => Ok(()),
+        Some(fuel) => {
+            let units = fuel.get();
+            context.set_fuel(units)
+        }
+    }
+}
+
+/// Takes back what the store has left.
+fn drain<H>(mut context: impl AsContextMut<Data = Environment<H>>) -> Result<(), Error> {
+    let context = context.as_context_mut();
+    if let Some(fuel) = &context.data().fuel {
+        fuel.set(context.get_fuel()?);
+    }
+    Ok(())
+}
+
+fn link<H: HostCalls>(
+    store: &mut Store<Environment<H>>,
+    index: usize,
+    function: &ImportedFunction,
+) -> Func {
+    let value_type = |value: ValueType| match value {
+        ValueType::I32 => ValType::I32,
+        ValueType::I64 => ValType::I64,
+    };
+    let result_type = function.result;
+    let parameters = function.parameters.iter().copied().map(value_type);
+    let signature = FuncType::new(parameters, result_type.map(value_type));
+    Func::new(
+        store,
+        signature,
+        move |caller: Caller<'_, Environment<H>>, arguments, results| {
+            let arguments: Vec<i64> = arguments
+                .iter()
+                .map(|value| match value {
+                    Val::I32(value) => i64::from(*value),
+                    Val::I64(value) => *value,
+                    other => unreachable!("import tables have integers only, not {other:?}"),
+                })
+                .collect();
+            let value = call_host(caller, index, &arguments)?;
+            match result_type {
+                None => {}
+                Some(ValueType::I32) => results[0] = Val::I32(value as i32),
+                Some(ValueType::I64) => results[0] = Val::I64(value),
+            }
+            Ok(())
+        },
+    )
+}
+
+fn call_host<H: HostCalls>(
+    mut caller: Caller<'_, Environment<H>>,
+    index: usize,
+    arguments: &[i64],
+) -> Result<i64, Error> {
+    drain(&mut caller)?;
+    let environment = caller.data_mut();
+    let (Some(mut host), Some(handles)) = (environment.host.take(), environment.handles) else {
+        environment.stop = Some(Stop::NoHost);
+        return Err(Error::new("no host"));
+    };
+    let mut access = Access {
+        handles,
+        context: &mut caller,
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        host.call(index, &mut access, arguments)
+    }));
+    let result = match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(_)) => Err(Error::new("aborted")),
+        Err(panic) => {
+            host.panicked(panic_message(&*panic));
+            Err(Error::new("panicked"))
+        }
+    };
+    let environment = caller.data_mut();
+    environment.host = Some(host);
+    if let Some(Stop::TooLarge | Stop::Machine) = environment.stop {
+        return Err(Error::new("the memory does not grow"));
+    }
+    if result.is_err() {
+        environment.stop = Some(Stop::Aborted);
+    }
+    fill(&mut caller)?;
+    result
+}
+
+struct Access<C> {
+    handles: Handles,
+    context: C,
+}
+
+impl<H, C: AsContextMut<Data = Environment<H>>> Access<C> {
+    fn in_bounds(&mut self, succeeded: bool, offset: u64, length: u64) -> Result<(), OutOfBounds> {
+        if succeeded {
+            return Ok(());
+        }
+        Err(OutOfBounds {
+            offset,
+            length,
+            size: self.memory_size(),
+        })
+    }
+}
+
+impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
+    fn used_points(&mut self) -> u64 {
+        match self.handles.used.get(self.context.as_context()) {
+            Val::I64(points) => points as u64,
+            other => unreachable!("the points are an i64, not {other:?}"),
+        }
+    }
+
+    fn set_used_points(&mut self, points: u64) {
+        let set = self
+            .handles
+            .used
+            .set(self.context.as_context_mut(), Val::I64(points as i64));
+        set.expect("the points are a mutable i64");
+    }
+
+    fn has_memory(&mut self) -> bool {
+        self.handles.memory.is_some()
+    }
+
+    fn memory_size(&mut self) -> u64 {
+        self.handles.memory.map_or(0, |memory| {
+            memory.data_size(self.context.as_context()) as u64
+        })
+    }
+
+    fn declared_maximum_pages(&mut self) -> Option<u32> {
+        self.handles.declared_maximum_pages
+    }
+
+    fn read_memory(&mut self, offset: u64, into: &mut [u8]) -> Result<(), OutOfBounds> {
+        let length = into.len() as u64;
+        let read = self
+            .handles
+            .memory
+            .map(|memory| memory.read(self.context.as_context(), offset as usize, into));
+        self.in_bounds(matches!(read, Some(Ok(()))), offset, length)
+    }
+
+    fn write_memory(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
+        let memory = self.handles.memory;
+        let written = memory
+            .map(|memory| memory.write(self.context.as_context_mut(), offset as usize, bytes));
+        self.in_bounds(matches!(written, Some(Ok(()))), offset, bytes.len() as u64)
+    }
+
+    fn grow_memory(&mut self, pages: u32) -> bool {
+        let Some(memory) = self.handles.memory else {
+            return false;
+        };
+        let size = self.memory_size() + u64::from(pages) * 65_536;
+        let mut context = self.context.as_context_mut();
+        let environment = context.data_mut();
+        if environment.fuel.is_some() && size > QUICK_MEMORY_BYTES as u64 {
+            environment.stop = Some(Stop::TooLarge);
+            return false;
+        }
+        let has_grown = memory.grow(&mut context, u64::from(pages)).is_ok();
+        // wasmi does not say why.
+        let maximum = self.handles.declared_maximum_pages;
+        let maximum = u64::from(maximum.map_or(MAXIMUM_PAGES, |pages| pages.min(MAXIMUM_PAGES)));
+        if !has_grown && size <= maximum * 65_536 {
+            context.data_mut().stop = Some(Stop::Machine);
+        }
+        has_grown
+    }
+}
+
+instance_access_through_access!(WasmiInstance);
