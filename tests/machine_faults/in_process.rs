@@ -23,7 +23,7 @@ fn vm_within(limit: u64, engine: &EngineSettings) -> Vm {
     vm
 }
 
-fn vm(engine: &EngineSettings) -> Vm {
+pub fn vm(engine: &EngineSettings) -> Vm {
     let parameters = VmParameters {
         engine: engine.clone(),
         ..VmParameters::from(&arguments())
@@ -31,7 +31,7 @@ fn vm(engine: &EngineSettings) -> Vm {
     Vm::new(parameters, Box::new(world())).expect("the arguments are good")
 }
 
-fn run(vm: &mut Vm, request: &Request) -> Result<VmOutput, VmError> {
+pub fn run(vm: &mut Vm, request: &Request) -> Result<VmOutput, VmError> {
     match request.clone() {
         Request::Deploy(input) => vm.create(input),
         Request::Call(input) => vm.call(input),
