@@ -8,12 +8,14 @@ mod support;
 use arwen::driver::Driver;
 use arwen::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use arwen::hooks::{BlockchainHook, HookError};
+use arwen::machine::{Machine, Outcome, VmFailure};
 use arwen::messages::*;
-use arwen::part::{self, Machine, MachineError, PartPipes};
+use arwen::part::{self, PartPipes};
 use arwen::scenario::{Account, SharedWorld};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use num_bigint::BigUint;
+use std::convert::Infallible;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -48,14 +50,22 @@ struct Asker {
 }
 
 impl Machine for Asker {
-    fn create(&mut self, _: ContractCreateInput) -> Result<VmOutput, MachineError> {
-        Err(MachineError::NoOutput("nothing to deploy".to_owned()))
+    type Fatal = Infallible;
+
+    fn deploy(&mut self, _: ContractCreateInput) -> Result<Outcome, Infallible> {
+        Ok(Err(VmFailure("nothing to deploy".to_owned())))
     }
 
-    fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, MachineError> {
+    fn call(&mut self, input: ContractCallInput) -> Result<Outcome, Infallible> {
+        Ok(self.ask(input))
+    }
+}
+
+impl Asker {
+    fn ask(&mut self, input: ContractCallInput) -> Outcome {
         let address = &input.recipient_addr;
         let count = input.input.unwrap_or_default().gas_provided;
-        let fault = |error: HookError| MachineError::NoOutput(error.to_string());
+        let fault = |error: HookError| VmFailure(error.to_string());
         for _ in 0..count {
             match input.function.as_str() {
                 "storage" => drop(self.hook.storage_data(address, &KEY).map_err(fault)?),
@@ -71,11 +81,9 @@ fn be_a_child() {
     #[expect(unsafe_code, reason = "the pipes are given by number")]
     let inherited = unsafe { arwen::transport::descriptors::inherited() };
     let end = match PartPipes::new(inherited) {
-        Ok(pipes) => part::run(
-            pipes,
-            DEFAULT_PAYLOAD_LIMIT_BYTES,
-            Box::new(|_, hook| Ok(Box::new(Asker { hook }))),
-        ),
+        Ok(pipes) => part::run(pipes, DEFAULT_PAYLOAD_LIMIT_BYTES, |_, hook| {
+            Ok(Asker { hook })
+        }),
         Err(error) => error,
     };
     eprintln!("{end}");

@@ -1,6 +1,8 @@
 //! Text of others, made fit for terminals and logs.
 
+use std::any::Any;
 use std::borrow::Cow;
+use std::error::Error;
 
 /// The text as one line without control characters: they are written as in Rust (`\u{1b}`, `\n`), tabs are kept. So no text
 /// of a contract, of a file or of another program can move the cursor of a terminal, or look like a line of its own.
@@ -19,6 +21,23 @@ pub fn escape_text(text: &str) -> Cow<'_, str> {
 fn is_control(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// An error with its sources, as one line: for logs and reports, where nothing else shows them.
+pub fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}
+
+/// The text of a panic that was caught; `None` if it has none.
+pub fn panic_text(panic: &(dyn Any + Send)) -> Option<&str> {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
 }
 
 fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {

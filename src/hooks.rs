@@ -16,7 +16,7 @@ pub enum HookError {
     Refused(String),
     /// There is no answer, because the node can't be reached any more. Never an outcome of a contract: the execution
     /// ends without a result (docs/spec/wire.md#hook-answers).
-    #[error("the node can't be asked: {0}")]
+    #[error("the node can't be asked")]
     Fatal(#[source] Box<dyn Error + Send + Sync>),
 }
 
@@ -24,6 +24,11 @@ impl HookError {
     /// An answer that the node can't give.
     pub fn refused(reason: impl Into<String>) -> HookError {
         HookError::Refused(reason.into())
+    }
+
+    /// There is no answer.
+    pub fn fatal(error: impl Into<Box<dyn Error + Send + Sync>>) -> HookError {
+        HookError::Fatal(error.into())
     }
 }
 

@@ -89,6 +89,7 @@ pub mod fuzzing;
 pub mod gas_schedule;
 pub mod hooks;
 pub mod logs;
+pub mod machine;
 pub mod messages;
 #[cfg(any(feature = "vm", fuzzing, test))]
 pub mod part;
@@ -100,3 +101,12 @@ pub mod vm;
 
 #[cfg(test)]
 mod layers;
+
+/// What a node may move to another thread; a promise that the compiler checks.
+const _: () = {
+    const fn is_send<T: Send + ?Sized>() {}
+    is_send::<driver::Driver<Box<dyn hooks::BlockchainHook>>>();
+    is_send::<dyn hooks::BlockchainHook>();
+    #[cfg(feature = "vm")]
+    is_send::<vm::Vm>();
+};

@@ -1,6 +1,7 @@
 //! The VM in this process, with a world that has a contract.
 
 use super::{CONTRACT, USER, arguments, vm_input, world};
+use arwen::machine::Machine as _;
 use arwen::messages::*;
 use arwen::scenario::SharedWorld;
 use arwen::vm::{EngineSettings, QuickLimits, Vm, VmParameters};
@@ -29,7 +30,8 @@ pub fn deploy(vm: &mut Vm, code: &Bytes, arguments: &[Bytes]) -> VmOutput {
         contract_code: code.clone(),
         ..ContractCreateInput::default()
     };
-    vm.create(input).expect("no failure of the VM")
+    let outcome = vm.deploy(input).expect("this machine has what it needs");
+    outcome.expect("no failure of the VM")
 }
 
 pub fn call(vm: &mut Vm, function: &str, arguments: &[Bytes]) -> VmOutput {
@@ -38,7 +40,8 @@ pub fn call(vm: &mut Vm, function: &str, arguments: &[Bytes]) -> VmOutput {
         recipient_addr: CONTRACT,
         function: function.to_owned(),
     };
-    let output = vm.call(input).expect("no failure of the VM");
+    let outcome = vm.call(input).expect("this machine has what it needs");
+    let output = outcome.expect("no failure of the VM");
     assert_eq!(output.return_code, 0, "{}", output.return_message);
     output
 }

@@ -8,7 +8,7 @@ use arwen::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use arwen::part::allocator::ExitingAllocator;
 use arwen::part::{self, PartPipes};
 use arwen::transport::exit_codes;
-use arwen::vm::{CacheLimits, DiskLimits, EngineSettings, QuickLimits, WarmLimits};
+use arwen::vm::{CacheLimits, DiskLimits, EngineSettings, QuickLimits, Vm, WarmLimits};
 use clap::Parser;
 use clap::builder::OsStringValueParser;
 use std::env;
@@ -130,9 +130,9 @@ fn main() -> ExitCode {
     };
     let limit = line.payload_limit_bytes;
     let engine = EngineSettings::from(line);
-    let build = move |arguments: &_, hook| part::build_vm(arguments, hook, &engine);
+    let build = |arguments: &_, hook| Vm::from_arguments(arguments, hook, engine.clone());
     let end = match PartPipes::new(inherited) {
-        Ok(pipes) => part::run(pipes, limit, Box::new(build)),
+        Ok(pipes) => part::run(pipes, limit, build),
         Err(error) => error,
     };
     say(&end.to_string());

@@ -80,7 +80,7 @@ impl DiskCache {
     /// The environment variable that tells a child; empty for nowhere.
     const VARIABLE: &str = "ARWEN_MODULE_CACHE";
 
-    /// The variable for the child, unless it is to have ours.
+    /// Environment override; `None` inherits the node's value.
     pub(super) fn variable(&self) -> Option<(&'static str, &OsStr)> {
         match self {
             DiskCache::OfChild => None,
@@ -113,7 +113,7 @@ impl DriverConfig {
     /// What would make every start fail.
     pub(super) fn check(&self) -> Result<(), Fault> {
         check_profile(&self.log_profile)?;
-        self.format.check()?;
+        self.format.check().map_err(Fault::UnsupportedFormat)?;
         Ok(())
     }
 
@@ -127,8 +127,10 @@ impl DriverConfig {
 }
 
 pub(super) fn check_profile(profile: &LogProfile) -> Result<(), ProfileError> {
-    let patterns: LevelPatterns = profile.log_level_patterns.parse()?;
-    Levels::default().apply(&patterns)?;
+    let patterns = profile.log_level_patterns.parse::<LevelPatterns>();
+    patterns
+        .and_then(|patterns| Levels::default().apply(&patterns))
+        .map_err(ProfileError::Patterns)?;
     let mut frame = Vec::new();
     let framed = profile::encode(profile, &mut frame);
     match framed.is_ok() && frame.len() <= PROFILE_FRAME_LIMIT_BYTES {

@@ -1,12 +1,12 @@
 //! One dialogue: the request, the hook calls in between, the answer; all within one time budget
 //! (docs/spec/wire.md#dialogue).
 
-use super::error::Fault;
-use super::repliers::{Answer, Answerer, dispatch};
+use super::error::{BadMessage, Fault};
+use super::hook_calls::{Answer, Answerer, dispatch};
 use crate::dialogue::{Messenger, Received};
 use crate::hooks::{BlockchainHook, HookError};
 use crate::logs::GoDuration;
-use crate::messages::{Payload, Request, kind_name};
+use crate::messages::{Payload, Request};
 use crate::transport::Transport;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -111,7 +111,7 @@ pub(super) fn answer<T: Transport, R: Request>(
                 return match R::Response::from_message(message) {
                     Ok(response) => Ok((response, envelope.error_message)),
                     // The dialogue has let only hook calls and the answer through.
-                    Err(other) => Err(Fault::BadMessage(kind_name(other.kind()))),
+                    Err(other) => Err(Fault::BadMessage(BadMessage::Unexpected(other.kind()))),
                 };
             }
         }
@@ -143,7 +143,7 @@ impl<T: Transport> Answerer for Replier<'_, T> {
                 ("hook refused".to_owned(), R::Response::default())
             }
             Err(HookError::Refused(reason)) => (reason, R::Response::default()),
-            Err(fatal @ HookError::Fatal(_)) => return Err(Fault::HookFailed(fatal.to_string())),
+            Err(fatal @ HookError::Fatal(_)) => return Err(Fault::HookFailed(fatal)),
         };
         let deadline = Some(self.budget.deadline);
         self.messenger

@@ -4,26 +4,22 @@ use super::locate::{NoProgram, NotFound};
 use crate::dialogue::{DialogueError, MessengerError};
 use crate::escape::{escape_line, escape_text};
 use crate::frame::FrameError;
+use crate::hooks::HookError;
 use crate::logs::profile::PatternError;
-use crate::messages::UnsupportedMarshalizer;
 use crate::messages::codec::PayloadTooLong;
+use crate::messages::{UnsupportedMarshalizer, kind_name};
 use crate::transport::{TransportError, exit_codes};
+use std::error::Error;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 use thiserror::Error;
-
-/// The VM answered that it has no output: it failed itself, or the request was no good. An answer like any other; the
-/// child goes on.
-///
-/// A contract that fails is not this: its output has a return code other than 0.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{}", escape_line(.0))]
-pub struct VmFailure(pub String);
 
 /// There is no answer to a request. Nothing is known about the contract; it is not to be taken for failed.
 ///
 /// The child is gone by then, unless it is still starting; the next request gets a child that serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
+#[non_exhaustive]
 pub struct CriticalError {
     /// What went wrong.
     pub fault: Fault,
@@ -41,9 +37,10 @@ impl fmt::Display for CriticalError {
     }
 }
 
-impl std::error::Error for CriticalError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.fault)
+impl Error for CriticalError {
+    /// What stands behind the fault, whose text is that of this error.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.fault.source()
     }
 }
 
@@ -70,6 +67,14 @@ impl CriticalError {
             Fault::HookFailed(_) | Fault::HookAnswerTooLong(_) | Fault::UnsendableRequest(_) => {
                 Blame::Node
             }
+        }
+    }
+
+    /// What the node's hook gave [`HookError::fatal`], if that is why there is no answer; to be downcast to its type.
+    pub fn hook_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        match &self.fault {
+            Fault::HookFailed(HookError::Fatal(error)) => Some(&**error),
+            _ => None,
         }
     }
 
@@ -104,7 +109,7 @@ pub enum Blame {
 }
 
 /// What went wrong; the texts are those of docs/spec/wire.md#critical-errors.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// The child refused the Initialize arguments. Its own words.
@@ -115,7 +120,7 @@ pub enum Fault {
     BadProfile(#[from] ProfileError),
     /// This build of the driver does not have the format of the configuration.
     #[error("bad arguments passed to arwen: {0}")]
-    UnsupportedFormat(#[from] UnsupportedMarshalizer),
+    UnsupportedFormat(UnsupportedMarshalizer),
     /// There is no binary.
     #[error(transparent)]
     NotFound(#[from] NotFound),
@@ -132,7 +137,7 @@ pub enum Fault {
     },
     /// The child died, or closed its pipe.
     #[error("arwen closed: {0}")]
-    Closed(String),
+    Closed(Closed),
     /// The time budget of the request is used up.
     #[error("arwen time expired: no answer within {budget:?}")]
     TimeExpired {
@@ -146,11 +151,11 @@ pub enum Fault {
         budget: Duration,
     },
     /// The child miscounted the messages.
-    #[error("{0}")]
+    #[error(transparent)]
     InvalidNonce(DialogueError),
-    /// The child sent something that is no message, or not one that may come then.
+    /// An undecodable message, or one not allowed in this state.
     #[error("bad message from arwen: {0}")]
-    BadMessage(String),
+    BadMessage(BadMessage),
     /// The request could not be sent.
     #[error("cannot send contract request: {0}")]
     CannotSendRequest(TransportError),
@@ -163,9 +168,45 @@ pub enum Fault {
     /// The node's hook gave an answer that is longer than the payload limit.
     #[error("cannot send hook call response: {0}")]
     HookAnswerTooLong(PayloadTooLong),
-    /// The node's hook has no answer, not even an error.
-    #[error("hook failed: {0}")]
-    HookFailed(String),
+    /// The node's hook has no answer, not even an error. See [`CriticalError::hook_error`].
+    #[error("hook failed")]
+    HookFailed(#[source] HookError),
+}
+
+/// How the driver saw that a child is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Closed {
+    /// The stream of its messages has ended, cleanly or torn, or can't be read.
+    #[error(transparent)]
+    Stream(MessengerError),
+    /// The pipes could not be used at its start.
+    #[error(transparent)]
+    Start(TransportError),
+    /// The process has ended between two requests.
+    #[error("it ended between two requests")]
+    Idle,
+    /// Its pipe was closed between two requests.
+    #[error("EOF between two requests")]
+    IdlePipe,
+}
+
+/// What a child must not send.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BadMessage {
+    /// What is no message, or one that the dialogue does not allow then.
+    #[error(transparent)]
+    Malformed(MessengerError),
+    /// A message of this kind in place of the answer.
+    #[error("{}", kind_name(*.0))]
+    Unexpected(u32),
+    /// A message between two requests.
+    #[error("a message that nobody asked for")]
+    Unsolicited,
+    /// A response that answers nothing.
+    #[error("neither an output nor an error")]
+    Empty,
 }
 
 impl Fault {
@@ -182,13 +223,13 @@ impl Fault {
             | MessengerError::Message(_)
             | MessengerError::TooLong(_)
             | MessengerError::Frame(FrameError::TooLong { .. } | FrameError::Unframeable { .. }) => {
-                Fault::BadMessage(error.to_string())
+                Fault::BadMessage(BadMessage::Malformed(error))
             }
             MessengerError::EndOfStream
             | MessengerError::Frame(
                 FrameError::TornHeader { .. } | FrameError::TornPayload { .. },
             )
-            | MessengerError::Transport(_) => Fault::Closed(error.to_string()),
+            | MessengerError::Transport(_) => Fault::Closed(Closed::Stream(error)),
         }
     }
 
@@ -240,18 +281,18 @@ impl Fault {
 }
 
 /// Why a child could not be started.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The file is missing, a directory, not executable, or for another machine.
     #[error("cannot start arwen: {0}")]
-    NoProgram(#[from] NoProgram),
+    NoProgram(NoProgram),
     /// The Initialize message, with the gas schedule and all arguments, is too long for any child.
     #[error("cannot start arwen: Initialize can't be sent: {0}")]
-    Unsendable(#[from] FrameError),
+    Unsendable(FrameError),
     /// The system refused: too many processes or descriptors, no memory.
     #[error("cannot start arwen: {0}")]
-    System(String),
+    System(io::Error),
     /// It started and ended before it answered; see the exit for the code and its last words.
     #[error("cannot start arwen: it ended at once")]
     DiedAtOnce,
@@ -266,11 +307,12 @@ pub enum StartError {
     },
     /// It answered something else than a child does.
     #[error("cannot start arwen: bad message from arwen: {0}; is it another program?")]
-    BadAnswer(String),
+    BadAnswer(BadMessage),
 }
 
 /// How a child ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ChildExit {
     /// What the driver saw of it: the fault that ended it, or that it had ended.
     pub cause: String,
@@ -294,6 +336,7 @@ impl fmt::Display for ChildExit {
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ProcessEnd {
     /// By itself, with this code.
     Exited(i32),
@@ -301,7 +344,7 @@ pub enum ProcessEnd {
     Signalled(i32),
     /// It was alive, and the driver killed it.
     Killed,
-    /// By itself, but somebody else in the node has waited for it, or a signal did it that has no name.
+    /// By itself, but another part of the node has waited for it, or a signal did it that has no name.
     Unknown,
 }
 
@@ -321,10 +364,11 @@ impl fmt::Display for ProcessEnd {
 
 /// A log profile that no child could apply.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ProfileError {
     /// Its patterns are malformed.
     #[error("bad log profile: {0}")]
-    Patterns(#[from] PatternError),
+    Patterns(PatternError),
     /// It is too long.
     #[error("bad log profile: {length} bytes, the limit is {limit}")]
     TooLong {
@@ -338,6 +382,7 @@ pub enum ProfileError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::escape::with_sources;
     use crate::transport::Direction;
 
     const BUDGET: Duration = Duration::from_millis(5);
@@ -391,14 +436,14 @@ mod tests {
                 Blame::Arwen,
             ),
             (
-                Fault::HookFailed("no disk".to_owned()),
-                "hook failed: no disk",
+                Fault::HookFailed(HookError::fatal("no disk")),
+                "hook failed: the node can't be asked: no disk",
                 Blame::Node,
             ),
         ];
         for (fault, text, blame) in rows {
             let error = CriticalError { fault, exit: None };
-            assert_eq!(error.to_string(), format!("critical error: {text}"));
+            assert_eq!(with_sources(&error), format!("critical error: {text}"));
             assert_eq!(error.blame(), blame, "{text}");
         }
     }
@@ -406,7 +451,7 @@ mod tests {
     #[test]
     fn a_child_that_lacked_memory_is_the_fault_of_the_machine() {
         let died = |code: u8| CriticalError {
-            fault: Fault::Closed("EOF".to_owned()),
+            fault: Fault::Closed(Closed::Stream(MessengerError::EndOfStream)),
             exit: Some(Box::new(ChildExit {
                 cause: "EOF".to_owned(),
                 end: ProcessEnd::Exited(code.into()),
@@ -419,6 +464,17 @@ mod tests {
     }
 
     #[test]
+    fn the_error_of_a_hook_comes_back_with_its_type() {
+        let fault = Fault::HookFailed(HookError::fatal(io::Error::from(io::ErrorKind::NotFound)));
+        let error = CriticalError { fault, exit: None };
+        let found = error.hook_error().expect("the hook's").downcast_ref();
+        assert_eq!(found.map(io::Error::kind), Some(io::ErrorKind::NotFound));
+        let mut sources = std::iter::successors(error.source(), |error| (*error).source());
+        assert!(sources.any(|source| source.is::<io::Error>()));
+        assert_eq!(error.to_string(), "critical error: hook failed");
+    }
+
+    #[test]
     fn an_error_says_how_the_child_ended() {
         let exit = ChildExit {
             cause: "EOF".to_owned(),
@@ -427,7 +483,7 @@ mod tests {
             lived: Duration::ZERO,
         };
         let error = CriticalError {
-            fault: Fault::Closed("EOF".to_owned()),
+            fault: Fault::Closed(Closed::Stream(MessengerError::EndOfStream)),
             exit: Some(exit.into()),
         };
         assert_eq!(

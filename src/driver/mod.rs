@@ -8,7 +8,7 @@
 //! | `child` | the process itself: what it inherits, how it ended |
 //! | `supervisor` | when a child that died is started again |
 //! | `dialogue_loop` | request, hook calls, answer |
-//! | `repliers` | hook calls to the node's [`BlockchainHook`] |
+//! | `hook_calls` | answers hook calls with the node's [`BlockchainHook`] |
 //! | `logs`, `sinks`, `text_lines` | what the child says |
 //! | [`locate`] | where the binary is |
 //! | `placement` | one core for both sides |
@@ -30,24 +30,28 @@ mod child;
 mod config;
 pub(crate) mod dialogue_loop;
 mod error;
+mod hook_calls;
 pub mod locate;
 mod logs;
 mod placement;
 mod process;
-mod repliers;
 mod sinks;
 mod supervisor;
 mod text_lines;
 
 pub use config::{DiskCache, DriverConfig, GAS_PER_MILLISECOND};
 pub use error::{
-    Blame, ChildExit, CriticalError, Fault, ProcessEnd, ProfileError, StartError, VmFailure,
+    BadMessage, Blame, ChildExit, Closed, CriticalError, Fault, ProcessEnd, ProfileError,
+    StartError,
 };
 pub use sinks::STDERR_TAIL_BYTES;
 
 use crate::dialogue::MessengerError;
+use crate::escape::with_sources;
 use crate::hooks::BlockchainHook;
 use crate::logs::GoDuration;
+use crate::machine::Machine;
+pub use crate::machine::{Outcome, VmFailure};
 use crate::messages::*;
 use crate::transport::exit_codes;
 use dialogue_loop::Budget;
@@ -63,9 +67,6 @@ const LOGGER: &str = "arwenDriver";
 
 /// How many deaths are remembered: enough to see whether they are alike.
 const REMEMBERED_EXITS: usize = 3;
-
-/// What the child answers to a request: the output, whose return code tells whether the contract succeeded, or the VM's own failure.
-pub type Outcome = Result<VmOutput, VmFailure>;
 
 /// Figures over the life of a driver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -298,7 +299,7 @@ impl<H: BlockchainHook> Driver<H> {
             Ok(process) => process,
             Err(fault) => {
                 self.restarts.died(Instant::now());
-                self.last_failure = fault.to_string();
+                self.last_failure = with_sources(&fault);
                 return Err(self.critical(fault, None));
             }
         };
@@ -334,7 +335,10 @@ impl<H: BlockchainHook> Driver<H> {
         let fault = match fault {
             Fault::TimeExpired { .. } => Fault::Start(StartError::NoAnswer { budget }),
             Fault::BadMessage(what) => Fault::Start(StartError::BadAnswer(what)),
-            Fault::InvalidNonce(error) => Fault::Start(StartError::BadAnswer(error.to_string())),
+            Fault::InvalidNonce(error) => {
+                let message = BadMessage::Malformed(error.into());
+                Fault::Start(StartError::BadAnswer(message))
+            }
             fault if fault.is_of_a_dying_child() => Fault::Start(StartError::DiedAtOnce),
             other => other,
         };
@@ -364,7 +368,7 @@ impl<H: BlockchainHook> Driver<H> {
         self.stats.critical_errors_total += 1;
         let exit = exit.map(Box::new);
         let error = CriticalError { fault, exit };
-        warn!(target: LOGGER, err = %error, "{}", self.action);
+        warn!(target: LOGGER, err = with_sources(&error), "{}", self.action);
         error
     }
 
@@ -375,7 +379,7 @@ impl<H: BlockchainHook> Driver<H> {
         if fault.is_the_childs() {
             self.restarts.died(Instant::now());
         }
-        self.last_failure = format!("{fault} (arwen {exit})");
+        self.last_failure = format!("{} (arwen {exit})", exit.cause);
         if self.exits.len() == REMEMBERED_EXITS {
             self.exits.pop_front();
         }
@@ -390,6 +394,19 @@ impl<H: BlockchainHook> Driver<H> {
         {
             self.profile_sent = process.send_profile(&self.config.log_profile);
         }
+    }
+}
+
+impl<H: BlockchainHook> Machine for Driver<H> {
+    /// The driver goes on: the next request gets a child that serves.
+    type Fatal = CriticalError;
+
+    fn deploy(&mut self, input: ContractCreateInput) -> Result<Outcome, CriticalError> {
+        Driver::deploy(self, input)
+    }
+
+    fn call(&mut self, input: ContractCallInput) -> Result<Outcome, CriticalError> {
+        Driver::call(self, input)
     }
 }
 
@@ -411,8 +428,6 @@ fn outcome(response: ContractResponse, error: String) -> Result<Outcome, Fault> 
     match response.vm_output {
         _ if !error.is_empty() => Ok(Err(VmFailure(error))),
         Some(output) => Ok(Ok(output)),
-        None => Err(Fault::BadMessage(
-            "neither an output nor an error".to_owned(),
-        )),
+        None => Err(Fault::BadMessage(BadMessage::Empty)),
     }
 }

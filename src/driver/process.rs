@@ -4,12 +4,13 @@ use super::DriverConfig;
 use super::child::Child;
 use super::config::PROFILE_FRAME_LIMIT_BYTES;
 use super::dialogue_loop::{self, Budget, ENDLESS};
-use super::error::{ChildExit, Fault, ProcessEnd, StartError};
+use super::error::{BadMessage, ChildExit, Closed, Fault, ProcessEnd, StartError};
 use super::locate;
 use super::logs::{OutputReader, Streams};
 use super::placement::SharedCore;
 use super::sinks::Counters;
 use crate::dialogue::{Messenger, Side};
+use crate::escape::with_sources;
 use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, FrameError, Header};
 use crate::hooks::BlockchainHook;
 use crate::logs::profile;
@@ -70,7 +71,7 @@ struct PipePairs {
 }
 
 fn system(error: impl Into<std::io::Error>) -> StartError {
-    StartError::System(error.into().to_string())
+    StartError::System(error.into())
 }
 
 impl PipePairs {
@@ -102,7 +103,7 @@ impl Process {
         counters: Arc<Counters>,
     ) -> Result<Process, StartError> {
         let initialize = initialize_frame(config, DEFAULT_PAYLOAD_LIMIT_BYTES)?;
-        locate::check(path)?;
+        locate::check(path).map_err(StartError::NoProgram)?;
         let pipes = PipePairs::new().map_err(system)?;
         let (stdout, its_stdout) = pipe2(OFlag::O_CLOEXEC).map_err(system)?;
         let (stderr, its_stderr) = pipe2(OFlag::O_CLOEXEC).map_err(system)?;
@@ -192,7 +193,7 @@ impl Process {
     ) -> Result<(), Fault> {
         let fault = |error| match error {
             TransportError::DeadlinePassed(_) => Budget::until(until).expired(),
-            error => Fault::Closed(error.to_string()),
+            error => Fault::Closed(Closed::Start(error)),
         };
         if let Some(init) = &start.init {
             let mut rest = &start.frame[start.sent_bytes..];
@@ -233,12 +234,12 @@ impl Process {
             return Ok(());
         }
         if self.child.end().is_some() {
-            return Err(Fault::Closed("it ended between two requests".to_owned()));
+            return Err(Fault::Closed(Closed::Idle));
         }
         // Either bytes or the end of the stream.
         match self.messenger.receive(Some(Instant::now() + GRACE)) {
             Err(crate::dialogue::MessengerError::EndOfStream) => {
-                Err(Fault::Closed("EOF between two requests".to_owned()))
+                Err(Fault::Closed(Closed::IdlePipe))
             }
             Ok(_) | Err(_) => Err(unsolicited()),
         }
@@ -273,8 +274,8 @@ impl Process {
         }
     }
 
-    /// Ends the process, if it has not ended by itself, and tells how. How it ended is looked at before anything is
-    /// cleaned up, since what is cleaned up looks killed.
+    /// Ends the process, if it has not ended by itself, and tells how. The exit status is read before killing; afterwards
+    /// every child looks killed.
     pub(super) fn end(mut self, fault: &Fault) -> ChildExit {
         let grace = match fault.is_of_a_dying_child() {
             true => GRACE,
@@ -285,7 +286,7 @@ impl Process {
         self.child.kill();
         let output = self.output.take();
         ChildExit {
-            cause: fault.to_string(),
+            cause: with_sources(fault),
             end,
             stderr_tail: output.map(OutputReader::finish).unwrap_or_default(),
             lived,
@@ -324,7 +325,7 @@ fn initialize_frame(config: &DriverConfig, limit: u32) -> Result<Vec<u8>, StartE
         arguments: Some(arguments),
     };
     let mut frame = Vec::new();
-    codec::encode(Format::Json, 0, "", &initialize, &mut frame)?;
+    codec::encode(Format::Json, 0, "", &initialize, &mut frame).map_err(StartError::Unsendable)?;
     match u32::try_from(frame.len() - Header::Preamble.size()) {
         Ok(length) if length > limit => Err(StartError::Unsendable(FrameError::TooLong {
             kind: MessageKind::Initialize.wire(),
@@ -336,7 +337,7 @@ fn initialize_frame(config: &DriverConfig, limit: u32) -> Result<Vec<u8>, StartE
 }
 
 fn unsolicited() -> Fault {
-    Fault::BadMessage("a message that nobody asked for".to_owned())
+    Fault::BadMessage(BadMessage::Unsolicited)
 }
 
 #[cfg(test)]
@@ -349,7 +350,8 @@ mod tests {
         let config = DriverConfig::new(Arguments::default());
         let frame = initialize_frame(&config, DEFAULT_PAYLOAD_LIMIT_BYTES).expect("short");
         let length = u32::try_from(frame.len() - 8).expect("short");
-        assert_eq!(initialize_frame(&config, length), Ok(frame));
+        let same = initialize_frame(&config, length).expect("just as long as allowed");
+        assert_eq!(same, frame);
         let error = initialize_frame(&config, length - 1).expect_err("too long");
         let text = "cannot start arwen: Initialize can't be sent: a frame of kind 1 announces";
         assert!(error.to_string().starts_with(text), "{error}");

@@ -309,9 +309,6 @@ pub struct InstanceCounters {
 
 /// The text of a panic.
 fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a text".to_owned())
+    let text = crate::escape::panic_text(payload);
+    text.unwrap_or("a panic without a text").to_owned()
 }

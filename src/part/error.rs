@@ -1,12 +1,14 @@
 //! Why the child ends, and what it says of it.
 
-use super::message_loop::BuildError;
 use crate::dialogue::{DialogueError, MessengerError};
 use crate::frame::FrameError;
-use crate::messages::{MessageError, kind_name};
+use crate::machine::BuildError;
+use crate::messages::{MessageError, UnsupportedMarshalizer, kind_name};
 use crate::transport::TransportError;
 use crate::transport::descriptors::ChildPipe;
 use crate::transport::exit_codes;
+use nix::errno::Errno;
+use std::error::Error;
 use thiserror::Error;
 
 /// Why the child ended, in the words of docs/spec/wire.md#exit-codes.
@@ -23,16 +25,19 @@ pub enum PartError {
     MissingPipe(ChildPipe),
     /// There is no readable Initialize.
     #[error("Cannot receive gasSchedule: {0}")]
-    Initialize(#[from] InitializeError),
-    /// The Initialize arguments are no good.
+    Initialize(InitializeError),
+    /// The format of messages or of log lines is not in this build.
     #[error("Cannot create ArwenPart: {0}")]
-    Arguments(String),
-    /// The machine can't run a VM: it lacks memory or threads.
+    Format(UnsupportedMarshalizer),
+    /// The pipes can't be set up as the Initialize arguments ask.
+    #[error("Cannot create ArwenPart: the pipes can't be set up: {0}")]
+    Pipes(Errno),
+    /// There is no machine: the Initialize arguments are no good, or this computer lacks memory or threads.
     #[error("Cannot create ArwenPart: {0}")]
-    Machine(String),
+    Build(BuildError),
     /// The loop ended; the normal end.
     #[error("Ended Arwen loop: {0}")]
-    Loop(#[from] LoopEnd),
+    Loop(LoopEnd),
 }
 
 impl PartError {
@@ -40,8 +45,11 @@ impl PartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             PartError::NotAChild | PartError::MissingPipe(_) => exit_codes::MISSING_PIPE,
-            PartError::Initialize(_) | PartError::Arguments(_) => exit_codes::BAD_ARGUMENTS,
-            PartError::Machine(_) | PartError::Loop(LoopEnd::Machine(_)) => {
+            PartError::Initialize(_)
+            | PartError::Format(_)
+            | PartError::Pipes(_)
+            | PartError::Build(BuildError::Arguments(_)) => exit_codes::BAD_ARGUMENTS,
+            PartError::Build(BuildError::Resources(_)) | PartError::Loop(LoopEnd::Machine(_)) => {
                 exit_codes::MACHINE_FAILED
             }
             PartError::Loop(
@@ -49,19 +57,8 @@ impl PartError {
                 | LoopEnd::BadMessage(_)
                 | LoopEnd::Dialogue(_)
                 | LoopEnd::Stopped
-                | LoopEnd::CannotSendHookRequest(_)
-                | LoopEnd::CannotReceiveHookResponse(_)
-                | LoopEnd::BadHookResponse(_),
+                | LoopEnd::NodeLost(_),
             ) => exit_codes::ENDED_BY_NODE,
-        }
-    }
-}
-
-impl From<BuildError> for PartError {
-    fn from(error: BuildError) -> PartError {
-        match error {
-            BuildError::Arguments(text) => PartError::Arguments(text),
-            BuildError::Machine(text) => PartError::Machine(text),
         }
     }
 }
@@ -86,9 +83,9 @@ pub enum InitializeError {
     Transport(#[from] TransportError),
 }
 
-/// Why the loop ended (docs/spec/wire.md#exit-codes, #critical-errors). Whatever the node did wrong, a contract's
-/// result never comes of it.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+/// Why the loop ended (docs/spec/wire.md#exit-codes, #critical-errors). Whatever the node did wrong, it never becomes a result
+/// of a contract.
+#[derive(Debug, Error)]
 pub enum LoopEnd {
     /// The stream of requests ended, cleanly or torn, or is no stream of messages.
     #[error("{0}")]
@@ -102,18 +99,30 @@ pub enum LoopEnd {
     /// The node said Stop.
     #[error("critical error: arwen will stop, as requested")]
     Stopped,
-    /// A hook request could not be sent.
-    #[error("critical error: cannot send hook call request: {0}")]
-    CannotSendHookRequest(MessengerError),
-    /// There was no answer to a hook request.
-    #[error("critical error: cannot receive hook call response: {0}")]
-    CannotReceiveHookResponse(MessengerError),
-    /// A hook request was answered by something else.
-    #[error("critical error: bad hook response from node: {0}")]
-    BadHookResponse(String),
-    /// This machine could not run the contract: it lacks memory, addresses or threads. Nothing is known about the contract.
+    /// A hook call has lost the node.
     #[error("critical error: {0}")]
-    Machine(String),
+    NodeLost(NodeLost),
+    /// The machine can't go on: it lacks memory, addresses or threads. Nothing is known about the contract.
+    #[error("critical error: {0}")]
+    Machine(Box<dyn Error + Send + Sync>),
+}
+
+/// Why the node can't be asked any more. The gateway gives it to the machine as a fatal error, and finds it again in that of
+/// the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NodeLost {
+    /// A hook request could not be sent.
+    #[error("cannot send hook call request: {0}")]
+    CannotAsk(MessengerError),
+    /// There was no answer to a hook request.
+    #[error("cannot receive hook call response: {0}")]
+    NoAnswer(MessengerError),
+    /// A hook request was answered by something else.
+    #[error("bad hook response from node: {0}")]
+    BadAnswer(String),
+    /// The answer breaks the rules of the dialogue.
+    #[error("{0}")]
+    Dialogue(DialogueError),
 }
 
 impl From<MessengerError> for LoopEnd {
@@ -132,19 +141,33 @@ impl From<MessengerError> for LoopEnd {
 }
 
 impl LoopEnd {
+    /// For a machine that can't go on: mostly because of what the gateway told it.
+    pub(super) fn of_machine(fatal: impl Error + Send + Sync + 'static) -> LoopEnd {
+        let mut error: Option<&(dyn Error + 'static)> = Some(&fatal);
+        while let Some(cause) = error {
+            if let Some(lost) = cause.downcast_ref::<NodeLost>() {
+                return LoopEnd::NodeLost(lost.clone());
+            }
+            error = cause.source();
+        }
+        LoopEnd::Machine(Box::new(fatal))
+    }
+}
+
+impl NodeLost {
     /// For what came in place of the answer to a hook request.
-    pub(super) fn from_hook_answer(error: MessengerError) -> LoopEnd {
+    pub(super) fn receiving(error: MessengerError) -> NodeLost {
         match error {
             MessengerError::Dialogue(error @ DialogueError::InvalidNonce { .. }) => {
-                LoopEnd::Dialogue(error)
+                NodeLost::Dialogue(error)
             }
             MessengerError::Dialogue(_) | MessengerError::Message(_) => {
-                LoopEnd::BadHookResponse(error.to_string())
+                NodeLost::BadAnswer(error.to_string())
             }
             MessengerError::EndOfStream
             | MessengerError::Frame(_)
             | MessengerError::TooLong(_)
-            | MessengerError::Transport(_) => LoopEnd::CannotReceiveHookResponse(error),
+            | MessengerError::Transport(_) => NodeLost::NoAnswer(error),
         }
     }
 }

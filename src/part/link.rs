@@ -1,29 +1,30 @@
-//! The connection to the node (docs/spec/wire.md#dialogue).
+//! The connection to the node, which the dialogue loop and the gateway share (docs/spec/wire.md#dialogue).
 
-use super::error::LoopEnd;
+use super::error::{LoopEnd, NodeLost};
 use super::logs::LogFlusher;
 use crate::activity;
 use crate::dialogue::{MessageText, Messenger, MessengerError, Received};
-use crate::hooks::HookError;
+use crate::hooks::{HookError, HookResult};
 use crate::messages::{HookRequest, Payload, kind_name};
 use crate::transport::Transport;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::trace;
 
-/// The connection to the node, shared by the message loop and the gateway, which take turns.
+/// The connection to the node, shared by the dialogue loop and the gateway, which take turns.
 #[derive(Debug)]
 pub struct Link<T> {
-    shared: Arc<Mutex<State<T>>>,
+    shared: Arc<Mutex<Shared<T>>>,
     logs: Option<LogFlusher>,
 }
 
 #[derive(Debug)]
-struct State<T> {
+struct Shared<T> {
     messenger: Messenger<T>,
     /// How many requests have come.
     requests: u64,
-    /// Why the node can't be asked any more.
-    broken: Option<LoopEnd>,
+    /// Why the node can't be asked any more. Nothing is sent then, whatever the machine makes of it: without the node there
+    /// is no outcome.
+    lost: Option<NodeLost>,
 }
 
 impl<T> Clone for Link<T> {
@@ -39,10 +40,10 @@ impl<T: Transport> Link<T> {
     /// Over this messenger.
     pub fn new(messenger: Messenger<T>) -> Link<T> {
         Link {
-            shared: Arc::new(Mutex::new(State {
+            shared: Arc::new(Mutex::new(Shared {
                 messenger,
                 requests: 0,
-                broken: None,
+                lost: None,
             })),
             logs: None,
         }
@@ -55,54 +56,45 @@ impl<T: Transport> Link<T> {
 
     /// Waits for the next request.
     pub(super) fn receive(&self) -> Result<Received, MessengerError> {
-        let mut state = self.state();
-        let received = state.messenger.receive(None)?;
-        state.requests += 1;
+        let mut shared = self.shared();
+        let received = shared.messenger.receive(None)?;
+        shared.requests += 1;
         Ok(received)
     }
 
-    /// Sends the answer to a request.
-    pub(super) fn send<P: Payload>(
+    /// Sends the answer to a request, unless a hook call has lost the node.
+    pub(super) fn answer<P: Payload>(
         &self,
         error_message: &str,
         payload: &P,
-    ) -> Result<(), MessengerError> {
+    ) -> Result<(), LoopEnd> {
         self.flush_logs();
-        self.state().messenger.send(error_message, payload, None)
-    }
-
-    /// Why a hook call broke the connection, if one did.
-    pub(super) fn broken(&self) -> Option<LoopEnd> {
-        self.state().broken.clone()
+        let mut shared = self.shared();
+        match &shared.lost {
+            Some(lost) => Err(LoopEnd::NodeLost(lost.clone())),
+            None => Ok(shared.messenger.send(error_message, payload, None)?),
+        }
     }
 
     /// The number of the request that is served.
     pub(super) fn request_number(&self) -> u64 {
-        self.state().requests
+        self.shared().requests
     }
 
-    /// Asks the node. What is no well-formed answer breaks the connection for good.
-    pub(super) fn ask<R: HookRequest>(
-        &self,
-        request: &R,
-    ) -> Result<(R::Response, String), LoopEnd> {
+    /// Asks the node. A malformed response poisons the link permanently.
+    pub(super) fn ask<R: HookRequest>(&self, request: &R) -> HookResult<(R::Response, String)> {
         self.flush_logs();
-        let mut state = self.state();
-        if let Some(end) = &state.broken {
-            return Err(end.clone());
-        }
-        let answer = state.messenger.ask(request);
-        if let Err(end) = &answer {
-            state.broken = Some(end.clone());
-        }
-        answer
+        let mut shared = self.shared();
+        let answer = match &shared.lost {
+            Some(lost) => Err(lost.clone()),
+            None => shared.messenger.ask(request),
+        };
+        answer.map_err(|lost| shared.lose(lost))
     }
 
-    /// Breaks the connection for good, because of what is wrong with an answer.
+    /// Poisons the link permanently, because of what is wrong with an answer.
     pub(super) fn refuse_answer(&self, reason: impl ToString) -> HookError {
-        let end = LoopEnd::BadHookResponse(reason.to_string());
-        self.state().broken = Some(end.clone());
-        HookError::Fatal(Box::new(end))
+        self.shared().lose(NodeLost::BadAnswer(reason.to_string()))
     }
 
     fn flush_logs(&self) {
@@ -111,14 +103,21 @@ impl<T: Transport> Link<T> {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn shared(&self) -> MutexGuard<'_, Shared<T>> {
         // A panic while it was locked can only have come from the transport; the dialogue tells whether it still fits.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl<T> Shared<T> {
+    fn lose(&mut self, lost: NodeLost) -> HookError {
+        self.lost = Some(lost.clone());
+        HookError::fatal(lost)
+    }
+}
+
 impl<T: Transport> Messenger<T> {
-    fn ask<R: HookRequest>(&mut self, request: &R) -> Result<(R::Response, String), LoopEnd> {
+    fn ask<R: HookRequest>(&mut self, request: &R) -> Result<(R::Response, String), NodeLost> {
         let request_text = MessageText {
             kind: R::KIND.as_str_name(),
             nonce: 0,
@@ -126,14 +125,12 @@ impl<T: Transport> Messenger<T> {
         };
         trace!(target: "arwen/part", request = %request_text, "[ARWEN]: SendHookCallRequest");
         activity::asking(Some(R::KIND.as_str_name()));
-        self.send("", request, None)
-            .map_err(LoopEnd::CannotSendHookRequest)?;
-        let Received { envelope, message } =
-            self.receive(None).map_err(LoopEnd::from_hook_answer)?;
+        self.send("", request, None).map_err(NodeLost::CannotAsk)?;
+        let Received { envelope, message } = self.receive(None).map_err(NodeLost::receiving)?;
         activity::asking(None);
         // The dialogue lets nothing else through.
         let response = R::Response::from_message(message)
-            .map_err(|message| LoopEnd::BadHookResponse(kind_name(message.kind())))?;
+            .map_err(|message| NodeLost::BadAnswer(kind_name(message.kind())))?;
         Ok((response, envelope.error_message))
     }
 }

@@ -1,41 +1,43 @@
-//! The child: takes requests from the node, runs them, and asks the node's hooks meanwhile (docs/spec/wire.md#process,
+//! The child's side: takes requests from the node, has a [`Machine`] run them, and asks the node's hooks meanwhile (docs/spec/wire.md#process,
 //! #dialogue).
 //!
-//! | file | what |
-//! |---|---|
-//! | `mod.rs` | the life of the child: start, loop, end, and what is said about it |
-//! | `message_loop` | request in, response out |
-//! | [`logs`] | log lines to the node, log profiles from it |
-//! | `gateway` | the hooks as the VM sees them: messages to the node |
-//! | `link` | the connection that the loop and the gateway share |
-//! | `error` | why the child ends |
-//! | `known_code` | code that the node need not send again |
-//! | `process` | what concerns the process as such |
-//! | [`signals`] | what signals do |
-//! | [`allocator`] | what happens when there is no memory |
+//! The files mirror those of `driver`: the first six stand on both sides.
+//!
+//! | file | what | on the node's side |
+//! |---|---|---|
+//! | `mod.rs` | the life of the child: start, loop, end | the life of the driver |
+//! | `dialogue_loop` | request in, response out | request out, response in |
+//! | `hook_calls` | asks hooks: the gateway | answers with hooks |
+//! | [`logs`] | log lines to the node, log profiles from it | the other ends of both |
+//! | `error` | why the child ends | why there is no answer |
+//! | `process` | this process: its parent, its interrupts | that process: start, end |
+//! | `link` | the connection that the loop and the gateway share | |
+//! | `known_code` | code that the node need not send again | |
+//! | [`signals`] | what signals do | |
+//! | [`allocator`] | what happens when there is no memory | |
+//!
+//! Which machine runs the contracts is said by the factory that [`run`] is given.
 
 pub mod allocator;
+mod dialogue_loop;
 mod error;
-mod gateway;
+mod hook_calls;
 mod known_code;
 mod link;
 pub mod logs;
-mod message_loop;
 mod process;
 pub mod signals;
-#[cfg(feature = "vm")]
-mod vm;
 
-pub use error::{InitializeError, LoopEnd, PartError};
-pub use gateway::Gateway;
+pub use dialogue_loop::DialogueLoop;
+pub use error::{InitializeError, LoopEnd, NodeLost, PartError};
+pub use hook_calls::Gateway;
 pub use link::Link;
-pub use message_loop::{BuildError, Machine, MachineBuilder, MachineError, MessageLoop};
-#[cfg(feature = "vm")]
-pub use vm::build_vm;
 
 use crate::dialogue::{Messenger, Side};
 use crate::frame::{Decoder, Header};
-use crate::messages::{Arguments, Format, Message, MessageKind, UnsupportedMarshalizer, codec};
+use crate::hooks::BlockchainHook;
+use crate::machine::{BuildError, Machine};
+use crate::messages::{Arguments, Format, Message, MessageKind, codec};
 use crate::transport::descriptors::ChildPipe;
 use crate::transport::{Pipes, Transport};
 use logs::LogsHandle;
@@ -76,9 +78,13 @@ impl PartPipes {
     }
 }
 
-/// Runs the child until its end, which is always reported as an error: there is no other way to end it. Payloads take at most
-/// `payload_limit_bytes`, unless the node says otherwise.
-pub fn run(pipes: PartPipes, payload_limit_bytes: u32, build: MachineBuilder) -> PartError {
+/// Runs until shutdown; every shutdown, even a requested one, is a [`PartError`]. Payloads take at most `payload_limit_bytes`,
+/// unless the node says otherwise. `build` makes a machine from the Initialize arguments and the node's hooks.
+pub fn run<M: Machine>(
+    pipes: PartPipes,
+    payload_limit_bytes: u32,
+    build: impl Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<M, BuildError>,
+) -> PartError {
     process::ignore_interrupts();
     signals::watch();
     let mut logs = logs::start(pipes.read_log_profile, pipes.log_to_node);
@@ -97,30 +103,31 @@ pub fn run(pipes: PartPipes, payload_limit_bytes: u32, build: MachineBuilder) ->
     end
 }
 
-fn serve(
+fn serve<M: Machine>(
     init: OwnedFd,
     node_to_arwen: OwnedFd,
     arwen_to_node: OwnedFd,
     logs: &mut LogsHandle,
     payload_limit_bytes: u32,
-    build: MachineBuilder,
+    build: impl Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<M, BuildError>,
 ) -> Result<LoopEnd, PartError> {
-    let mut arguments = receive_arguments(init, payload_limit_bytes)?;
+    let received = receive_arguments(init, payload_limit_bytes);
+    let mut arguments = received.map_err(PartError::Initialize)?;
     if arguments.payload_limit_bytes == 0 {
         arguments.payload_limit_bytes = payload_limit_bytes;
     }
-    let refuse = |error: UnsupportedMarshalizer| PartError::Arguments(error.to_string());
-    let format = Format::from_marshalizer(arguments.messages_marshalizer).map_err(refuse)?;
-    logs.begin(Format::from_marshalizer(arguments.logs_marshalizer).map_err(refuse)?);
+    let format = |marshalizer| Format::from_marshalizer(marshalizer).map_err(PartError::Format);
+    let messages_format = format(arguments.messages_marshalizer)?;
+    logs.begin(format(arguments.logs_marshalizer)?);
 
     process::end_with_node(&node_to_arwen);
     let transport = transport(node_to_arwen, arwen_to_node, arguments.spin_microseconds)
-        .map_err(|errno| PartError::Arguments(format!("the pipes can't be set up: {errno}")))?;
+        .map_err(PartError::Pipes)?;
     let limit = arguments.payload_limit_bytes;
-    let messenger = Messenger::new(Side::Arwen, transport, format, limit);
+    let messenger = Messenger::new(Side::Arwen, transport, messages_format, limit);
     let link = Link::new(messenger).with_logs(logs.flusher());
-    let message_loop = MessageLoop::new(link, arguments, build)?;
-    Ok(message_loop.run())
+    let dialogues = DialogueLoop::new(link, arguments, build).map_err(PartError::Build)?;
+    Ok(dialogues.run())
 }
 
 /// The pipes of messages. Spinning wants a read that does not block, everything else one that does.

@@ -1,16 +1,18 @@
 //! A machine that does what the names of its functions say, and scenarios to run with it.
 
+use super::machine::{AnyMachine, any};
 use super::report::ScenarioReport;
 use super::run::{Runner, Settings};
 use super::world::{Leftovers, SharedWorld};
 use crate::hooks::{BlockchainHook, HookError};
+use crate::machine::{BuildError, Machine, Outcome, VmFailure};
 use crate::messages::{
     Arguments, BigInt, ContractCallInput, ContractCreateInput, LogEntry, OutputAccount,
     OutputAccountEntry, StorageUpdate, StorageUpdateEntry, VmInput, VmOutput,
 };
-use crate::part::{BuildError, Machine, MachineError};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::Path;
 
 /// Stands in for the VM.
@@ -21,19 +23,19 @@ struct Scripted {
 }
 
 /// A [`super::MachineFactory`].
-pub fn scripted(arguments: &Arguments, hook: SharedWorld) -> Result<Box<dyn Machine>, BuildError> {
+pub fn scripted(arguments: &Arguments, hook: SharedWorld) -> Result<AnyMachine, BuildError> {
     if arguments.kalyan3104_protected_key_prefix.is_empty() {
         let text = "kalyan3104ProtectedKeyPrefix cannot be empty";
-        return Err(BuildError::Arguments(text.to_owned()));
+        return Err(BuildError::Arguments(text.into()));
     }
-    Ok(Box::new(Scripted {
+    Ok(any(Scripted {
         hook,
         arguments: arguments.clone(),
     }))
 }
 
-fn failed(error: HookError) -> MachineError {
-    MachineError::NoOutput(error.to_string())
+fn failed(error: HookError) -> VmFailure {
+    VmFailure(error.to_string())
 }
 
 fn account(address: &Bytes, delta: impl Into<BigInt>) -> OutputAccount {
@@ -57,7 +59,19 @@ fn output(account: OutputAccount) -> VmOutput {
 }
 
 impl Machine for Scripted {
-    fn create(&mut self, input: ContractCreateInput) -> Result<VmOutput, MachineError> {
+    type Fatal = Infallible;
+
+    fn deploy(&mut self, input: ContractCreateInput) -> Result<Outcome, Infallible> {
+        Ok(self.deployed(input))
+    }
+
+    fn call(&mut self, input: ContractCallInput) -> Result<Outcome, Infallible> {
+        Ok(self.called(input))
+    }
+}
+
+impl Scripted {
+    fn deployed(&mut self, input: ContractCreateInput) -> Outcome {
         let vm_input = input.input.unwrap_or_default();
         let creator = &vm_input.caller_addr;
         let found = self.hook.user_account(creator).map_err(failed)?;
@@ -70,7 +84,7 @@ impl Machine for Scripted {
         Ok(output)
     }
 
-    fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, MachineError> {
+    fn called(&mut self, input: ContractCallInput) -> Outcome {
         let vm_input = input.input.clone().unwrap_or_default();
         let arguments = vm_input.arguments.clone();
         let value = vm_input.call_value.clone().unwrap_or_default();
@@ -81,7 +95,7 @@ impl Machine for Scripted {
             "raise_nonce" => called.nonce = 9,
             "mint" => called.balance_delta = Some(1u64.into()),
             "forget_delta" => called.balance_delta = None,
-            "broken" => return Err(MachineError::NoOutput("out of order".to_owned())),
+            "broken" => return Err(VmFailure("out of order".to_owned())),
             "panic" => panic!("out of its mind"),
             _ => {}
         }
@@ -134,7 +148,7 @@ fn log(address: &Bytes, arguments: &[Bytes]) -> LogEntry {
 
 impl Scripted {
     /// Previous and current nonce and, if there is one, the hash of block 0.
-    fn blocks(&mut self) -> Result<Vec<Bytes>, MachineError> {
+    fn blocks(&mut self) -> Result<Vec<Bytes>, VmFailure> {
         let minimal = |number: u64| BigInt::from(number).magnitude;
         let mut blocks = vec![
             minimal(self.hook.last_nonce().map_err(failed)?),

@@ -37,7 +37,7 @@ mod quirk_tests;
 
 #[cfg(feature = "vm")]
 pub use machine::in_process;
-pub use machine::{MachineFactory, in_child};
+pub use machine::{AnyFatal, AnyMachine, MachineFactory, any, in_child};
 pub use parse::DEFAULT_PROTECTED_PREFIX;
 pub use report::{Report, ScenarioReport, TransactionReport};
 pub use run::{Failure, Settings, StepFailure};

@@ -2,13 +2,14 @@
 
 use super::check::{self, Mismatch};
 use super::files::Files;
-use super::machine::MachineFactory;
+use super::machine::{AnyFatal, AnyMachine, MachineFactory};
 use super::model::{CheckState, SetState, Step, TransactionStep};
 use super::parse::{self, FileError, Reader};
 use super::report::{ScenarioReport, TransactionReport};
 use super::world::{Leftovers, SharedWorld, WorldError, hex};
+use crate::escape::with_sources;
+use crate::machine::{BuildError, VmFailure};
 use crate::messages::{Arguments, GasSectionEntry};
-use crate::part::{BuildError, Machine, MachineError};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -98,9 +99,12 @@ pub enum StepFailure {
     /// There is no machine to run contracts with.
     #[error("the VM can't be built: {0}")]
     NoMachine(BuildError),
-    /// The machine failed, not the contract.
+    /// The VM has no output for a transaction.
     #[error("the VM failed: {0}")]
-    Machine(#[from] MachineError),
+    NoOutput(VmFailure),
+    /// There is no outcome of a transaction. The next scenario gets a new machine.
+    #[error("the VM failed: {}", with_sources(.0))]
+    Fatal(AnyFatal),
     /// The machine panicked. The next scenario gets a new one.
     #[error("the VM panicked: {0}")]
     Panic(String),
@@ -114,7 +118,7 @@ pub struct Runner<'a> {
     pub(super) settings: Settings<'a>,
     pub(super) world: SharedWorld,
     /// Built when it is first needed.
-    pub(super) machine: Option<Box<dyn Machine>>,
+    pub(super) machine: Option<AnyMachine>,
     files: Files<'a>,
     checks_gas: bool,
     transactions: Vec<TransactionReport>,

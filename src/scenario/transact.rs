@@ -1,12 +1,14 @@
 //! Runs transactions (docs/spec/scenarios.md#transactions): what the protocol does around the VM, and instead of it.
 
+use super::machine::AnyFatal;
 use super::model::{Transaction, TransactionKind, TransactionStep};
 use super::run::{Runner, StepFailure};
+use crate::escape::panic_text;
+use crate::machine::{Machine, Outcome};
 use crate::messages::{
     BigInt, ContractCallInput, ContractCreateInput, OutputAccount, OutputAccountEntry, ReturnCode,
     StorageUpdate, StorageUpdateEntry, VmInput, VmOutput,
 };
-use crate::part::{Machine, MachineError};
 #[cfg(feature = "vm")]
 use crate::vm;
 use bytes::Bytes;
@@ -52,7 +54,7 @@ impl Runner<'_> {
                     contract_code: transaction.code.clone(),
                     contract_code_metadata: Bytes::new(),
                 };
-                self.run_machine(|machine| machine.create(input))
+                self.run_machine(|machine| machine.deploy(input))
             }
             TransactionKind::Call => {
                 self.has_contract(&transaction.to)?;
@@ -130,7 +132,7 @@ impl Runner<'_> {
     /// Runs the machine. One that panicked is not used again.
     fn run_machine(
         &mut self,
-        run: impl FnOnce(&mut dyn Machine) -> Result<VmOutput, MachineError>,
+        run: impl FnOnce(&mut dyn Machine<Fatal = AnyFatal>) -> Result<Outcome, AnyFatal>,
     ) -> Result<VmOutput, StepFailure> {
         let machine = match &mut self.machine {
             Some(machine) => machine,
@@ -141,15 +143,15 @@ impl Runner<'_> {
             }
         };
         match catch_unwind(AssertUnwindSafe(|| run(&mut **machine))) {
-            Ok(output) => Ok(output?),
+            Ok(Ok(outcome)) => outcome.map_err(StepFailure::NoOutput),
+            Ok(Err(fatal)) => {
+                self.machine = None;
+                Err(StepFailure::Fatal(fatal))
+            }
             Err(panic) => {
                 self.machine = None;
-                let text = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied());
-                let text = text.unwrap_or("of unknown cause").to_owned();
-                Err(StepFailure::Panic(text))
+                let text = panic_text(&*panic).unwrap_or("of unknown cause");
+                Err(StepFailure::Panic(text.to_owned()))
             }
         }
     }

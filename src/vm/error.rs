@@ -7,28 +7,27 @@
 use crate::engine::MachineFailure;
 use crate::engine::validation::InvalidModule;
 use crate::hooks::HookError;
+use crate::machine::{Outcome, VmFailure};
 use crate::messages::ReturnCode;
 use crate::vm::eei::memory::MemoryError;
 use std::error::Error;
 use thiserror::Error;
 
-/// Why there is no VM, or no output.
+/// Parameters without what protects the keys of the protocol. The text is the reference's.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("kalyan3104ProtectedKeyPrefix cannot be empty")]
+pub struct NoProtectedPrefix;
+
+/// Why the VM can't go on, and its process must end. Nothing is known about the contract.
 #[derive(Debug, Error)]
-pub enum VmError {
-    /// The parameters can't be used: the node's fault. The text is the reference's.
-    #[error("{0}")]
-    Construction(String),
-    /// The run has no output, but the VM is ready for the next one: the node gets this text as error message
-    /// (docs/spec/README.md#host-faults).
-    #[error("{0}")]
-    HostFault(String),
-    /// The hook gave no answer. The process must end; this never becomes an output.
-    #[error("the run can't go on: {0}")]
-    Fatal(#[source] Box<dyn Error + Send + Sync>),
-    /// This machine lacks memory, addresses or threads. Nothing is known about the contract: this never becomes an output,
-    /// and the process should end, so that a fresh one gets the request.
+#[non_exhaustive]
+pub enum VmFatal {
+    /// The hook gave no answer; its error is the source.
+    #[error("the run can't go on")]
+    Hook(#[source] Box<dyn Error + Send + Sync>),
+    /// This machine lacks memory, addresses or threads.
     #[error("the machine failed: {0}")]
-    Machine(#[from] MachineFailure),
+    Machine(MachineFailure),
 }
 
 /// Why a run has no output.
@@ -38,8 +37,8 @@ pub enum Broken {
     #[error("{0}")]
     HostPanic(String),
     /// The hook can't be asked any more.
-    #[error("{0}")]
-    Hook(#[source] Box<dyn Error + Send + Sync>),
+    #[error(transparent)]
+    Hook(Box<dyn Error + Send + Sync>),
     /// The interpreter gave up, see [`crate::engine::CallEnd::Abandoned`]: the run begins anew with compiled code.
     #[error("the run is to begin anew")]
     Abandoned,
@@ -61,13 +60,15 @@ impl Broken {
     }
 }
 
-impl From<Broken> for VmError {
-    fn from(broken: Broken) -> VmError {
-        match broken {
-            Broken::HostPanic(text) => VmError::HostFault(text),
-            Broken::Hook(source) => VmError::Fatal(source),
-            Broken::Abandoned => VmError::HostFault("host fault: compiled code gave up".to_owned()),
-            Broken::Machine(failure) => VmError::Machine(*failure),
+impl Broken {
+    /// What the chain is told.
+    pub fn into_outcome(self) -> Result<Outcome, VmFatal> {
+        let failed = |text| Ok(Err(VmFailure(text)));
+        match self {
+            Broken::HostPanic(text) => failed(text),
+            Broken::Abandoned => failed("host fault: compiled code gave up".to_owned()),
+            Broken::Hook(source) => Err(VmFatal::Hook(source)),
+            Broken::Machine(failure) => Err(VmFatal::Machine(*failure)),
         }
     }
 }

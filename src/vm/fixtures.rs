@@ -1,9 +1,10 @@
 //! What the tests and fuzz targets of the VM have in common: a node in memory, contracts as text, and VMs on both engines.
 
-use super::{QuickLimits, Vm, VmError, VmParameters, eei};
+use super::{QuickLimits, Vm, VmFatal, VmParameters, eei};
 use crate::engine::{ImportedFunction, ValueType};
 use crate::gas_schedule::{SECTIONS, Section};
 use crate::hooks::{BlockchainHook, HookError, HookResult};
+use crate::machine::{BuildError, Machine as _, Outcome, VmFailure};
 use crate::messages::*;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -331,8 +332,23 @@ pub fn benches(schedule: &[GasSectionEntry]) -> [Bench; 4] {
     makers.map(|(make, interpreter)| bench_with(schedule, make, interpreter))
 }
 
+/// Why a run has no output.
+#[derive(Debug, thiserror::Error)]
+pub enum NoOutput {
+    #[error(transparent)]
+    Failure(VmFailure),
+    #[error(transparent)]
+    Fatal(VmFatal),
+}
+
+/// What a run gave, without the difference between the two kinds of failure.
+pub fn output_of(result: Result<Outcome, VmFatal>) -> Result<VmOutput, NoOutput> {
+    let outcome = result.map_err(NoOutput::Fatal)?;
+    outcome.map_err(NoOutput::Failure)
+}
+
 /// How a VM is made.
-pub type MakeVm = fn(VmParameters, Box<dyn BlockchainHook>) -> Result<Vm, VmError>;
+pub type MakeVm = fn(VmParameters, Box<dyn BlockchainHook>) -> Result<Vm, BuildError>;
 
 /// A VM on two tiers, of which the first may spend this fuel in each run.
 pub fn bench_on_tiers(fuel: u64) -> Bench {
@@ -399,7 +415,7 @@ impl Bench {
     /// The text of the fault in which a call ends.
     pub fn fault(&mut self, name: &str, function: &str, input: VmInput) -> String {
         match self.call_with(name, function, input) {
-            Err(VmError::HostFault(text)) => text,
+            Err(NoOutput::Failure(VmFailure(text))) => text,
             other => panic!("{function}: {other:?}"),
         }
     }
@@ -415,23 +431,23 @@ impl Bench {
         name: &str,
         function: &str,
         input: VmInput,
-    ) -> Result<VmOutput, VmError> {
+    ) -> Result<VmOutput, NoOutput> {
         self.world().calls.clear();
-        self.vm.call(ContractCallInput {
+        output_of(self.vm.call(ContractCallInput {
             input: Some(input),
             recipient_addr: address(name),
             function: function.to_owned(),
-        })
+        }))
     }
 
     pub fn create(&mut self, code: Bytes, input: VmInput) -> VmOutput {
         self.world().calls.clear();
-        let created = self.vm.create(ContractCreateInput {
+        let created = self.vm.deploy(ContractCreateInput {
             input: Some(input),
             contract_code: code,
             contract_code_metadata: vec![1, 0].into(),
         });
-        created.expect("an output")
+        output_of(created).expect("an output")
     }
 }
 

@@ -8,7 +8,7 @@
 //! * No state outlives a run. The reference keeps some until it is restarted
 //!   (docs/spec/README.md#state-that-outlives-a-run); we begin every run like a fresh process. Compiled code is kept
 //!   between runs, but cannot be told from code compiled anew.
-//! * Whoever calls has to handle three kinds of failure differently; see [`VmError`].
+//! * Whoever calls has to tell three kinds of failure apart; see [`Machine`].
 //!
 //! Layers, each of which uses those below it: `host` runs executions and knows the order of things, `eei` is what contracts
 //! can import, `contexts` keep the state. They stand on the module `engine`, which runs wasm.
@@ -37,7 +37,7 @@ pub use crate::engine::disk::{DiskCounters, DiskLimits};
 pub use crate::engine::tiers::QuickLimits;
 pub use crate::engine::wasmer::warm::WarmLimits;
 pub use crate::engine::{InstanceCounters, MachineFailure, TierCounters};
-pub use error::VmError;
+pub use error::{NoProtectedPrefix, VmFatal};
 pub use invalid_code::{why_not_deployable, why_not_startable};
 
 use crate::engine::Engine;
@@ -45,6 +45,7 @@ use crate::engine::cache::ModuleCache;
 use crate::engine::tiers::TieredEngine;
 use crate::engine::wasmer::WasmerEngine;
 use crate::hooks::BlockchainHook;
+use crate::machine::{BuildError, Machine, Outcome};
 use crate::messages::codec::{self, DEFAULT_PAYLOAD_LIMIT_BYTES};
 use crate::messages::{
     Arguments, ContractCallInput, ContractCreateInput, ContractResponse, GasSectionEntry, VmOutput,
@@ -74,13 +75,13 @@ pub struct VmParameters {
     /// Contracts can't write storage keys that begin so. Must not be empty.
     pub protected_key_prefix: Bytes,
     /// How long an output, or a question to the hook, can be as JSON, in bytes: what is longer could not be sent to a node. A
-    /// run with one has no output ([`VmError::HostFault`]). 0 stands for [`DEFAULT_PAYLOAD_LIMIT_BYTES`].
+    /// run with one has no output ([`VmFailure`](crate::machine::VmFailure)). 0 stands for [`DEFAULT_PAYLOAD_LIMIT_BYTES`].
     pub payload_limit_bytes: u32,
     /// How code becomes fast. No output depends on it.
     pub engine: EngineSettings,
 }
 
-/// How a VM comes to compiled code, and what it keeps between runs so that it need not be made again.
+/// Compilation and caching settings. No output depends on them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineSettings {
     /// Compiled modules in memory. Default 64 MiB.
@@ -124,22 +125,38 @@ pub struct Vm {
 impl Vm {
     /// A VM that asks `hook`.
     ///
-    /// [`VmError::Construction`]: the gas schedule lacks a cost, or there is no protected prefix. [`VmError::Machine`]: there
-    /// is no thread to compile on.
-    pub fn new(parameters: VmParameters, hook: Box<dyn BlockchainHook>) -> Result<Vm, VmError> {
+    /// [`BuildError::Arguments`]: the gas schedule lacks a cost, or there is no protected prefix. [`BuildError::Resources`]:
+    /// there is no thread to compile on.
+    pub fn new(parameters: VmParameters, hook: Box<dyn BlockchainHook>) -> Result<Vm, BuildError> {
         let settings = &parameters.engine;
         let compiler = WasmerEngine::with_disk(settings.instances, settings.disk.clone());
         let tiers = TieredEngine::new(Arc::new(compiler), settings.interpreter);
-        let engine = Box::new(tiers.map_err(MachineFailure::from)?);
-        Vm::with_engine(parameters, hook, engine)
+        let tiers = tiers.map_err(|error| {
+            let failure = VmFatal::Machine(MachineFailure::from(error));
+            BuildError::Resources(Box::new(failure))
+        })?;
+        Vm::with_engine(parameters, hook, Box::new(tiers))
     }
 
-    /// Likewise, on an interpreter in place of the compiler. All outputs are the same; it is there to be compared with.
+    /// A VM with the parameters of an Initialize message.
+    pub fn from_arguments(
+        arguments: &Arguments,
+        hook: Box<dyn BlockchainHook>,
+        engine: EngineSettings,
+    ) -> Result<Vm, BuildError> {
+        let parameters = VmParameters {
+            engine,
+            ..VmParameters::from(arguments)
+        };
+        Vm::new(parameters, hook)
+    }
+
+    /// A VM on an interpreter in place of the compiler. All outputs are the same; it is there to be compared with.
     #[cfg(any(test, feature = "interpreter"))]
     pub fn interpreted(
         parameters: VmParameters,
         hook: Box<dyn BlockchainHook>,
-    ) -> Result<Vm, VmError> {
+    ) -> Result<Vm, BuildError> {
         Vm::with_engine(
             parameters,
             hook,
@@ -151,12 +168,11 @@ impl Vm {
         parameters: VmParameters,
         hook: Box<dyn BlockchainHook>,
         engine: Box<dyn Engine<Host>>,
-    ) -> Result<Vm, VmError> {
+    ) -> Result<Vm, BuildError> {
         let schedule = GasSchedule::from_entries(&parameters.gas_schedule)
-            .map_err(|error| VmError::Construction(error.to_string()))?;
+            .map_err(|error| BuildError::Arguments(Box::new(error)))?;
         if parameters.protected_key_prefix.is_empty() {
-            let text = "kalyan3104ProtectedKeyPrefix cannot be empty";
-            return Err(VmError::Construction(text.to_owned()));
+            return Err(BuildError::Arguments(Box::new(NoProtectedPrefix)));
         }
         let opcode_costs = schedule.WASMOpcodeCost.clone();
         let limits = parameters.engine.modules;
@@ -179,44 +195,13 @@ impl Vm {
         })
     }
 
-    /// What has become of compiled code and of instances so far. Nothing of it can be seen in an output.
+    /// Counters of compiled code and of instances. Nothing of it can be seen in an output.
     pub fn counters(&self) -> EngineCounters {
         self.host.engine_counters()
     }
 
-    /// Deploys a contract (docs/spec/host.md#create). A failure of the contract is an output.
-    ///
-    /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, and
-    /// [`VmError::Machine`]: this machine failed; then the process must end.
-    pub fn create(&mut self, input: ContractCreateInput) -> Result<VmOutput, VmError> {
-        tracing::trace!(
-            target: "arwen/host",
-            { "len(code)" = input.contract_code.len(), metadata = &input.contract_code_metadata[..] },
-            "RunSmartContractCreate begin"
-        );
-        let result = CreateInput::from_wire(input).and_then(|input| self.host.run_create(input));
-        self.end("RunSmartContractCreate", result)
-    }
-
-    /// Calls a contract, or upgrades it if the function is `upgradeContract` (docs/spec/host.md#call). A failure of the
-    /// contract is an output.
-    ///
-    /// [`VmError::HostFault`]: no output, the VM can go on. [`VmError::Fatal`]: the hook broke, and
-    /// [`VmError::Machine`]: this machine failed; then the process must end.
-    pub fn call(&mut self, input: ContractCallInput) -> Result<VmOutput, VmError> {
-        tracing::trace!(target: "arwen/host", function = input.function, "RunSmartContractCall begin");
-        let result = CallInput::from_wire(input).and_then(|input| {
-            if is_upgrade(&input.function) {
-                self.host.run_upgrade(input)
-            } else {
-                self.host.run_call(input)
-            }
-        });
-        self.end("RunSmartContractCall", result)
-    }
-
-    /// Tells how a run ended.
-    fn end(&self, run: &str, result: Result<OutputState, Broken>) -> Result<VmOutput, VmError> {
+    /// What the chain is told of the end of a run.
+    fn end(&self, run: &str, result: Result<OutputState, Broken>) -> Result<Outcome, VmFatal> {
         match result.and_then(|output| self.sendable(output.into_wire())) {
             Ok(output) => {
                 tracing::trace!(
@@ -225,11 +210,11 @@ impl Vm {
                     returnMessage = output.return_message,
                     "{run} end"
                 );
-                Ok(output)
+                Ok(Ok(output))
             }
             Err(broken) => {
                 tracing::error!(target: "arwen/host", error = %broken, "{run}");
-                Err(broken.into())
+                broken.into_outcome()
             }
         }
     }
@@ -242,6 +227,32 @@ impl Vm {
         };
         codec::check_length("", &response, self.payload_limit_bytes).map_err(Broken::host_fault)?;
         Ok(response.vm_output.unwrap_or_default())
+    }
+}
+
+impl Machine for Vm {
+    type Fatal = VmFatal;
+
+    fn deploy(&mut self, input: ContractCreateInput) -> Result<Outcome, VmFatal> {
+        tracing::trace!(
+            target: "arwen/host",
+            { "len(code)" = input.contract_code.len(), metadata = &input.contract_code_metadata[..] },
+            "RunSmartContractCreate begin"
+        );
+        let result = CreateInput::from_wire(input).and_then(|input| self.host.run_create(input));
+        self.end("RunSmartContractCreate", result)
+    }
+
+    fn call(&mut self, input: ContractCallInput) -> Result<Outcome, VmFatal> {
+        tracing::trace!(target: "arwen/host", function = input.function, "RunSmartContractCall begin");
+        let result = CallInput::from_wire(input).and_then(|input| {
+            if is_upgrade(&input.function) {
+                self.host.run_upgrade(input)
+            } else {
+                self.host.run_call(input)
+            }
+        });
+        self.end("RunSmartContractCall", result)
     }
 }
 

@@ -82,7 +82,10 @@ fn requests_that_use_up_their_time_postpone_no_others() {
         let start = Instant::now();
         let error = fault(&mut driver, "hang");
         let took = start.elapsed();
-        assert_eq!(error.fault, Fault::TimeExpired { budget });
+        assert!(
+            matches!(error.fault, Fault::TimeExpired { budget: whole } if whole == budget),
+            "{error}"
+        );
         assert!(took >= budget && took < budget + OVERSHOOT, "{took:?}");
         assert_eq!(driver.stats().starts_total, deaths);
     }
@@ -117,7 +120,10 @@ fn a_request_has_one_time_for_the_start_and_itself() {
         assert!(took < budget + OVERSHOOT, "{took:?}");
         let Err(error) = outcome else { break };
         assert!(took >= budget, "{took:?}");
-        assert_eq!(error.fault, Fault::StillStarting { budget });
+        assert!(
+            matches!(error.fault, Fault::StillStarting { budget: whole } if whole == budget),
+            "{error}"
+        );
         assert_eq!((error.blame(), error.exit), (Blame::Time, None));
         // It is the same child, which goes on.
         let id = driver.child_id();
@@ -150,7 +156,8 @@ fn a_start_that_takes_too_long_is_given_up_between_requests_too() {
         }
     };
     let budget = Duration::from_millis(700);
-    assert_eq!(gave_up.fault, Fault::Start(StartError::NoAnswer { budget }));
+    let no_answer = Fault::Start(StartError::NoAnswer { budget });
+    assert_eq!(gave_up.fault.to_string(), no_answer.to_string());
     assert!(start.elapsed() >= budget);
     switch.set("child");
     is_served(&mut driver);

@@ -1,7 +1,7 @@
 //! Drivers whose child is this test program, and what the tests look at.
 
 use crate::child::MODE;
-use arwen::driver::{Driver, DriverConfig};
+use arwen::driver::{CriticalError, Driver, DriverConfig, Fault};
 use arwen::hooks::{BlockchainHook, HookError, HookResult};
 use arwen::messages::*;
 use bytes::Bytes;
@@ -11,6 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+/// That this is what went wrong. The errors of hooks can't be compared, but their texts.
+pub fn is_fault(error: &CriticalError, fault: &Fault) {
+    assert_eq!(format!("{:?}", error.fault), format!("{fault:?}"));
+}
 
 /// How much longer than its budget a request may take, on a machine that is busy with other tests.
 pub const OVERSHOOT: Duration = Duration::from_millis(150);

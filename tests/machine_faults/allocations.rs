@@ -4,7 +4,7 @@ use crate::allocator::{COPIES, Failing, OF_C, OF_RUST, end_of_copy, failing, sil
 use crate::calls::requests;
 use crate::in_process::{run, vm};
 use arwen::messages::VmOutput;
-use arwen::vm::{CacheLimits, EngineSettings, QuickLimits, Vm, VmError, WarmLimits};
+use arwen::vm::{CacheLimits, EngineSettings, QuickLimits, Vm, VmFatal, WarmLimits};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Output};
@@ -69,10 +69,10 @@ fn make_requests(vm: &mut Vm, expected: &[VmOutput], which: Failing) -> usize {
     requests.len()
 }
 
-fn is_same_or_none(output: &Result<VmOutput, VmError>, expected: &VmOutput) -> bool {
+fn is_same_or_none(output: &Result<VmOutput, VmFatal>, expected: &VmOutput) -> bool {
     match output {
         Ok(output) => output == expected,
-        Err(VmError::Machine(_)) => true,
+        Err(VmFatal::Machine(_)) => true,
         Err(_) => false,
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::calls::{Request, arguments, requests, world};
 use crate::system::failing;
+use arwen::machine::Machine as _;
 use arwen::messages::VmOutput;
 use arwen::vm::{
-    CacheLimits, DiskLimits, EngineSettings, QuickLimits, Vm, VmError, VmParameters, WarmLimits,
+    CacheLimits, DiskLimits, EngineSettings, QuickLimits, Vm, VmFatal, VmParameters, WarmLimits,
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -31,11 +32,12 @@ pub fn vm(engine: &EngineSettings) -> Vm {
     Vm::new(parameters, Box::new(world())).expect("the arguments are good")
 }
 
-pub fn run(vm: &mut Vm, request: &Request) -> Result<VmOutput, VmError> {
-    match request.clone() {
-        Request::Deploy(input) => vm.create(input),
-        Request::Call(input) => vm.call(input),
-    }
+pub fn run(vm: &mut Vm, request: &Request) -> Result<VmOutput, VmFatal> {
+    let outcome = match request.clone() {
+        Request::Deploy(input) => vm.deploy(input)?,
+        Request::Call(input) => vm.call(input)?,
+    };
+    Ok(outcome.expect("no failure of the VM"))
 }
 
 /// What there is without faults.
@@ -72,7 +74,7 @@ fn check(mut vm: Vm, rounds: u64) -> Totals {
                             assert_eq!(&output, expected, "{first} {only} {request:?}");
                             totals.same += 1;
                         }
-                        Err(VmError::Machine(_)) => totals.machine_failures += 1,
+                        Err(VmFatal::Machine(_)) => totals.machine_failures += 1,
                         Err(error) => panic!("{error}: {first} {only} {request:?}"),
                     }
                     if calls < first {

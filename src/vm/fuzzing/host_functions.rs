@@ -10,10 +10,11 @@ use crate::engine::tiers::TieredEngine;
 use crate::engine::wasmi_engine::WasmiEngine;
 use crate::engine::{ImportedFunction, ValueType};
 use crate::hooks::BlockchainHook;
+use crate::machine::{BuildError, Machine as _};
 use crate::messages::{ContractCreateInput, GasSectionEntry, VmInput, VmOutput};
 use crate::vm::eei::import_table;
 use crate::vm::fixtures::*;
-use crate::vm::{QuickLimits, Vm, VmError, VmParameters};
+use crate::vm::{QuickLimits, Vm, VmParameters};
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use std::cell::RefCell;
@@ -144,7 +145,7 @@ fn schedule() -> Vec<GasSectionEntry> {
 fn interpreted_twice(
     parameters: VmParameters,
     hook: Box<dyn BlockchainHook>,
-) -> std::result::Result<Vm, VmError> {
+) -> std::result::Result<Vm, BuildError> {
     let limits = parameters.engine.interpreter;
     let engine = TieredEngine::new(Arc::new(WasmiEngine::unlimited()), limits);
     Vm::with_engine(parameters, hook, Box::new(engine.expect("a thread")))
@@ -292,12 +293,12 @@ impl Run {
         bench: &mut Bench,
         code: &Bytes,
         input: VmInput,
-    ) -> std::result::Result<VmOutput, VmError> {
-        bench.vm.create(ContractCreateInput {
+    ) -> std::result::Result<VmOutput, NoOutput> {
+        output_of(bench.vm.deploy(ContractCreateInput {
             input: Some(input),
             contract_code: code.clone(),
             contract_code_metadata: vec![1, 0].into(),
-        })
+        }))
     }
 
     fn set_up(&self, bench: &mut Bench, code: &Bytes) {

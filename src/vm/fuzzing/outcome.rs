@@ -1,8 +1,8 @@
 //! How runs end, for comparison.
 
 use crate::messages::VmOutput;
-use crate::vm::VmError;
-use crate::vm::fixtures::Bench;
+use crate::vm::fixtures::{Bench, NoOutput};
+use std::error::Error as _;
 
 /// The texts with which a run may end without an output; a panic of ours would be one that is not here.
 const HOST_FAULTS: [&str; 13] = [
@@ -22,7 +22,7 @@ const HOST_FAULTS: [&str; 13] = [
     " arguments whose lengths are not all there",
 ];
 
-/// Likewise, where the node breaks.
+/// The text where the node breaks.
 const BROKEN_NODE: &str = "the run can't go on: the pipe is broken";
 
 /// What a run gave, and what it asked the node.
@@ -34,11 +34,16 @@ pub enum Outcome {
 
 impl Outcome {
     /// The outcome of the last run of a bench.
-    pub fn new(bench: &Bench, result: Result<VmOutput, VmError>) -> Outcome {
+    pub fn new(bench: &Bench, result: Result<VmOutput, NoOutput>) -> Outcome {
         let calls = bench.world().calls.clone();
         match result {
             Ok(output) => Outcome::Output(Box::new(output), calls),
-            Err(error) => Outcome::HostFault(error.to_string(), calls),
+            Err(NoOutput::Failure(failure)) => Outcome::HostFault(failure.0, calls),
+            Err(NoOutput::Fatal(fatal)) => {
+                let source = fatal.source().map(ToString::to_string);
+                let text = format!("{fatal}: {}", source.unwrap_or_default());
+                Outcome::HostFault(text, calls)
+            }
         }
     }
 

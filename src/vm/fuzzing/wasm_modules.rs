@@ -9,10 +9,11 @@ use crate::engine::instrument::{InstrumentedModule, instrument};
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::validation::{InvalidModule, validate};
 use crate::hooks::BlockchainHook;
+use crate::machine::{BuildError, Machine as _};
 use crate::messages::{ContractCreateInput, GasSectionEntry, VmInput};
 use crate::vm::eei::import_table;
 use crate::vm::fixtures::*;
-use crate::vm::{QuickLimits, Vm, VmError, VmParameters};
+use crate::vm::{QuickLimits, Vm, VmParameters};
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use std::cell::RefCell;
@@ -166,7 +167,7 @@ fn any_module(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 fn forgetful(
     mut parameters: VmParameters,
     hook: Box<dyn BlockchainHook>,
-) -> std::result::Result<Vm, VmError> {
+) -> std::result::Result<Vm, BuildError> {
     parameters.engine.modules.memory_bytes = FORGETFUL_MODULE_BYTES;
     parameters.engine.instances.instances = 1;
     Vm::new(parameters, hook)
@@ -267,12 +268,12 @@ fn run(bench: &mut Bench, code: &[u8], gas: u64) -> Vec<Outcome> {
         ..input(&[b"first", b""])
     };
     begin(bench, &code);
-    let created = bench.vm.create(ContractCreateInput {
+    let created = bench.vm.deploy(ContractCreateInput {
         input: Some(input()),
         contract_code: code.clone(),
         contract_code_metadata: Bytes::new(),
     });
-    let mut outcomes = vec![Outcome::new(bench, created)];
+    let mut outcomes = vec![Outcome::new(bench, output_of(created))];
     for (call_type, function) in [(0, "f"), (2, "callBack")] {
         begin(bench, &code);
         let called = bench.call_with(

@@ -1,15 +1,16 @@
 //! What a VM needs, and what it tells the log.
 
 use crate::gas_schedule::flat_gas_schedule;
+use crate::machine::BuildError;
 use crate::vm::fixtures::*;
-use crate::vm::{Vm, VmError, VmParameters};
+use crate::vm::{Vm, VmParameters};
 use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 fn construction_error(parameters: VmParameters) -> String {
     match Vm::new(parameters, node().0) {
-        Err(VmError::Construction(text)) => text,
+        Err(BuildError::Arguments(error)) => error.to_string(),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("a VM of bad parameters"),
     }

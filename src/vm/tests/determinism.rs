@@ -2,9 +2,9 @@
 //! VM's age.
 
 use super::texts::*;
+use crate::machine::VmFailure;
 use crate::messages::codec::encode_json_object;
 use crate::messages::{BigInt, VmInput, VmOutput};
-use crate::vm::VmError;
 use crate::vm::fixtures::*;
 use bytes::Bytes;
 use std::cell::RefCell;
@@ -81,14 +81,14 @@ fn set_up(bench: &mut Bench) {
 }
 
 /// What the node is sent; the text of a fault, if there is no output.
-fn sent(result: Result<VmOutput, VmError>) -> String {
+fn sent(result: Result<VmOutput, NoOutput>) -> String {
     match result {
         Ok(output) => {
             let mut bytes = Vec::new();
             encode_json_object(&output, false, &mut bytes);
             String::from_utf8(bytes).expect("JSON is text")
         }
-        Err(VmError::HostFault(text)) => text,
+        Err(NoOutput::Failure(VmFailure(text))) => text,
         Err(other) => panic!("{other}"),
     }
 }

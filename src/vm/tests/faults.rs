@@ -1,7 +1,8 @@
 //! How calls fail (docs/spec/host.md#return-codes, #error-texts, #breakpoints, #function-resolution, #panics).
 
+use crate::machine::VmFailure;
 use crate::messages::VmInput;
-use crate::vm::VmError;
+use crate::vm::VmFatal;
 use crate::vm::fixtures::*;
 
 #[test]
@@ -153,7 +154,7 @@ fn what_panics_in_the_reference_has_no_output() {
             let functions = format!(r#"(func (export "f") {call})"#);
             bench.world().put_contract("self", contract(&functions));
             match bench.call_with("self", "f", input(&[])) {
-                Err(VmError::HostFault(text)) => assert_eq!(text, message),
+                Err(NoOutput::Failure(VmFailure(text))) => assert_eq!(text, message),
                 other => panic!("{other:?}"),
             }
             // The VM goes on.
@@ -223,7 +224,7 @@ fn a_broken_hook_ends_everything_wherever_it_breaks() {
                 bench.world().breaks_at = Some(call);
                 bench.world().put_contract("self", contract(functions));
                 match bench.call_with("self", function, input(arguments)) {
-                    Err(VmError::Fatal(source)) => {
+                    Err(NoOutput::Fatal(VmFatal::Hook(source))) => {
                         assert_eq!(source.to_string(), "the pipe is broken");
                     }
                     other => panic!("{call} in {function}: {other:?}"),

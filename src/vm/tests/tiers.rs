@@ -3,7 +3,7 @@
 use super::texts::*;
 use crate::messages::VmOutput;
 use crate::vm::fixtures::*;
-use crate::vm::{TierCounters, VmError};
+use crate::vm::{TierCounters, VmFatal};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -145,7 +145,10 @@ fn a_broken_hook_ends_the_run_on_either_tier() {
         bench.world().put_contract("self", looping(10, 2));
         bench.world().breaks_at = Some("storage");
         let result = bench.call_with("self", "f", input(&[]));
-        assert!(matches!(result, Err(VmError::Fatal(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(NoOutput::Fatal(VmFatal::Hook(_)))),
+            "{result:?}"
+        );
         assert_eq!(
             bench.world().calls.len(),
             2,

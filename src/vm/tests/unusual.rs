@@ -1,14 +1,14 @@
 //! What rarely happens: what nodes should not answer, panics of our own, promises that are rejected.
 
 use super::texts::{promised, registering};
+use crate::machine::VmFailure;
 use crate::messages::{OutputAccount, OutputAccountEntry, VmInput, VmOutput};
-use crate::vm::VmError;
 use crate::vm::fixtures::*;
 
 /// The text of the host fault that a call of `f` ends with.
 fn host_fault(bench: &mut Bench) -> String {
     match bench.call_with("self", "f", input(&[])) {
-        Err(VmError::HostFault(text)) => text,
+        Err(NoOutput::Failure(VmFailure(text))) => text,
         other => panic!("{other:?}"),
     }
 }

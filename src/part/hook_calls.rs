@@ -1,4 +1,4 @@
-//! The hooks as the VM sees them: every call is a message to the node and its answer (docs/spec/wire.md#hook-calls,
+//! Hook calls, as the machine makes them: each is a message to the node and its answer (docs/spec/wire.md#hook-calls,
 //! #hook-answers).
 
 use super::known_code::KnownCode;
@@ -9,7 +9,7 @@ use crate::messages::*;
 use crate::transport::Transport;
 use bytes::Bytes;
 
-/// The node's hooks, for the VM in the child.
+/// The node's hooks, for the machine in the child.
 #[derive(Debug)]
 pub struct Gateway<T> {
     link: Link<T>,
@@ -88,9 +88,7 @@ impl<T: Transport> Gateway<T> {
     }
 
     fn ask_leniently<R: HookRequest>(&self, request: R) -> HookResult<(R::Response, String)> {
-        self.link
-            .ask(&request)
-            .map_err(|end| HookError::Fatal(Box::new(end)))
+        self.link.ask(&request)
     }
 }
 

@@ -1,0 +1,166 @@
+//! Request in, hook calls in between, answer out; again and again (docs/spec/wire.md#dialogue).
+
+use super::error::LoopEnd;
+use super::hook_calls::Gateway;
+use super::link::Link;
+use crate::activity::{self, Activity, Serving};
+use crate::dialogue::{MessageText, MessengerError, Received};
+use crate::escape::panic_text;
+use crate::hooks::BlockchainHook;
+use crate::logs::GoDuration;
+use crate::machine::{BuildError, Machine, Outcome, VmFailure};
+use crate::messages::{
+    Arguments, ContractResponse, DiagnoseWaitRequest, DiagnoseWaitResponse, Message, MessageKind,
+    UndefinedRequestOrResponse, kind_name,
+};
+use crate::transport::Transport;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+use tracing::{debug, error, trace};
+
+const LOGGER: &str = "arwen/part";
+
+/// Serves one dialogue after the other, until the node ends it.
+pub struct DialogueLoop<T, M, F> {
+    link: Link<T>,
+    arguments: Arguments,
+    build: F,
+    machine: M,
+    /// Requests that came.
+    served: u64,
+}
+
+impl<T, M, F> DialogueLoop<T, M, F>
+where
+    T: Transport + 'static,
+    M: Machine,
+    F: Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<M, BuildError>,
+{
+    /// Builds the machine, with the gateway to the node as its hook.
+    pub fn new(link: Link<T>, arguments: Arguments, build: F) -> Result<Self, BuildError> {
+        let machine = build(&arguments, Box::new(Gateway::new(link.clone())))?;
+        Ok(DialogueLoop {
+            link,
+            arguments,
+            build,
+            machine,
+            served: 0,
+        })
+    }
+
+    /// Runs until the end.
+    pub fn run(mut self) -> LoopEnd {
+        loop {
+            if let Err(end) = self.dialogue() {
+                debug!(target: "arwen/baseMessenger", "Messenger.Shutdown()");
+                error!(target: LOGGER, err = %end, "end of loop");
+                return end;
+            }
+        }
+    }
+
+    /// Serves one request.
+    fn dialogue(&mut self) -> Result<(), LoopEnd> {
+        activity::begin(Activity::Waiting {
+            served: self.served,
+        });
+        let Received { envelope, message } = self.link.receive()?;
+        let start = Instant::now();
+        self.served += 1;
+        activity::begin(Activity::Serving(
+            self.serving(&message, envelope.dialogue_nonce),
+        ));
+        match message {
+            Message::Stop(_) => return Err(LoopEnd::Stopped),
+            Message::ContractDeployRequest(request) => {
+                self.answer(request.create_input, M::deploy)?;
+            }
+            Message::ContractCallRequest(request) => {
+                self.answer(request.call_input, M::call)?;
+            }
+            Message::DiagnoseWaitRequest(DiagnoseWaitRequest { milliseconds }) => {
+                std::thread::sleep(Duration::from_millis(milliseconds.into()));
+                self.link.answer("", &DiagnoseWaitResponse {})?;
+            }
+            other => {
+                if let Message::Unknown(kind) = other {
+                    error!(target: "arwen/messages", kind, "Creating undefined message");
+                }
+                let kind = kind_name(other.kind());
+                error!(target: LOGGER, kind, "noopReplier called");
+                self.link.answer("", &UndefinedRequestOrResponse {})?;
+            }
+        }
+        trace!(target: "arwen/duration", duration = %GoDuration(start.elapsed()), "request answered");
+        Ok(())
+    }
+
+    fn serving(&self, message: &Message, nonce: u32) -> Serving {
+        let call = match message {
+            Message::ContractCallRequest(request) => request.call_input.as_ref(),
+            _ => None,
+        };
+        Serving {
+            number: self.served,
+            nonce,
+            kind: message.kind(),
+            contract: call
+                .map(|call| call.recipient_addr.clone())
+                .unwrap_or_default(),
+            function: call.map(|call| call.function.clone()).unwrap_or_default(),
+            since: Instant::now(),
+            asking: None,
+        }
+    }
+
+    /// Runs the machine and sends what it answers.
+    fn answer<I>(
+        &mut self,
+        input: Option<I>,
+        run: fn(&mut M, I) -> Result<Outcome, M::Fatal>,
+    ) -> Result<(), LoopEnd> {
+        let outcome = match input {
+            Some(input) => self.run_machine(|machine| run(machine, input))?,
+            None => Err(VmFailure("missing contract input".to_owned())),
+        };
+        let (vm_output, error) = match outcome {
+            Ok(output) => (Some(output), String::new()),
+            Err(VmFailure(text)) => (None, text),
+        };
+        let response = MessageText {
+            kind: MessageKind::ContractResponse.as_str_name(),
+            nonce: 0,
+            error: &error,
+        };
+        trace!(target: LOGGER, %response, "[ARWEN]: SendContractResponse");
+        match self.link.answer(&error, &ContractResponse { vm_output }) {
+            Err(LoopEnd::Stream(MessengerError::TooLong(reason))) => {
+                let error = format!("host fault: {reason}");
+                self.link.answer(&error, &ContractResponse::default())
+            }
+            answered => answered,
+        }
+    }
+
+    /// Runs the machine. A panic is a failure for this request, and a new machine takes its place.
+    fn run_machine(
+        &mut self,
+        run: impl FnOnce(&mut M) -> Result<Outcome, M::Fatal>,
+    ) -> Result<Outcome, LoopEnd> {
+        let machine = &mut self.machine;
+        let panic = match catch_unwind(AssertUnwindSafe(|| run(machine))) {
+            Ok(result) => return result.map_err(LoopEnd::of_machine),
+            Err(panic) => panic,
+        };
+        let text = panic_text(&*panic).unwrap_or("of unknown cause");
+        error!(target: LOGGER, panic = text, "The machine panicked; a new one takes its place.");
+        let gateway = Gateway::new(self.link.clone());
+        match (self.build)(&self.arguments, Box::new(gateway)) {
+            Ok(machine) => self.machine = machine,
+            Err(BuildError::Resources(error)) => return Err(LoopEnd::Machine(error)),
+            // They were good once.
+            Err(BuildError::Arguments(_)) => {}
+        }
+        Ok(Err(VmFailure(format!("host panic: {text}"))))
+    }
+}
