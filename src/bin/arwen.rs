@@ -6,11 +6,12 @@ mod variables;
 use arwen::escape::escape_text;
 use arwen::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use arwen::part::allocator::ExitingAllocator;
+use arwen::part::sandbox::{Reachable, Report, Sandbox, enter};
 use arwen::part::{self, PartPipes};
 use arwen::transport::exit_codes;
 use arwen::vm::{CacheLimits, DiskLimits, EngineSettings, QuickLimits, Vm, WarmLimits};
 use clap::Parser;
-use clap::builder::OsStringValueParser;
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use std::env;
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -75,6 +76,17 @@ struct CommandLine {
     #[arg(long, env = "ARWEN_PAYLOAD_LIMIT_BYTES", value_name = "BYTES", default_value_t = DEFAULT_PAYLOAD_LIMIT_BYTES)]
     #[arg(value_parser = clap::value_parser!(u32).range(MINIMUM_PAYLOAD_LIMIT_BYTES..))]
     payload_limit_bytes: u32,
+
+    /// What the process forbids itself at its start: files but those of --module-cache, the network, other processes. With
+    /// `required` it does not start when a layer of that is not in force; with `best-effort` it says which on stderr.
+    #[arg(long, env = "ARWEN_SANDBOX", value_name = "MODE", default_value_t, value_parser = sandbox_names())]
+    sandbox: Sandbox,
+}
+
+/// The names of the modes, which `--help` lists.
+fn sandbox_names() -> impl TypedValueParser<Value = Sandbox> {
+    let names = Sandbox::ALL.map(|(name, _)| name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Sandbox>())
 }
 
 /// The smallest limit of payloads: what says that something is longer must fit.
@@ -129,7 +141,20 @@ fn main() -> ExitCode {
         Err(refused) => return refuse(refused),
     };
     let limit = line.payload_limit_bytes;
+    let sandbox = line.sandbox;
     let engine = EngineSettings::from(line);
+    let reachable = Reachable {
+        folders: engine.open_files(),
+        // A backtrace names functions and lines of it.
+        files: env::current_exe().into_iter().collect(),
+    };
+    match enter(sandbox, &reachable) {
+        Ok(report) => tell(sandbox, &report),
+        Err(error) => {
+            say(&format!("arwen: {error}"));
+            return ExitCode::from(exit_codes::MACHINE_FAILED);
+        }
+    }
     let build = |arguments: &_, hook| Vm::from_arguments(arguments, hook, engine.clone());
     let end = match PartPipes::new(inherited) {
         Ok(pipes) => part::run(pipes, limit, build),
@@ -137,6 +162,13 @@ fn main() -> ExitCode {
     };
     say(&end.to_string());
     ExitCode::from(end.exit_code())
+}
+
+/// Says which layers are missing. Layers that are in force are not told: most nodes log what comes on stderr as an error.
+fn tell(sandbox: Sandbox, report: &Report) {
+    if sandbox != Sandbox::Off && report.layers.iter().any(|layer| layer.state.is_err()) {
+        say(&format!("arwen: the sandbox is not whole: {report}"));
+    }
 }
 
 /// Says why the program does not run, or what it was asked for in place of that.

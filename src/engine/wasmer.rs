@@ -5,6 +5,7 @@
 
 mod deadline;
 mod image;
+pub use image::open_page_map;
 mod instance;
 mod lease;
 mod linking;

@@ -13,6 +13,7 @@
 //! | `process` | this process: its parent, its interrupts | that process: start, end |
 //! | `link` | the connection that the loop and the gateway share | |
 //! | `known_code` | code that the node need not send again | |
+//! | `sandbox` | what this process may do to the machine | |
 //! | [`signals`] | what signals do | |
 //! | [`allocator`] | what happens when there is no memory | |
 //!
@@ -26,6 +27,8 @@ mod known_code;
 mod link;
 pub mod logs;
 mod process;
+#[cfg(feature = "vm")]
+pub mod sandbox;
 pub mod signals;
 
 pub use dialogue_loop::DialogueLoop;

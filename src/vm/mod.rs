@@ -95,6 +95,20 @@ pub struct EngineSettings {
     pub interpreter: Option<QuickLimits>,
 }
 
+impl EngineSettings {
+    /// Opens the files and makes the folder that VMs with these settings use, for a process that will not be able to, later.
+    /// Returns the folders in which they will read and write files.
+    pub fn open_files(&self) -> Vec<std::path::PathBuf> {
+        crate::engine::wasmer::open_page_map();
+        let folder = |disk: &DiskLimits| {
+            // Why a folder is not used is told when the VM is made.
+            let _ = disk.prepare();
+            disk.folder.clone()
+        };
+        self.disk.iter().map(folder).collect()
+    }
+}
+
 impl From<&Arguments> for VmParameters {
     fn from(arguments: &Arguments) -> VmParameters {
         let names = arguments.protocol_builtin_functions.iter();

@@ -43,6 +43,17 @@ pub struct DiskLimits {
     pub bytes: u64,
 }
 
+impl DiskLimits {
+    /// Makes the folder if it is not there, and says whether it can be used.
+    ///
+    /// # Errors
+    ///
+    /// It can't be made, is not a folder, or others could write into it.
+    pub fn prepare(&self) -> Result<(), FolderError> {
+        check_folder(&self.folder, unchecked::user())
+    }
+}
+
 /// What has become of the files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DiskCounters {
@@ -132,8 +143,8 @@ struct Counters {
 impl ArtifactStore {
     /// Opens the folder, and makes it if need be. `compiler` names all that compiled code depends on besides the module.
     pub fn open(limits: DiskLimits, compiler: &str) -> Result<Self, FolderError> {
+        limits.prepare()?;
         let user = unchecked::user();
-        check_folder(&limits.folder, user)?;
         Ok(Self {
             folder: Arc::new(Folder {
                 limits,

@@ -18,6 +18,11 @@ const MAXIMUM_RESTORED_BYTES: usize = 1024 * 1024;
 /// existing.
 static PAGE_MAP: LazyLock<Option<File>> = LazyLock::new(|| File::open("/proc/self/pagemap").ok());
 
+/// Opens the map of pages while the process may still open files.
+pub fn open_page_map() {
+    LazyLock::force(&PAGE_MAP);
+}
+
 /// What a page holds that was made after the image was taken.
 static ZEROS: LazyLock<Box<[u8]>> = LazyLock::new(|| vec![0; page_bytes()].into());
 

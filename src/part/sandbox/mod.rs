@@ -1,0 +1,213 @@
+//! The sandbox of the child: what code that broke out of a contract could still reach.
+//!
+//! It is entered once, before the process has a second thread, and can't be left. The child keeps the pipes that it was given and
+//! the folder of compiled modules; it needs nothing else of the machine.
+//!
+//! | layer | what it refuses | file |
+//! |---|---|---|
+//! | `landlock` | every file but those of the cache folder, every TCP port, signals to other processes | `files` |
+//! | `seccomp` | system calls that start programs, reach other processes or the network, or change the machine | `system_calls` |
+//! | `limits` | core dumps, and more descriptors than a child needs | `limits` |
+//! | `environment` | variables that the node had for itself | `limits` |
+//!
+//! A system call that is refused fails with `EPERM`, and its name is written to stderr: `refusals`. Those that make a process only
+//! fail.
+
+mod files;
+mod limits;
+mod refusals;
+mod system_calls;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use thiserror::Error;
+
+pub use system_calls::{Rule, SYSTEM_CALLS, SystemCall};
+
+/// Whether the child restricts itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sandbox {
+    /// The child does not start if a layer is not in force as a whole.
+    Required,
+    /// What the machine offers is in force; the rest is told on stderr.
+    #[default]
+    BestEffort,
+    /// None.
+    Off,
+}
+
+impl Sandbox {
+    /// All, with the names that options and variables have for them.
+    pub const ALL: [(&str, Sandbox); 3] = [
+        ("required", Sandbox::Required),
+        ("best-effort", Sandbox::BestEffort),
+        ("off", Sandbox::Off),
+    ];
+}
+
+/// A name that stands for no mode of the sandbox.
+#[derive(Debug, Error)]
+#[error("the sandbox is required, best-effort or off, not {0:?}")]
+pub struct UnknownSandbox(String);
+
+impl FromStr for Sandbox {
+    type Err = UnknownSandbox;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSandbox> {
+        let known = Sandbox::ALL.iter().find(|(known, _)| *known == name);
+        known
+            .map(|(_, sandbox)| *sandbox)
+            .ok_or_else(|| UnknownSandbox(name.to_owned()))
+    }
+}
+
+impl fmt::Display for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = Sandbox::ALL.iter().find(|(_, sandbox)| sandbox == self);
+        f.write_str(named.map_or("", |(name, _)| name))
+    }
+}
+
+/// The files that the process keeps.
+#[derive(Debug, Clone, Default)]
+pub struct Reachable {
+    /// Folders in which it reads and writes files. Those that are not there are left out.
+    pub folders: Vec<PathBuf>,
+    /// Files that it reads.
+    pub files: Vec<PathBuf>,
+}
+
+/// Why a layer is not in force.
+#[derive(Debug, Error)]
+pub enum LayerError {
+    /// There is another thread, which a layer would not bind.
+    #[error("the process has {0} threads")]
+    Threads(usize),
+    /// The kernel has no landlock, or it is switched off.
+    #[error("the kernel has no landlock")]
+    NoLandlock,
+    /// The rules for files can't be made or put in force.
+    #[error(transparent)]
+    Files(#[from] landlock::RulesetError),
+    /// The filter can't be made.
+    #[error(transparent)]
+    Filter(#[from] seccompiler::BackendError),
+    /// The filter can't be put in force.
+    #[error(transparent)]
+    Apply(#[from] seccompiler::Error),
+    /// The system refused a limit or a handler.
+    #[error(transparent)]
+    System(#[from] nix::Error),
+}
+
+/// A layer of the sandbox, and whether it is in force.
+#[derive(Debug)]
+pub struct Layer {
+    /// Its name.
+    pub name: &'static str,
+    /// What about it is in force.
+    pub state: Result<String, LayerError>,
+}
+
+/// What is in force.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Each layer; none if the sandbox is off.
+    pub layers: Vec<Layer>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.layers.is_empty() {
+            return f.write_str("off");
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            match &layer.state {
+                Ok(state) if state.is_empty() => write!(f, "{separator}{}", layer.name)?,
+                Ok(state) => write!(f, "{separator}{} ({state})", layer.name)?,
+                Err(error) => write!(f, "{separator}no {} ({error})", layer.name)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sandbox is required, and a layer is not in force.
+#[derive(Debug, Error)]
+#[error("the sandbox is required, but has no {layer}: {reason}")]
+pub struct SandboxError {
+    layer: &'static str,
+    #[source]
+    reason: LayerError,
+}
+
+/// Restricts this process, for good. To be called while it has one thread.
+///
+/// # Errors
+///
+/// With [`Sandbox::Required`] the first layer that is not in force. Those before it stay in force.
+pub fn enter(sandbox: Sandbox, reachable: &Reachable) -> Result<Report, SandboxError> {
+    let mut report = Report::default();
+    if sandbox == Sandbox::Off {
+        return Ok(report);
+    }
+    type Enter = fn(&Reachable) -> Result<String, LayerError>;
+    // Landlock opens the folders, so it stands before the filter; it needs no variable.
+    let layers: [(&str, Enter); 4] = [
+        ("environment", |_| limits::clear_environment()),
+        ("limits", |_| limits::lower()),
+        ("landlock", files::restrict),
+        ("seccomp", |_| system_calls::filter()),
+    ];
+    for (name, enter) in layers {
+        let state = limits::check_threads().and_then(|()| enter(reachable));
+        match state {
+            Err(reason) if sandbox == Sandbox::Required => {
+                return Err(SandboxError {
+                    layer: name,
+                    reason,
+                });
+            }
+            state => report.layers.push(Layer { name, state }),
+        }
+    }
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mode_has_a_name_that_is_read_back() {
+        for (name, sandbox) in Sandbox::ALL {
+            assert_eq!(sandbox.to_string(), name);
+            assert_eq!(name.parse::<Sandbox>().expect("a name"), sandbox);
+        }
+        let error = "maybe".parse::<Sandbox>().expect_err("not a mode");
+        assert!(error.to_string().contains("\"maybe\""), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_restricted_when_it_is_off() {
+        let report = enter(Sandbox::Off, &Reachable::default()).expect("nothing to do");
+        assert_eq!(report.to_string(), "off");
+    }
+
+    /// Tests run on threads of their own, so no layer can bind the process, and none is put in force here.
+    #[test]
+    fn a_process_with_more_threads_is_not_restricted_by_halves() {
+        let error = enter(Sandbox::Required, &Reachable::default()).expect_err("many threads");
+        assert!(matches!(error.reason, LayerError::Threads(2..)), "{error}");
+        let report = enter(Sandbox::BestEffort, &Reachable::default()).expect("best effort");
+        assert_eq!(report.layers.len(), 4);
+        assert!(
+            report
+                .to_string()
+                .starts_with("no environment (the process has "),
+            "{report}"
+        );
+    }
+}
