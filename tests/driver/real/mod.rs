@@ -8,6 +8,7 @@ mod large;
 mod node;
 mod raw;
 mod recorded;
+mod sandbox;
 mod signals;
 mod survival;
 mod time_budget;
