@@ -1,8 +1,9 @@
-//! Writes the first inputs of every corpus and the dictionaries, from the recorded messages and log lines of tests/data and
-//! the scenarios of tests/scenarios. The same every time.
+//! Writes many inputs for each target without the VM into FOLDER/TARGET, and the dictionaries into fuzz/options. They are made
+//! from the recorded messages and log lines of tests/data and from the scenarios of tests/scenarios, the same every time.
+//! fuzz/corpus has a choice of them.
 //!
 //! ```sh
-//! cargo run --release --manifest-path fuzz/Cargo.toml --example seeds
+//! cargo run --release --manifest-path fuzz/Cargo.toml --example seeds -- FOLDER
 //! ```
 
 use arwen::frame;
@@ -48,9 +49,10 @@ fn json_lines(name: &str) -> Vec<Value> {
 }
 
 fn seed(target: &str, name: &str, parts: &[&[u8]]) {
-    let folder = project().join("fuzz/corpus").join(target);
+    let folder = std::env::args_os().nth(1).expect("the folder to write to");
+    let folder = Path::new(&folder).join(target);
     fs::create_dir_all(&folder).expect("writable");
-    fs::write(folder.join(format!("seed-{name}")), parts.concat()).expect("writable");
+    fs::write(folder.join(name), parts.concat()).expect("writable");
 }
 
 /// Kind, case and payload of recorded messages, a few of each kind.
@@ -196,6 +198,11 @@ fn rarely_reached() {
         "long-number",
         &[&kind, &[0], number.as_bytes()],
     );
+    // An object that comes twice: the second adds to the first.
+    let twice = br#"{"Account":{"Nonce":1},"Account":{"Code":"QQ=="}}"#;
+    seed("json_messages", "object-twice", &[&kind, twice]);
+    seed("codec_agreement", "object-twice", &[&kind, &[0], twice]);
+    null_lists();
     // Arrays in an unknown field, deeper than Go reads.
     let deep = format!("{{\"x\":{}", "[".repeat(10_001));
     seed("json_messages", "deep", &[&kind, deep.as_bytes()]);
@@ -239,6 +246,18 @@ fn rarely_reached() {
         1,
     );
     seed("scenario_parser", "old-counts", &[wrong_count.as_bytes()]);
+}
+
+/// Lists that are null in JSON, and remembered as such in protobuf.
+fn null_lists() {
+    let kind = MessageKind::ContractResponse.wire();
+    let json = br#"{"VMOutput":{"ReturnData":null,"OutputAccounts":null,"Logs":null}}"#;
+    let payload = Bytes::from_static(json);
+    let (envelope, message) = codec::decode(Format::Json, kind, payload).expect("valid");
+    let mut frame = Vec::new();
+    codec::encode_message(Format::Protobuf, &envelope, &message, &mut frame).expect("short");
+    let parts = [&[kind as u8, 1], &frame[8..]];
+    seed("codec_agreement", "null-lists-protobuf", &parts);
 }
 
 /// Any bytes are a script. Small numbers are the ones that mean something.

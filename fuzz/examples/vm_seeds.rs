@@ -1,8 +1,9 @@
-//! Writes the inputs of fuzz/vm/corpus that are made by hand: modules with what the engines are asked of them, and what
-//! stands in files of compiled modules. The same every time. (Most seeds of the VM were found by the fuzzer.)
+//! Writes inputs for targets of fuzz/vm that are made by hand into FOLDER/TARGET: modules with what the engines are asked of
+//! them, and what stands in files of compiled modules. The same every time. fuzz/vm/corpus has a choice of them, beside what
+//! the fuzzer found.
 //!
 //! ```sh
-//! cargo run --release --manifest-path fuzz/Cargo.toml --example vm_seeds
+//! cargo run --release --manifest-path fuzz/Cargo.toml --example vm_seeds -- FOLDER
 //! ```
 
 use std::fs;
@@ -13,16 +14,16 @@ fn main() {
     limits();
     hosts();
     other_modules();
+    odd_code();
     sealed_files();
     other_files();
 }
 
 fn seed(target: &str, name: &str, bytes: &[u8]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("vm/corpus")
-        .join(target);
+    let folder = std::env::args_os().nth(1).expect("the folder to write to");
+    let folder = Path::new(&folder).join(target);
     fs::create_dir_all(&folder).expect("writable");
-    fs::write(folder.join(format!("seed-{name}")), bytes).expect("writable");
+    fs::write(folder.join(name), bytes).expect("writable");
 }
 
 /// Functions that return, trap, call the host, take a parameter, never end.
@@ -249,6 +250,69 @@ fn other_modules() {
                 again,
             );
         }
+    }
+}
+
+/// Code that is hardly a contract, or none, as a VM gets it.
+fn odd_code() {
+    let many_locals = format!(
+        "(table 1 funcref) (func (export \"f\") (param i32) (local {}) (local i64)
+            (local.set 30001 (i64.const 1)) (drop (local.tee 9 (local.get 0))) (drop (local.get 7))
+            (if (local.get 0) (then (call_indirect (i32.const 0)))))",
+        "i32 ".repeat(30_000)
+    );
+    let modules = [
+        ("many-locals", many_locals.as_str()),
+        (
+            "unknown-imports",
+            r#"(import "env" "a" (func)) (import "b" "getGasLeft" (func)) (import "env" "c" (memory 1))
+            (import "env" "d" (table 1 funcref)) (import "env" "e" (global i32))"#,
+        ),
+        (
+            "imports-of-other-types",
+            r#"(import "env" "getGasLeft" (func (param i32) (result i32))) (import "env" "int64finish" (memory 1))"#,
+        ),
+        (
+            "global-from-import",
+            r#"(import "env" "g" (global i32)) (global i32 (global.get 0))"#,
+        ),
+        (
+            "globals",
+            "(global i64 (i64.const 1)) (global f32 (f32.const 2)) (global f64 (f64.const 3)) (global (mut i32) (i32.const 4))",
+        ),
+        (
+            "elements-outside",
+            "(table 1 funcref) (func $f) (elem (i32.const 1) $f)",
+        ),
+        (
+            "segments-placed-by-globals",
+            r#"(import "env" "g" (global i32)) (memory 1) (data (global.get 0) "data")"#,
+        ),
+        (
+            "two-results-of-a-block",
+            "(func (block (result i32 i32) i32.const 1 i32.const 2) drop drop)",
+        ),
+        (
+            "select-with-a-type",
+            "(func (drop (select (result i32) (i32.const 1) (i32.const 2) (i32.const 3))))",
+        ),
+        (
+            "two-results",
+            "(func (result i32 i32) i32.const 1 i32.const 2)",
+        ),
+        (
+            "passive-segments",
+            r#"(memory 1) (data "d") (table 1 funcref) (func $f) (elem func $f)"#,
+        ),
+        ("two-memories", "(memory 1) (memory 1)"),
+    ];
+    for (name, text) in modules {
+        let module = wat::parse_str(format!("(module {text})")).expect("valid text");
+        seed(
+            "wasm_modules",
+            &format!("code-{name}"),
+            &[&[0], &module[..]].concat(),
+        );
     }
 }
 

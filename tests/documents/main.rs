@@ -3,6 +3,7 @@
 mod code;
 #[cfg(feature = "vm")]
 mod commands;
+mod corpora;
 mod markdown;
 #[cfg(feature = "vm")]
 #[path = "../../examples/minimal_node.rs"]

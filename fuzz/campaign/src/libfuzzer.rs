@@ -10,7 +10,7 @@ pub struct Outcome {
     pub edges: u64,
     /// Edges together with how often they were passed.
     pub features: u64,
-    /// Inputs that were read from the corpus in git.
+    /// Inputs that were read from the seeds in the tree.
     pub seeds: u64,
     /// Inputs that reached something new.
     pub new: u64,
@@ -26,20 +26,20 @@ impl Outcome {
     pub const HEADING: &str =
         "target               executions      exec/s   edges  features  seeds     new  findings";
 
-    /// Reads the output of a run over this corpus.
-    pub fn read(text: &str, corpus: &str, success: bool) -> Outcome {
+    /// Reads the output of a run over these seeds, a folder.
+    pub fn read(text: &str, seeds: &str, success: bool) -> Outcome {
         let mut outcome = Outcome {
             success,
             ..Outcome::default()
         };
         for line in text.lines() {
-            outcome.read_line(line, corpus);
+            outcome.read_line(line, seeds);
         }
         outcome.last_words = text.lines().last().unwrap_or_default().to_owned();
         outcome
     }
 
-    fn read_line(&mut self, line: &str, corpus: &str) {
+    fn read_line(&mut self, line: &str, seeds: &str) {
         if let Some(statistic) = line.strip_prefix("stat::") {
             let (name, value) = statistic.split_once(':').unwrap_or_default();
             let value = value.trim().parse().unwrap_or_default();
@@ -70,7 +70,7 @@ impl Outcome {
         } else if let Some((count, folder)) = line
             .strip_prefix("INFO:")
             .and_then(|rest| rest.split_once(" files found in "))
-            && folder.trim() == corpus
+            && folder.trim() == seeds
         {
             self.seeds = count.trim().parse().unwrap_or_default();
         }

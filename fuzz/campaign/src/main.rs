@@ -5,15 +5,18 @@
 //! |---|---|
 //! | `main` | the command line, and the campaign from beginning to end |
 //! | `target` | which targets there are; building and running one |
+//! | `corpus` | the folder with what was found so far |
 //! | `libfuzzer` | what a run printed |
 //! | `totals` | the file of all runs, and sums over it |
 
+mod corpus;
 mod libfuzzer;
 mod target;
 mod totals;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
+use corpus::Corpora;
 use libfuzzer::Outcome;
 use std::fmt;
 use std::io::{Write as _, stderr, stdout};
@@ -42,10 +45,11 @@ struct Arguments {
     /// Without one it is five times as fast; the code has no `unsafe` to speak of.
     #[arg(long, value_enum, default_value_t = Sanitizer::None)]
     sanitizer: Sanitizer,
-    /// Afterwards, adds the inputs that reached something new to the corpora in git.
-    #[arg(long)]
-    save_corpus: bool,
-    /// Afterwards, removes the inputs from the corpora in git that reach nothing which others don't.
+    /// Where inputs that reach something new are kept for the next campaign, as FOLDER/TARGET. The seeds in the tree are
+    /// read, too, and stay as they are. [default: arwen-fuzz in $XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, value_name = "FOLDER")]
+    corpus: Option<PathBuf>,
+    /// Afterwards, removes the inputs from that folder that reach nothing which others don't.
     #[arg(long)]
     minimise: bool,
     /// Leaves the file of totals as it is.
@@ -57,6 +61,7 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let project = project()?;
     target::check_tools()?;
+    let corpora = Corpora::new(arguments.corpus.clone(), &project)?;
     let targets = chosen_targets(&arguments, &project)?;
     let build = Build::new(arguments.sanitizer)?;
 
@@ -71,9 +76,13 @@ fn main() -> Result<ExitCode> {
 
     let run = Run {
         seconds: arguments.seconds,
-        save_corpus: arguments.save_corpus,
+        corpora,
         minimise: arguments.minimise,
     };
+    say(format_args!(
+        "what is found is kept in {}",
+        run.corpora.folder().display()
+    ));
     let outcomes = run_all(&run, &built, arguments.jobs.max(1));
     let mut rows = Vec::new();
     say(format_args!("\n{}", Outcome::HEADING));

@@ -1,5 +1,6 @@
 //! Which targets there are; building and running one.
 
+use crate::corpus::{self, Corpora};
 use crate::libfuzzer::Outcome;
 use crate::output_of;
 use anyhow::{Context, Result, ensure};
@@ -13,9 +14,6 @@ const TIMEOUT_SECONDS: u64 = 10;
 
 /// A target that takes more memory is a finding.
 const MEMORY_MIB: u64 = 2048;
-
-/// More than this of one target in git is worth a warning.
-const CORPUS_LIMIT_BYTES: u64 = 300 << 10;
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
 pub enum Sanitizer {
@@ -125,7 +123,8 @@ pub struct Target {
 }
 
 impl Target {
-    fn corpus(&self) -> PathBuf {
+    /// Its seeds in the tree, which are only read.
+    fn seeds(&self) -> PathBuf {
         self.folder.join("corpus").join(&self.name)
     }
 
@@ -201,15 +200,16 @@ impl Build {
 /// How targets are run.
 pub struct Run {
     pub seconds: u64,
-    pub save_corpus: bool,
+    pub corpora: Corpora,
     pub minimise: bool,
 }
 
 impl Run {
-    /// Runs a target. What is new goes to a folder of its own, so that the corpus in git stays as it is.
+    /// Runs a target. The fuzzer reads the corpus and the seeds, and adds what is new to the corpus: it writes to the
+    /// first of the folders that it is given.
     pub fn run(&self, target: &Target, program: &Path) -> Result<Outcome> {
-        let found = tempfile::tempdir()?;
-        let corpus = target.corpus();
+        let corpus = self.corpora.of(&target.name)?;
+        let seeds = target.seeds();
         let artifacts = target.artifacts();
         fs::create_dir_all(&artifacts)?;
         let options = target.options()?;
@@ -221,60 +221,53 @@ impl Run {
             format!("-artifact_prefix={}/", artifacts.display()),
             "-print_final_stats=1".to_owned(),
         ]);
-        let output = fuzzer.arg(found.path()).arg(&corpus).output()?;
+        let output = fuzzer.args([&corpus, &seeds]).output()?;
         let text = String::from_utf8_lossy(&output.stderr);
-        let outcome = Outcome::read(
-            &text,
-            &corpus.display().to_string(),
-            output.status.success(),
-        );
-        if self.save_corpus || self.minimise {
-            let saved = self.save_corpus.then_some(found.path());
-            merge(program, &options, &corpus, saved, self.minimise)?;
+        let seeds_name = seeds.display().to_string();
+        let outcome = Outcome::read(&text, &seeds_name, output.status.success());
+        if self.minimise {
+            corpus::minimise(program, &options, &corpus, &seeds)?;
         }
         Ok(outcome)
     }
 }
 
-/// Adds what is new in `found` to the corpus; if `anew`, keeps only what reaches something of its own.
-fn merge(
-    program: &Path,
-    options: &[String],
-    corpus: &Path,
-    found: Option<&Path>,
-    anew: bool,
-) -> Result<()> {
-    let chosen = tempfile::tempdir()?;
-    let mut merge = Command::new(program);
-    merge.args(options);
-    if anew {
-        merge
-            .arg("-set_cover_merge=1")
-            .args([chosen.path(), corpus]);
-    } else {
-        merge.arg("-merge=1").arg(corpus);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// Says what libFuzzer says, and writes an input to the first folder.
+    const FUZZER: &str = "#!/bin/sh
+for folder in \"$@\"; do case $folder in -*) ;; *) break ;; esac; done
+echo new > \"$folder/found\"
+for seeds in \"$@\"; do :; done
+echo \"INFO: 1 files found in $seeds\" >&2
+echo 'stat::number_of_executed_units: 7' >&2
+";
+
+    #[test]
+    fn what_is_found_is_kept_outside_of_the_tree() {
+        let project = tempfile::tempdir().expect("a folder");
+        let folder = project.path().join("fuzz");
+        let seeds = folder.join("corpus/t");
+        fs::create_dir_all(&seeds).expect("possible");
+        fs::write(seeds.join("seed"), "seed").expect("possible");
+        let fuzzer = project.path().join("fuzzer");
+        fs::write(&fuzzer, FUZZER).expect("possible");
+        fs::set_permissions(&fuzzer, fs::Permissions::from_mode(0o755)).expect("possible");
+
+        let outside = tempfile::tempdir().expect("a folder");
+        let corpora = Corpora::new(Some(outside.path().to_owned()), project.path());
+        let run = Run {
+            seconds: 1,
+            corpora: corpora.expect("allowed"),
+            minimise: false,
+        };
+        let name = "t".to_owned();
+        let outcome = run.run(&Target { name, folder }, &fuzzer).expect("it runs");
+        assert_eq!((outcome.executions, outcome.seeds), (7, 1));
+        assert!(outside.path().join("t/found").exists());
+        assert_eq!(fs::read_dir(&seeds).expect("a folder").count(), 1);
     }
-    output_of(merge.args(found))?;
-    if anew {
-        let names = |folder: &Path| fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>();
-        let kept = names(chosen.path())?;
-        ensure!(!kept.is_empty(), "nothing was left of the corpus");
-        for entry in names(corpus)? {
-            fs::remove_file(entry.path())?;
-        }
-        for entry in kept {
-            fs::copy(entry.path(), corpus.join(entry.file_name()))?;
-        }
-    }
-    let mut bytes = 0;
-    for entry in fs::read_dir(corpus)? {
-        bytes += entry?.metadata()?.len();
-    }
-    if bytes > CORPUS_LIMIT_BYTES {
-        eprintln!(
-            "{} has {bytes} bytes, which is much for git",
-            corpus.display()
-        );
-    }
-    Ok(())
 }

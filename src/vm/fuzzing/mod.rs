@@ -3,12 +3,12 @@
 //! | file | target | the promise |
 //! |---|---|---|
 //! | `wasm_modules` | wasm_modules | which code may be a contract; all engines run it alike |
-//! | `engine_calls` | likewise | also what the VM never asks of an engine is answered alike |
+//! | `engine_calls` | wasm_modules | also what the VM never asks of an engine is answered alike |
 //! | `host_functions` | host_functions | host functions do the same on all engines, whatever their arguments |
 //! | `compile_bombs` | compile_bombs | whatever is hard to compile is answered soon, with little memory, and alike |
 //! | `module_files` | module_files | what was written is read again, and nothing else |
 //!
-//! The targets only call these; the tests below run them over the corpora, so that they keep working.
+//! The targets only call these; the tests below run them over the seeds in fuzz/vm/corpus, so that they keep working.
 
 mod admission;
 mod compile_bombs;
@@ -30,35 +30,35 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    fn run_corpus(name: &str, target: fn(&[u8])) {
+    fn replay(name: &str, target: fn(&[u8])) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("fuzz/vm/corpus")
             .join(name);
         let mut seeds = 0;
-        for entry in fs::read_dir(folder).expect("every target has a corpus") {
+        for entry in fs::read_dir(folder).expect("every target has seeds") {
             target(&fs::read(entry.expect("readable").path()).expect("readable"));
             seeds += 1;
         }
-        assert!(seeds > 50, "{name} has {seeds} seeds");
+        assert!(seeds > 10, "{name} has {seeds} seeds");
     }
 
     #[test]
     fn compile_bombs_break_no_promise() {
-        run_corpus("compile_bombs", super::compile_bombs);
+        replay("compile_bombs", super::compile_bombs);
     }
 
     #[test]
     fn host_functions_break_no_promise() {
-        run_corpus("host_functions", super::host_functions);
+        replay("host_functions", super::host_functions);
     }
 
     #[test]
     fn module_files_break_no_promise() {
-        run_corpus("module_files", super::module_files);
+        replay("module_files", super::module_files);
     }
 
     #[test]
     fn wasm_modules_break_no_promise() {
-        run_corpus("wasm_modules", super::wasm_modules);
+        replay("wasm_modules", super::wasm_modules);
     }
 }
