@@ -2,6 +2,9 @@
 # Builds all fuzz targets for ClusterFuzzLite and OSS-Fuzz: programs, corpora, options and dictionaries, into $OUT.
 set -euo pipefail
 
+# In place of the version that rust-toolchain.toml names.
+export RUSTUP_TOOLCHAIN=${RUSTUP_TOOLCHAIN:-nightly}
+
 for manifest in "$SRC"/arwen/fuzz/Cargo.toml "$SRC"/arwen/fuzz/*/Cargo.toml; do
   grep -qx 'cargo-fuzz = true' "$manifest" || continue
   folder=$(dirname "$manifest")
