@@ -1,5 +1,7 @@
-//! The documents against the project: the code in them runs, and their commands share what they compile.
+//! The documents against the project: the code in them runs, their commands share what they compile, what they name is there, and
+//! the seeds of the fuzz targets are as docs/fuzzing.md says.
 
+mod architecture;
 mod code;
 #[cfg(feature = "vm")]
 mod commands;
@@ -9,5 +11,7 @@ mod markdown;
 #[path = "../../examples/minimal_node.rs"]
 #[allow(dead_code, reason = "its main is for the example")]
 mod minimal_node;
+mod places;
 #[cfg(feature = "vm")]
 mod unit_graph;
+mod versions;

@@ -1,8 +1,7 @@
-//! Every citation of docs/spec/ leads to a heading: `docs/spec/FILE#ANCHOR` anywhere in the project, and the links of the
-//! pages themselves. Further anchors of the same file may follow, as in `docs/spec/FILE#ANCHOR, #ANOTHER`. There is no
+//! Every citation of docs/spec/ leads to a heading: `docs/spec/FILE#ANCHOR` anywhere in the project. Further anchors of the same file may follow, as in `docs/spec/FILE#ANCHOR, #ANOTHER`. There is no
 //! other way to cite a rule.
 
-use crate::markdown::{anchor, headings, links};
+use crate::markdown::{anchor, headings};
 use crate::sources::{Source, all, read};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,31 +151,6 @@ fn no_rule_is_cited_in_another_way() {
         faults.is_empty(),
         "cite as docs/spec/FILE#ANCHOR: {faults:#?}"
     );
-}
-
-#[test]
-fn every_link_of_the_pages_has_its_heading() {
-    let pages = Pages::read();
-    let mut faults = Vec::new();
-    for source in others() {
-        let Some(page) = source.path.strip_prefix(FOLDER) else {
-            continue;
-        };
-        for link in links(&source.text) {
-            // Outside of the folder: other pages of the documentation, and the web.
-            if link.starts_with("../") || link.contains("://") {
-                continue;
-            }
-            let (file, anchor) = match link.split_once('#') {
-                Some(("", anchor)) => (page, Some(anchor)),
-                Some((file, anchor)) => (file, Some(anchor)),
-                None => (link, None),
-            };
-            let fault = pages.fault(file, anchor);
-            faults.extend(fault.map(|fault| format!("{}: {fault}", source.path)));
-        }
-    }
-    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 #[test]

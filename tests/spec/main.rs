@@ -3,6 +3,7 @@
 
 mod citations;
 mod fields;
+mod links;
 mod markdown;
 mod quirks;
 mod sources;

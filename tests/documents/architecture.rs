@@ -1,0 +1,157 @@
+//! ARCHITECTURE.md against the code: what modules may import, and the tests that hold its invariants.
+
+use crate::markdown::{add_files, root};
+use std::collections::BTreeMap;
+use std::fs;
+
+const PAGE: &str = "ARCHITECTURE.md";
+
+/// What a line that says what a module may import begins with.
+const MAY_IMPORT: &str = "May import: ";
+
+/// What would make an output depend on something else than its input.
+const FORBIDDEN: [&str; 9] = [
+    "std::time",
+    "Instant::",
+    "SystemTime",
+    "std::env",
+    "env::var",
+    "std::fs",
+    "std::thread",
+    "HashMap",
+    "HashSet",
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Modules, each with what it may import, by what a page says.
+fn imports_of_page(page: &str) -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::new();
+    let mut module = None;
+    for line in page.lines() {
+        if let Some(heading) = line.strip_prefix("### ") {
+            module = Some(heading.to_owned());
+        }
+        if let Some(list) = line.strip_prefix(MAY_IMPORT) {
+            let module = module.take().expect("a heading stands above");
+            found.insert(module, sorted(code_spans(list)));
+        }
+    }
+    found
+}
+
+/// The same by the table in src/layers.rs: rows of `("module", &["another", ...])`.
+fn imports_of_table(source: &str) -> BTreeMap<String, Vec<String>> {
+    let (_, table) = source.split_once("const LAYERS").expect("a table");
+    let (table, _) = table.split_once("];").expect("its end");
+    let table: String = table.split_whitespace().collect();
+    let rows = table.split("(\"").skip(1).map(|row| {
+        let (module, rest) = row.split_once('"').expect("a name");
+        let names = rest.split('"').skip(1).step_by(2);
+        (module.to_owned(), sorted(names.map(str::to_owned)))
+    });
+    rows.collect()
+}
+
+fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+/// What stands between backticks in a line.
+fn code_spans(line: &str) -> impl Iterator<Item = String> {
+    line.split('`').skip(1).step_by(2).map(str::to_owned)
+}
+
+/// The tests that a page names as `file: function`.
+fn tests_named(page: &str) -> Vec<(String, String)> {
+    let spans = page.lines().flat_map(code_spans);
+    let tests = spans.filter_map(|span| {
+        let (file, name) = span.split_once(".rs: ")?;
+        Some((format!("{file}.rs"), name.to_owned()))
+    });
+    tests.collect()
+}
+
+/// Whether a source has a test of this name.
+fn has_test(source: &str, name: &str) -> bool {
+    let lines: Vec<_> = source.lines().map(str::trim).collect();
+    let heads = [format!("fn {name}("), format!("async fn {name}(")];
+    lines.iter().enumerate().any(|(number, line)| {
+        let attributes = lines[..number].iter().rev();
+        let mut attributes = attributes.take_while(|line| line.starts_with("#["));
+        heads.iter().any(|head| line.starts_with(head)) && attributes.any(|line| *line == "#[test]")
+    })
+}
+
+#[test]
+fn modules_may_import_what_the_table_of_layers_says() {
+    let page = imports_of_page(&read(PAGE));
+    let table = imports_of_table(&read("src/layers.rs"));
+    assert!(table.len() > 10, "{table:#?}");
+    assert_eq!(page, table, "left {PAGE}, right src/layers.rs");
+}
+
+#[test]
+fn every_invariant_has_its_test() {
+    let page = read(PAGE);
+    let (_, table) = page.split_once("## Invariants").expect("a section");
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(2);
+    for row in rows {
+        let tests = tests_named(row);
+        assert!(!tests.is_empty(), "{PAGE}: no test: {row}");
+        for (file, name) in tests {
+            let found = has_test(&read(&file), &name);
+            assert!(found, "{PAGE}: {file} has no test {name}");
+        }
+    }
+    assert!(tests_named(table).len() > 20);
+}
+
+#[test]
+fn the_vm_has_no_clock_no_environment_and_no_unordered_map() {
+    let mut files = Vec::new();
+    add_files(&root().join("src/vm"), &["rs"], true, &mut files);
+    let of_tests = |file: &String| {
+        ["/fuzzing/", "/tests/", "fixtures"]
+            .iter()
+            .any(|part| file.contains(part))
+            || file.ends_with("tests.rs")
+    };
+    files.retain(|file| !of_tests(file));
+    assert!(files.len() > 40, "only {files:?}");
+    for file in files {
+        let source = read(&file);
+        let code = source
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
+        for line in code
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+        {
+            let found = FORBIDDEN.iter().find(|word| line.contains(**word));
+            assert_eq!(found, None, "{file}: {line}");
+        }
+    }
+}
+
+#[test]
+fn pages_and_tables_are_read() {
+    let page = "### a\n\nText.\n\nMay import: nothing.\n\n### b\n\nMay import: `c`, `a`.\n";
+    let table = "const LAYERS: &[_] = &[\n    (\"a\", &[]),\n    (\n \"b\",\n &[\n \"a\", \"c\",\n ],\n ),\n];\nfn x() {}";
+    assert_eq!(imports_of_page(page), imports_of_table(table));
+    assert_eq!(imports_of_page(page)["b"], ["a", "c"]);
+
+    let tests = tests_named("| x | `a/b.rs: c_d`, `e.rs: f` and `g` |");
+    assert_eq!(
+        tests,
+        [("a/b.rs", "c_d"), ("e.rs", "f")].map(|(a, b)| (a.to_owned(), b.to_owned()))
+    );
+    let source = "#[test]\nfn a() {\n#[cfg(unix)]\n#[test]\n#[x]\nfn b() {\nfn c() {";
+    let found = ["a", "b", "c"].map(|name| has_test(source, name));
+    assert_eq!(found, [true, true, false]);
+}
