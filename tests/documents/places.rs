@@ -23,7 +23,14 @@ const NAMING: [(&str, &[&str]); 5] = [
     ("--manifest-path", &["{}"]),
     ("--bench", &["benches/{}.rs", "benches/{}/main.rs"]),
     ("--test", &["tests/{}.rs", "tests/{}/main.rs"]),
-    ("--example", &["examples/{}.rs", "fuzz/examples/{}.rs"]),
+    (
+        "--example",
+        &[
+            "examples/{}.rs",
+            "examples/{}/main.rs",
+            "fuzz/examples/{}.rs",
+        ],
+    ),
     ("--bin", &["src/bin/{}.rs"]),
 ];
 

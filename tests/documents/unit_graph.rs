@@ -30,8 +30,14 @@ impl UnitGraph {
         let cargo = env::var_os("CARGO").unwrap_or("cargo".into());
         // What a compiler that takes unstable options says of itself must not end up in the target directory.
         let elsewhere = tempfile::tempdir().expect("a directory");
+        // A program is compiled for `run` as for `build`, and cargo can't tell the units of the former; nothing goes to it.
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let arguments = match &arguments[..] {
+            ["run", rest @ ..] => [&["build"], rest].concat(),
+            other => other.to_vec(),
+        };
         let output = Command::new(cargo)
-            .args(arguments)
+            .args(&arguments)
             .args(["--offline", "-Z", "unstable-options", "--unit-graph"])
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_DIR", elsewhere.path())
