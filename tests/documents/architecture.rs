@@ -112,6 +112,28 @@ fn every_invariant_has_its_test() {
 }
 
 #[test]
+fn every_fault_has_its_test() {
+    const PAGE: &str = "docs/reliability.md";
+    let page = read(PAGE);
+    let rows = page.lines().filter(|line| line.starts_with("| F"));
+    for (index, row) in rows.clone().enumerate() {
+        let number = format!("| F{} | ", index + 1);
+        assert!(row.starts_with(&number), "{PAGE}: not {number}: {row}");
+        let tests = tests_named(row);
+        let (_, held_by) = row.trim_end_matches(" |").rsplit_once("| ").expect("cells");
+        assert!(
+            !tests.is_empty() || held_by.starts_with("- "),
+            "{PAGE}: {row}"
+        );
+        for (file, name) in tests {
+            let found = has_test(&read(&file), &name);
+            assert!(found, "{PAGE}: {file} has no test {name}");
+        }
+    }
+    assert_eq!(rows.count(), 29);
+}
+
+#[test]
 fn the_vm_has_no_clock_no_environment_and_no_unordered_map() {
     let mut files = Vec::new();
     add_files(&root().join("src/vm"), &["rs"], true, &mut files);

@@ -3,9 +3,11 @@
 mod contracts;
 mod disk_cache;
 mod formats;
+mod interrupted;
 mod known_code;
 mod large;
 mod node;
+mod orphans;
 mod raw;
 mod recorded;
 mod sandbox;
