@@ -1,7 +1,7 @@
 //! Messages to bytes and back, in both formats, and frames out of a stream. Ends with a table of JSON against protobuf.
 
-use arwen::frame::{self, Decoder, Header};
-use arwen::messages::codec::{self, Format};
+use arwen::internal::codec::{self, Format};
+use arwen::internal::frame::{self, Decoder, Header};
 use arwen::messages::*;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};

@@ -16,8 +16,8 @@ mod support;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use arwen::scenario::SharedWorld;
-use arwen::vm::{QuickLimits, Vm};
+use arwen::internal::scenario::SharedWorld;
+use arwen::internal::vm::{QuickLimits, Vm};
 use bytes::Bytes;
 use num_bigint::BigUint;
 use shapes::{Bomb, Shape};

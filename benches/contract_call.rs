@@ -10,8 +10,8 @@
 mod support;
 
 use arwen::driver::{DiskCache, Driver, DriverConfig};
+use arwen::internal::scenario::SharedWorld;
 use arwen::messages::*;
-use arwen::scenario::SharedWorld;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::path::Path;

@@ -6,12 +6,13 @@
 mod support;
 
 use arwen::driver::Driver;
-use arwen::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use arwen::hooks::{BlockchainHook, HookError};
+use arwen::internal::codec;
+use arwen::internal::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
+use arwen::internal::part::{self, PartPipes};
+use arwen::internal::scenario::{Account, SharedWorld};
 use arwen::machine::{Machine, Outcome, VmFailure};
 use arwen::messages::*;
-use arwen::part::{self, PartPipes};
-use arwen::scenario::{Account, SharedWorld};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use num_bigint::BigUint;
@@ -79,7 +80,7 @@ impl Asker {
 fn be_a_child() {
     // SAFETY: nothing has opened a descriptor yet.
     #[expect(unsafe_code, reason = "the pipes are given by number")]
-    let inherited = unsafe { arwen::transport::descriptors::inherited() };
+    let inherited = unsafe { arwen::internal::transport::descriptors::inherited() };
     let end = match PartPipes::new(inherited) {
         Ok(pipes) => part::run(pipes, DEFAULT_PAYLOAD_LIMIT_BYTES, |_, hook| {
             Ok(Asker { hook })

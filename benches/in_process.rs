@@ -6,7 +6,7 @@
 
 mod support;
 
-use arwen::vm::QuickLimits;
+use arwen::internal::vm::QuickLimits;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use support::in_process::{call, deploy, deployed, vm_on_tiers};

@@ -1,11 +1,11 @@
-//! What the child's memory comes to over many calls, as lines of JSON. `ARWEN_BENCH_CALLS` says how many, by default
+//! How the child's memory grows over many calls, as lines of JSON. `ARWEN_BENCH_CALLS` says how many, by default
 //! 100,000; the first tenth of them, at most 10,000, is not part of the growth. Then the same of calls of many contracts,
 //! which together are more than is kept.
 
 mod support;
 
+use arwen::internal::vm::{CacheLimits, WarmLimits};
 use arwen::messages::Format;
-use arwen::vm::{CacheLimits, WarmLimits};
 use support::{CONTRACT, COUNTER, call, config, deployed, large_counter, own_binary, with_code};
 
 fn main() {

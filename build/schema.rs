@@ -10,7 +10,7 @@ use std::fmt::Write;
 /// Fields from this number on are extensions of ours, which old peers do not know.
 const FIRST_EXTENSION: i32 = 100;
 
-/// A field of this name says which lists and maps of its message are null: a bit for each field number. It is no member of
+/// A field of this name says which lists and maps of its message are null: a bit for each field number. It is not a member of
 /// the JSON object, where null is written as such.
 const NULL_LISTS: &str = "null_lists";
 
@@ -43,6 +43,16 @@ enum Shape {
     Entry,
     /// A bare number.
     BigInt,
+}
+
+/// Rust for the members of a JSON object.
+struct JsonMembers {
+    /// Whether a member is known, which is then read.
+    known: String,
+    /// Reads the members that come in the order of the fields.
+    in_order: String,
+    /// Writes all.
+    write: String,
 }
 
 struct Schema<'a> {
@@ -135,52 +145,11 @@ impl<'a> Schema<'a> {
 
     /// `impl JsonObject`: a read and a write arm for each field.
     fn object(&self, out: &mut String, message: &DescriptorProto) {
-        let fields = message.field.iter();
-        let (own, flattened): (Vec<_>, Vec<_>) = fields
-            .filter(|field| field.name() != NULL_LISTS)
-            .partition(|field| !is_flattened(field));
-        let names: Vec<_> = own.iter().map(|field| json_name(field)).collect();
-        let (mut read, mut write, mut in_order) = (String::new(), String::new(), String::new());
-        let mut otherwise = "false".to_owned();
-        // Flattened fields come first in the recorded frames.
-        for field in &flattened {
-            let name = field.name();
-            writeln!(write, "json::flattened::write(&self.{name}, out);").expect(INFALLIBLE);
-            writeln!(
-                in_order,
-                "json::flattened::read_in_order(&mut self.{name}, input)?;"
-            )
-            .expect(INFALLIBLE);
-            otherwise = format!("json::flattened::read_member(&mut self.{name}, name, input)?");
-        }
-        for (index, field) in own.iter().enumerate() {
-            let name = field.name();
-            let (read_value, write_value) = self.field_value(message, field);
-            // The member up to its value.
-            let member = format!("\"{}\":", names[index]);
-            writeln!(
-                in_order,
-                "if input.takes_member(b{member:?}) {{ {read_value} }}"
-            )
-            .expect(INFALLIBLE);
-            writeln!(read, "{index} => {{ {read_value} true }}").expect(INFALLIBLE);
-            let method = match field.number() >= FIRST_EXTENSION {
-                true => "extension",
-                false => "field",
-            };
-            writeln!(
-                write,
-                "out.{method}({member:?}, json::{module}::is_zero(&self.{name}), |out| {write_value});",
-                module = self.json_module(field)
-            )
-            .expect(INFALLIBLE);
-        }
-        let known = match own.is_empty() {
-            true => otherwise,
-            false => {
-                format!("match json::position(&{names:?}, name) {{ {read} _ => {otherwise} }}")
-            }
-        };
+        let JsonMembers {
+            known,
+            in_order,
+            write,
+        } = self.members(message);
         // A message without fields uses none of its parameters.
         let unused = if message.field.is_empty() { "_" } else { "" };
         let type_name = rust_type(message.name());
@@ -198,6 +167,51 @@ impl<'a> Schema<'a> {
             }}"
         )
         .expect(INFALLIBLE);
+    }
+
+    /// The statements for the members of an object: its own, and those of flattened fields.
+    fn members(&self, message: &DescriptorProto) -> JsonMembers {
+        let fields = message.field.iter();
+        let (own, flattened): (Vec<_>, Vec<_>) = fields
+            .filter(|field| field.name() != NULL_LISTS)
+            .partition(|field| !is_flattened(field));
+        let names: Vec<_> = own.iter().map(|field| json_name(field)).collect();
+        let (mut read, mut write, mut in_order) = (String::new(), String::new(), String::new());
+        let mut otherwise = "false".to_owned();
+        // Flattened fields come first in the recorded frames.
+        for field in &flattened {
+            let name = field.name();
+            write += &format!("json::flattened::write(&self.{name}, out);\n");
+            in_order += &format!("json::flattened::read_in_order(&mut self.{name}, input)?;\n");
+            otherwise = format!("json::flattened::read_member(&mut self.{name}, name, input)?");
+        }
+        for (index, field) in own.iter().enumerate() {
+            let name = field.name();
+            let (read_value, write_value) = self.field_value(message, field);
+            // The member up to its value.
+            let member = format!("\"{}\":", names[index]);
+            in_order += &format!("if input.takes_member(b{member:?}) {{ {read_value} }}\n");
+            read += &format!("{index} => {{ {read_value} true }}\n");
+            let method = match field.number() >= FIRST_EXTENSION {
+                true => "extension",
+                false => "field",
+            };
+            let module = self.json_module(field);
+            write += &format!(
+                "out.{method}({member:?}, json::{module}::is_zero(&self.{name}), |out| {write_value});\n"
+            );
+        }
+        let known = match own.is_empty() {
+            true => otherwise,
+            false => {
+                format!("match json::position(&{names:?}, name) {{ {read} _ => {otherwise} }}")
+            }
+        };
+        JsonMembers {
+            known,
+            in_order,
+            write,
+        }
     }
 
     /// A statement that reads the value of a field from `input`, and an expression that writes it to `out`.
@@ -388,7 +402,7 @@ impl<'a> Schema<'a> {
         }
     }
 
-    /// The name of the response to a request; None for what is no request.
+    /// The name of the response to a request; `None` for other kinds.
     fn response(&self, request: &str) -> Option<String> {
         let mut stem = request.strip_suffix("Request")?;
         loop {

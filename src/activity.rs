@@ -1,4 +1,4 @@
-//! What the process is doing, for the signal that asks it. There is one of it in a process, as there is one message loop in a child.
+//! What the process is doing, for the signal that asks it. There is one in a process, as there is one dialogue loop in a child.
 
 use crate::messages::kind_name;
 use bytes::Bytes;
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What the message loop does.
+/// What the dialogue loop does.
 #[derive(Debug, Clone, Default)]
 pub enum Activity {
-    /// There is no loop yet.
+    /// The loop does not run yet.
     #[default]
     Starting,
     /// The node has asked for nothing.
@@ -50,7 +50,7 @@ fn current() -> MutexGuard<'static, Activity> {
     CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Notes what the message loop does from now on.
+/// Notes what the dialogue loop does from now on.
 pub fn begin(activity: Activity) {
     *current() = activity;
 }

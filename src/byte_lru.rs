@@ -1,10 +1,10 @@
-//! What was used last, up to a number of bytes.
+//! A byte-bounded LRU cache.
 
 use lru::LruCache;
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-/// Keeps values that together take at most so many bytes. Those go first that were not used for the longest time.
+/// Keeps values that together take at most `limit_bytes`; the least recently used go first.
 #[derive(Debug)]
 pub(crate) struct ByteLru<K: Hash + Eq, V> {
     entries: LruCache<K, Entry<V>>,
@@ -50,7 +50,7 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
     }
 
     /// Keeps a value that takes `bytes`, in place of one of the same key. One that takes more than the limit is not kept.
-    /// Returns how many others had to go.
+    /// Returns how many others were evicted.
     pub(crate) fn put(&mut self, key: K, value: V, bytes: usize) -> usize {
         self.remove(&key);
         if bytes > self.limit_bytes {
@@ -61,7 +61,7 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         self.keep_limit()
     }
 
-    /// The value of a key, if there is one, has come to take `bytes`. Returns how many values had to go.
+    /// Notes that the value of a key now takes `bytes`. Returns how many values were evicted.
     #[cfg(any(feature = "vm", test))]
     pub(crate) fn resize(&mut self, key: &K, bytes: usize) -> usize {
         if let Some(entry) = self.entries.peek_mut(key) {

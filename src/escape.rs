@@ -23,6 +23,12 @@ fn is_control(character: char) -> bool {
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Bytes as people write them: `0x00ff`.
+pub fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    std::iter::once("0x".to_owned()).chain(digits).collect()
+}
+
 /// An error with its sources, as one line: for logs and reports, where nothing else shows them.
 pub fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();

@@ -1,35 +1,49 @@
-//! Where the two sides meet: what the VM asks of the chain while a contract runs (docs/spec/host.md#hook).
+//! What the VM asks of the chain while a contract runs (docs/spec/host.md#hook). Beside it stands what the chain asks of a VM,
+//! in `machine`.
 //!
-//! The node implements [`BlockchainHook`]; the driver answers hook calls with it. In the child the same trait is
-//! implemented by the gateway, which sends the calls over the pipe. So the VM can't tell where it runs.
+//! A node implements [`BlockchainHook`] for the state of its chain; the driver answers hook calls with it. In the child the
+//! same trait is implemented by the gateway, which sends the calls over the pipe. So the VM can't tell where it runs.
 
 use crate::messages::{Account, ContractCallInput, StorageDataEntry, VmOutput};
 use bytes::Bytes;
 use std::error::Error;
 use thiserror::Error;
 
-/// A hook call without a value.
+/// A hook call without a value. The two kinds differ as a result of a contract differs from a broken disk.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum HookError {
-    /// The node answered that it can't: an answer like any other, which contracts and nodes agree on.
+    /// The node answered that it can't: an answer like any other, which all nodes must give alike. What the contract sees of
+    /// it is said at each method of [`BlockchainHook`]; often it is an empty value, and the contract goes on.
     #[error("{0}")]
     Refused(String),
-    /// There is no answer, because the node can't be reached any more. Never an outcome of a contract: the execution
-    /// ends without a result (docs/spec/wire.md#hook-answers).
+    /// There is no answer: a database can't be read, the node can't be reached. Never an outcome of a contract: the run ends
+    /// without one (docs/spec/wire.md#hook-answers), and the error comes back as a source of the machine's fatal error.
     #[error("the node can't be asked")]
     Fatal(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl HookError {
-    /// An answer that the node can't give.
+    /// An answer that the node can't give, and no other node can. The reason is the message of the output where the contract
+    /// fails for it.
     pub fn refused(reason: impl Into<String>) -> HookError {
         HookError::Refused(reason.into())
     }
 
-    /// There is no answer.
+    /// There is no answer, because of this error. It comes back with its type: `CriticalError::hook_error`.
     pub fn fatal(error: impl Into<Box<dyn Error + Send + Sync>>) -> HookError {
         HookError::Fatal(error.into())
     }
+}
+
+/// A hook that a contract needs and that the node leaves to the default of [`BlockchainHook`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the node's BlockchainHook does not implement {0}")]
+pub struct NotImplemented(pub &'static str);
+
+/// The answer of a default: the node has to be mended, no contract has failed.
+fn not_implemented<T>(hook: &'static str) -> HookResult<T> {
+    Err(HookError::fatal(NotImplemented(hook)))
 }
 
 /// The result of a hook call.
@@ -37,9 +51,17 @@ pub type HookResult<T> = Result<T, HookError>;
 
 /// The state of the chain, as contracts see it.
 ///
-/// Within one dialogue the answers must not change. Addresses, storage keys and hashes are bytes of any length.
+/// Within one request the answers must not change: what a contract writes is in the output only. Addresses, storage keys and
+/// hashes are bytes of any length.
+///
+/// Required are the three methods that a contract with a storage needs. Of the others, those about blocks, built-in functions
+/// and whole storages are [fatal](HookError::Fatal) by default ([`NotImplemented`]): a node that lacks one finds out, and no
+/// contract gets a made-up answer.
 pub trait BlockchainHook: Send {
-    /// The address of the contract that `creator` deploys with this nonce, for a VM of this type.
+    /// The address of the contract that `creator` deploys with this nonce, for a VM of this type. The nonce is that of the
+    /// deploying transaction: what [`user_account`](Self::user_account) says, less one.
+    ///
+    /// A refusal fails the deploy, with its reason as the message.
     fn new_address(
         &mut self,
         creator: &[u8],
@@ -48,62 +70,20 @@ pub trait BlockchainHook: Send {
     ) -> HookResult<Bytes>;
 
     /// A storage value; `None` when nothing is stored. An empty value is not the same: it is reported as read.
+    ///
+    /// **A refusal reads as if nothing were stored**, and a contract that counts begins at nothing again. If the value can't be
+    /// read, the answer is [`HookError::fatal`].
     fn storage_data(&mut self, address: &[u8], key: &[u8]) -> HookResult<Option<Bytes>>;
 
-    /// The hash of the block with this number.
-    fn block_hash(&mut self, nonce: u64) -> HookResult<Bytes>;
-
-    /// The number of the last committed block.
-    fn last_nonce(&mut self) -> HookResult<u64>;
-
-    /// The round of the last committed block.
-    fn last_round(&mut self) -> HookResult<u64>;
-
-    /// The time of the last committed block, in seconds since 1970.
-    fn last_time_stamp(&mut self) -> HookResult<u64>;
-
-    /// The random seed of the last committed block.
-    fn last_random_seed(&mut self) -> HookResult<Bytes>;
-
-    /// The epoch of the last committed block.
-    fn last_epoch(&mut self) -> HookResult<u32>;
-
-    /// The root hash of the state.
-    fn state_root_hash(&mut self) -> HookResult<Bytes>;
-
-    /// The number of the block in execution.
-    fn current_nonce(&mut self) -> HookResult<u64>;
-
-    /// The round of the block in execution.
-    fn current_round(&mut self) -> HookResult<u64>;
-
-    /// The time of the block in execution, in seconds since 1970.
-    fn current_time_stamp(&mut self) -> HookResult<u64>;
-
-    /// The random seed of the block in execution.
-    fn current_random_seed(&mut self) -> HookResult<Bytes>;
-
-    /// The epoch of the block in execution.
-    fn current_epoch(&mut self) -> HookResult<u32>;
-
-    /// Runs a function that the protocol itself implements. `None` is a fault of the node's.
-    fn process_builtin_function(
-        &mut self,
-        input: &ContractCallInput,
-    ) -> HookResult<Option<VmOutput>>;
-
-    /// The names of those functions.
-    fn builtin_function_names(&mut self) -> HookResult<Vec<Bytes>>;
-
-    /// The whole storage of an account.
-    fn all_state(&mut self, address: &[u8]) -> HookResult<Vec<StorageDataEntry>>;
-
-    /// An account with its code; `None` and an error both say that there is none.
+    /// An account with its code; `None` if there is none.
+    ///
+    /// A refusal says the same as `None`, but where the contract fails for it, its reason is the message. An account that can't
+    /// be read is [`HookError::fatal`].
     fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>>;
 
-    /// Likewise, for somebody who knows the code that came with this code hash, which is not empty. If the account
-    /// still has this [`Account::code_hash`], the code may be left out and [`Account::code_unchanged`] set
-    /// (docs/spec/wire.md#known-code).
+    /// Like [`user_account`](Self::user_account), for a caller that already holds the code for `known_code_hash`, which is not
+    /// empty. If the account still has this [`Account::code_hash`], the code may be left out and [`Account::code_unchanged`]
+    /// set (docs/spec/wire.md#known-code).
     ///
     /// To be overridden by a node that need not load the code then. With any other code hash the code must be there.
     fn user_account_with_known_code(
@@ -121,9 +101,155 @@ pub trait BlockchainHook: Send {
         Ok(account)
     }
 
-    /// The shard that an address belongs to.
-    fn shard_of_address(&mut self, address: &[u8]) -> HookResult<u32>;
+    /// Whether an address is a contract's. By default, whether its account has code.
+    ///
+    /// A refusal reads as false.
+    fn is_smart_contract(&mut self, address: &[u8]) -> HookResult<bool> {
+        let account = self.user_account(address)?;
+        Ok(account.is_some_and(|account| !account.code.is_empty()))
+    }
 
-    /// Whether an address is a contract's.
-    fn is_smart_contract(&mut self, address: &[u8]) -> HookResult<bool>;
+    /// The shard that an address belongs to. By default 0: everything is in one shard.
+    ///
+    /// A refusal reads as 0.
+    fn shard_of_address(&mut self, address: &[u8]) -> HookResult<u32> {
+        let _ = address;
+        Ok(0)
+    }
+
+    /// Runs a function that the protocol itself implements: one of `Arguments::protocol_builtin_functions`. `None` is a fault
+    /// of the node's: the run has no output.
+    ///
+    /// A refusal fails the call, with its reason as the message, and costs all its gas.
+    fn process_builtin_function(
+        &mut self,
+        input: &ContractCallInput,
+    ) -> HookResult<Option<VmOutput>> {
+        let _ = input;
+        not_implemented("process_builtin_function")
+    }
+
+    /// The names of those functions; by default there are none. The VM knows them from its arguments and does not ask.
+    fn builtin_function_names(&mut self) -> HookResult<Vec<Bytes>> {
+        Ok(Vec::new())
+    }
+
+    /// The whole storage of an account. The VM does not ask for it.
+    fn all_state(&mut self, address: &[u8]) -> HookResult<Vec<StorageDataEntry>> {
+        let _ = address;
+        not_implemented("all_state")
+    }
+
+    /// The hash of the block with this number.
+    ///
+    /// A refusal reads as empty.
+    fn block_hash(&mut self, nonce: u64) -> HookResult<Bytes> {
+        let _ = nonce;
+        not_implemented("block_hash")
+    }
+
+    /// The number of the last committed block. A refusal reads as 0.
+    fn last_nonce(&mut self) -> HookResult<u64> {
+        not_implemented("last_nonce")
+    }
+
+    /// The round of the last committed block. A refusal reads as 0.
+    fn last_round(&mut self) -> HookResult<u64> {
+        not_implemented("last_round")
+    }
+
+    /// The time of the last committed block, in seconds since 1970. A refusal reads as 0.
+    fn last_time_stamp(&mut self) -> HookResult<u64> {
+        not_implemented("last_time_stamp")
+    }
+
+    /// The random seed of the last committed block. A refusal reads as empty.
+    fn last_random_seed(&mut self) -> HookResult<Bytes> {
+        not_implemented("last_random_seed")
+    }
+
+    /// The epoch of the last committed block. A refusal reads as 0.
+    fn last_epoch(&mut self) -> HookResult<u32> {
+        not_implemented("last_epoch")
+    }
+
+    /// The root hash of the state. A refusal reads as empty.
+    fn state_root_hash(&mut self) -> HookResult<Bytes> {
+        not_implemented("state_root_hash")
+    }
+
+    /// The number of the block in execution. A refusal reads as 0.
+    fn current_nonce(&mut self) -> HookResult<u64> {
+        not_implemented("current_nonce")
+    }
+
+    /// The round of the block in execution. A refusal reads as 0.
+    fn current_round(&mut self) -> HookResult<u64> {
+        not_implemented("current_round")
+    }
+
+    /// The time of the block in execution, in seconds since 1970. A refusal reads as 0.
+    fn current_time_stamp(&mut self) -> HookResult<u64> {
+        not_implemented("current_time_stamp")
+    }
+
+    /// The random seed of the block in execution. A refusal reads as empty.
+    fn current_random_seed(&mut self) -> HookResult<Bytes> {
+        not_implemented("current_random_seed")
+    }
+
+    /// The epoch of the block in execution. A refusal reads as 0.
+    fn current_epoch(&mut self) -> HookResult<u32> {
+        not_implemented("current_epoch")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Least;
+
+    impl BlockchainHook for Least {
+        fn new_address(&mut self, _: &[u8], _: u64, _: &[u8]) -> HookResult<Bytes> {
+            Ok("new".into())
+        }
+
+        fn storage_data(&mut self, _: &[u8], _: &[u8]) -> HookResult<Option<Bytes>> {
+            Ok(None)
+        }
+
+        fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>> {
+            let code = match address {
+                b"contract" => "code".into(),
+                b"user" => Bytes::new(),
+                _ => return Ok(None),
+            };
+            Ok(Some(Account {
+                code,
+                code_hash: "hash".into(),
+                ..Account::default()
+            }))
+        }
+    }
+
+    #[test]
+    fn defaults_are_true_or_fatal() {
+        for (address, expected) in [("contract", true), ("user", false), ("nobody", false)] {
+            let is_contract = Least.is_smart_contract(address.as_bytes());
+            assert_eq!(is_contract.expect("known"), expected, "{address}");
+        }
+        let unchanged = Least.user_account_with_known_code(b"contract", b"hash");
+        assert!(
+            unchanged
+                .expect("an account")
+                .expect("there")
+                .code_unchanged
+        );
+        let Err(HookError::Fatal(error)) = Least.current_time_stamp() else {
+            panic!("an answer that nobody gave");
+        };
+        let hook = error.downcast_ref::<NotImplemented>();
+        assert_eq!(hook, Some(&NotImplemented("current_time_stamp")));
+    }
 }

@@ -11,56 +11,85 @@
 //!                                        driver (node)  <== mirrors ==>  part (arwen)
 //! ```
 //!
-//! Modules use only what stands left of them, never the other side. A node needs `driver`, `hooks`, `messages` and
-//! `gas_schedule`. Here one deploys the contract of `tests/contracts/counter.wat` and calls it; its state is a world in
-//! memory, in place of a [`hooks::BlockchainHook`] of its own:
+//! Modules use only what stands left of them, never the other side. Two traits are the whole contract between a chain and a
+//! virtual machine: [`machine::Machine`] is what the chain asks of the VM, [`hooks::BlockchainHook`] what the VM asks of the
+//! chain. A node implements the second, has a [`driver::Driver`], which is the first, and applies outputs with
+//! [`apply::apply`]. The chapter `docs/embedding.md` says what else a node does before and after a call; here one deploys the
+//! contract of `tests/contracts/counter.wat` and calls it:
 //!
 #![cfg_attr(feature = "vm", doc = "```")]
 #![cfg_attr(not(feature = "vm"), doc = "```text")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use arwen::apply::{ApplyError, apply};
+//! use arwen::bytes::Bytes;
 //! use arwen::driver::{Driver, DriverConfig};
 //! use arwen::gas_schedule::flat_gas_schedule;
+//! use arwen::hooks::{BlockchainHook, HookResult};
 //! use arwen::messages::*;
-//! use arwen::scenario::{NewAddress, SharedWorld};
+//! use std::collections::BTreeMap;
 //! # const COUNTER: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contracts/counter.wat"));
 //! # // Beside this crate's other builds: target/release/build/arwen-HASH/out.
 //! # let arwen = concat!(env!("OUT_DIR"), "/../../../arwen");
 //!
-//! let user = bytes::Bytes::from(vec![b'u'; 32]);
-//! let contract = bytes::Bytes::from([vec![0; 8], vec![5, 0], vec![b'c'; 22]].concat());
-//! let chain = SharedWorld::default();
-//! chain.lock().accounts.entry(user.clone()).or_default();
-//! chain.lock().lasting.new_addresses.push(NewAddress {
-//!     creator: user.clone(),
-//!     creator_nonce: 0,
-//!     address: contract.clone(),
-//! });
+//! /// The state of a chain: codes by address, and storage values by address and key.
+//! #[derive(Default)]
+//! struct Chain {
+//!     codes: BTreeMap<Bytes, Bytes>,
+//!     storage: BTreeMap<(Bytes, Bytes), Bytes>,
+//! }
 //!
-//! let mut config = DriverConfig::new(Arguments {
+//! impl BlockchainHook for Chain {
+//!     fn new_address(&mut self, _creator: &[u8], _nonce: u64, vm_type: &[u8]) -> HookResult<Bytes> {
+//!         Ok([&[0; 8], vm_type, &[b'c'; 22]].concat().into())
+//!     }
+//!
+//!     fn storage_data(&mut self, address: &[u8], key: &[u8]) -> HookResult<Option<Bytes>> {
+//!         let place = (address.to_vec().into(), key.to_vec().into());
+//!         Ok(self.storage.get(&place).cloned())
+//!     }
+//!
+//!     fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>> {
+//!         let code = self.codes.get(address).cloned().unwrap_or_default();
+//!         // Every address has an account, with nonce 1 and without coins.
+//!         Ok(Some(Account { nonce: 1, balance: Some(BigInt::default()), code, ..Account::default() }))
+//!     }
+//! }
+//!
+//! let config = DriverConfig::new(Arguments {
 //!     vm_type: "\x05\0".into(),
 //!     block_gas_limit: 1_500_000_000,
 //!     gas_schedule: flat_gas_schedule(1, 100_000),
 //!     kalyan3104_protected_key_prefix: "KALYAN3104".into(),
 //!     ..Arguments::default()
 //! });
-//! # config.binary = Some(arwen.into());
-//! # config.disk_cache = arwen::driver::DiskCache::Off;
-//! let mut driver = Driver::new(config, chain.clone())?;
+//! # let config = config.binary(arwen).disk_cache(arwen::driver::DiskCache::Off);
+//! let mut driver = Driver::new(config, Chain::default())?;
 //!
+//! let user = Bytes::from(vec![b'u'; 32]);
 //! let input = VmInput {
 //!     caller_addr: user.clone(),
 //!     call_value: Some(BigInt::default()),
 //!     gas_provided: 100_000,
 //!     ..VmInput::default()
 //! };
-//! let deploy = ContractCreateInput {
+//! let deployed = driver.deploy(ContractCreateInput {
 //!     input: Some(input.clone()),
 //!     contract_code: wat::parse_str(COUNTER)?.into(),
 //!     ..ContractCreateInput::default()
-//! };
-//! let deployed = driver.deploy(deploy)??;
-//! assert_eq!(deployed.return_code, ReturnCode::Ok as i64);
-//! chain.lock().apply(Some(&user), &Default::default(), &deployed)?;
+//! })??;
+//!
+//! let mut contract = Bytes::new();
+//! apply(Some(&user), &0u8.into(), &deployed, |change| {
+//!     let chain = driver.hook_mut();
+//!     if let Some(new) = change.code {
+//!         contract = change.address.clone();
+//!         chain.codes.insert(contract.clone(), new.code.clone());
+//!     }
+//!     for (key, value) in change.storage {
+//!         chain.storage.insert((change.address.clone(), key.clone()), value.clone());
+//!     }
+//!     Ok::<_, ApplyError>(())
+//! })?;
 //!
 //! let call = ContractCallInput { input: Some(input), recipient_addr: contract, function: "increment".into() };
 //! match driver.call(call)? {
@@ -73,31 +102,62 @@
 //! # }
 //! ```
 
+pub mod apply;
+pub mod driver;
+pub mod gas_schedule;
+pub mod hooks;
+pub mod machine;
+pub mod messages;
+
 #[cfg(any(feature = "vm", fuzzing, test))]
 mod activity;
 #[cfg(any(feature = "vm", fuzzing, test))]
 mod byte_lru;
-pub mod dialogue;
-pub mod driver;
+mod dialogue;
 #[cfg(feature = "vm")]
-pub(crate) mod engine;
-#[doc(hidden)]
-pub mod escape;
-pub mod frame;
+mod engine;
+mod escape;
+mod frame;
 #[cfg(any(fuzzing, test))]
-pub mod fuzzing;
-pub mod gas_schedule;
-pub mod hooks;
-pub mod logs;
-pub mod machine;
-pub mod messages;
+mod fuzzing;
+mod logs;
 #[cfg(any(feature = "vm", fuzzing, test))]
-pub mod part;
+mod part;
 #[cfg(any(feature = "vm", fuzzing, test))]
-pub mod scenario;
-pub mod transport;
+mod scenario;
+mod transport;
 #[cfg(feature = "vm")]
-pub mod vm;
+mod vm;
+
+// Their types stand in those of this crate.
+pub use bytes;
+pub use num_bigint;
+
+/// For the programs, tests, benchmarks and fuzz targets of this project. A node has no use for it, and it changes without
+/// notice.
+#[doc(hidden)]
+pub mod internal {
+    macro_rules! reexport {
+        ($($(#[$condition:meta])? $path:path as $name:ident;)*) => {
+            $($(#[$condition])? pub mod $name {
+                pub use $path::*;
+            })*
+        };
+    }
+    reexport! {
+        crate::dialogue as dialogue;
+        crate::escape as escape;
+        crate::frame as frame;
+        #[cfg(any(fuzzing, test))] crate::fuzzing as fuzzing;
+        crate::logs as logs;
+        crate::messages::codec as codec;
+        crate::messages::json as json;
+        #[cfg(any(feature = "vm", fuzzing, test))] crate::part as part;
+        #[cfg(any(feature = "vm", fuzzing, test))] crate::scenario as scenario;
+        crate::transport as transport;
+        #[cfg(feature = "vm")] crate::vm as vm;
+    }
+}
 
 #[cfg(test)]
 mod layers;
@@ -106,6 +166,7 @@ mod layers;
 const _: () = {
     const fn is_send<T: Send + ?Sized>() {}
     is_send::<driver::Driver<Box<dyn hooks::BlockchainHook>>>();
+    is_send::<driver::CriticalError>();
     is_send::<dyn hooks::BlockchainHook>();
     #[cfg(feature = "vm")]
     is_send::<vm::Vm>();

@@ -2,8 +2,8 @@
 
 #![expect(unsafe_code, reason = "an allocator can not be written without")]
 
-use arwen::frame::{Decoder, Header};
-use arwen::messages::codec::{self, Format, MessageError};
+use arwen::internal::codec::{self, Format, MessageError};
+use arwen::internal::frame::{Decoder, Header};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -4,7 +4,7 @@
 
 #![cfg(feature = "vm")]
 
-use arwen::part::sandbox::{Reachable, Rule, SYSTEM_CALLS, Sandbox, enter};
+use arwen::internal::part::sandbox::{Reachable, Rule, SYSTEM_CALLS, Sandbox, enter};
 use nix::errno::Errno;
 use nix::libc;
 use std::fs::{self, File};

@@ -10,7 +10,7 @@ use std::{env, fs};
 /// What the copy of the project is checked with: a field and two kinds that only its schema knows. (A hook call
 /// needs an answer in the driver besides, and the compiler asks for it.)
 const CHECK: &str = r###"
-use arwen::messages::codec::{self, Format};
+use arwen::internal::codec::{self, Format};
 use arwen::messages::{
     BlockchainGetShardOfAddressResponse, DiagnoseEchoRequest, DiagnoseEchoResponse, Message, MessageKind,
     Request, Role,

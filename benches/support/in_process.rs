@@ -1,10 +1,10 @@
 //! The VM in this process, with a world that has a contract.
 
 use super::{CONTRACT, USER, arguments, vm_input, world};
+use arwen::internal::scenario::SharedWorld;
+use arwen::internal::vm::{EngineSettings, QuickLimits, Vm, VmParameters};
 use arwen::machine::Machine as _;
 use arwen::messages::*;
-use arwen::scenario::SharedWorld;
-use arwen::vm::{EngineSettings, QuickLimits, Vm, VmParameters};
 use bytes::Bytes;
 use num_bigint::BigUint;
 

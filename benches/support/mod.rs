@@ -2,20 +2,22 @@
 
 #![allow(dead_code, reason = "no bench uses all of it")]
 
+#[path = "../../tests/common/mod.rs"]
+mod common;
 pub mod in_process;
 
+pub use common::{CONTRACT, USER, world};
+
 use arwen::driver::{DiskCache, Driver, DriverConfig};
+use arwen::internal::scenario::{Account, SharedWorld};
 use arwen::messages::*;
-use arwen::scenario::{Account, NewAddress, SharedWorld};
 use bytes::Bytes;
 use num_bigint::BigUint;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub const USER: Bytes = Bytes::from_static(b"user____________________________");
 pub const OTHER: Bytes = Bytes::from_static(b"other___________________________");
-pub const CONTRACT: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0contract______________");
 
 pub const COUNTER: &str = include_str!("../../tests/contracts/counter.wat");
 
@@ -45,13 +47,7 @@ pub fn formats() -> impl Iterator<Item = (&'static str, Format)> {
 
 /// What every VM of the benches is built with.
 pub fn arguments() -> Arguments {
-    Arguments {
-        vm_type: Bytes::from_static(b"\x05\0"),
-        block_gas_limit: 1_500_000_000,
-        gas_schedule: arwen::gas_schedule::flat_gas_schedule(1, 100_000),
-        kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
-        ..Arguments::default()
-    }
+    common::arguments(1_500_000_000)
 }
 
 /// The counter with some 47 bytes for each of so many functions that are never called. Another `variant` is other code.
@@ -100,18 +96,6 @@ pub fn with_code(config: DriverConfig, code: Bytes) -> Driver<SharedWorld> {
     account.set_code(code);
     world.lock().accounts.insert(CONTRACT, account);
     Driver::new(config, world).expect("the child starts")
-}
-
-/// A world in which a user can deploy at [`CONTRACT`].
-pub fn world() -> SharedWorld {
-    let world = SharedWorld::default();
-    world.lock().accounts.insert(USER, Account::default());
-    world.lock().lasting.new_addresses.push(NewAddress {
-        creator: USER,
-        creator_nonce: 0,
-        address: CONTRACT,
-    });
-    world
 }
 
 /// A driver whose world has the deployed contract.

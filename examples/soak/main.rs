@@ -15,8 +15,8 @@ mod requests;
 
 use anyhow::{Context as _, ensure};
 use arwen::driver::{DiskCache, Driver, DriverConfig};
+use arwen::internal::scenario::SharedWorld;
 use arwen::messages::{LogProfile, VmOutput};
-use arwen::scenario::SharedWorld;
 use clap::Parser;
 use figures::Figures;
 use killer::{Killer, Means};

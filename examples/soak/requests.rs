@@ -1,9 +1,9 @@
 //! The requests, and what comes of them: they change nothing, so that each can be made again and again.
 
+use arwen::internal::scenario::{Account, NewAddress, SharedWorld};
+use arwen::internal::vm::{Vm, VmParameters};
 use arwen::machine::Machine as _;
 use arwen::messages::*;
-use arwen::scenario::{Account, NewAddress, SharedWorld};
-use arwen::vm::{Vm, VmParameters};
 use bytes::Bytes;
 
 const USER: Bytes = Bytes::from_static(b"user____________________________");

@@ -6,9 +6,10 @@
 //! cargo run --release --manifest-path fuzz/Cargo.toml --example seeds -- FOLDER
 //! ```
 
-use arwen::frame;
-use arwen::logs::line;
-use arwen::messages::{Format, MessageKind, codec};
+use arwen::internal::frame;
+use arwen::internal::logs::line;
+use arwen::internal::codec;
+use arwen::messages::{Format, MessageKind};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| arwen::fuzzing::log_lines(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| arwen::internal::fuzzing::log_lines(data));

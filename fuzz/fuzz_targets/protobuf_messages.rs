@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| arwen::fuzzing::protobuf_messages(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| arwen::internal::fuzzing::protobuf_messages(data));

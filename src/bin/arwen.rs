@@ -3,13 +3,13 @@
 #[path = "arwen/variables.rs"]
 mod variables;
 
-use arwen::escape::escape_text;
-use arwen::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
-use arwen::part::allocator::ExitingAllocator;
-use arwen::part::sandbox::{Reachable, Report, Sandbox, enter};
-use arwen::part::{self, PartPipes};
-use arwen::transport::exit_codes;
-use arwen::vm::{CacheLimits, DiskLimits, EngineSettings, QuickLimits, Vm, WarmLimits};
+use arwen::internal::escape::escape_text;
+use arwen::internal::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
+use arwen::internal::part::allocator::ExitingAllocator;
+use arwen::internal::part::sandbox::{Reachable, Report, Sandbox, enter};
+use arwen::internal::part::{self, PartPipes};
+use arwen::internal::transport::exit_codes;
+use arwen::internal::vm::{CacheLimits, DiskLimits, EngineSettings, QuickLimits, Vm, WarmLimits};
 use clap::Parser;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use std::env;
@@ -134,7 +134,7 @@ impl From<CommandLine> for EngineSettings {
 fn main() -> ExitCode {
     // SAFETY: the first thing that the process does; nothing has opened a descriptor yet.
     #[expect(unsafe_code, reason = "the pipes are given by number")]
-    let inherited = unsafe { arwen::transport::descriptors::inherited() };
+    let inherited = unsafe { arwen::internal::transport::descriptors::inherited() };
     part::signals::block();
     let line = match variables::parse::<CommandLine>(&["module_cache"]) {
         Ok(line) => line,
@@ -175,7 +175,7 @@ fn tell(sandbox: Sandbox, report: &Report) {
 fn refuse(refused: Refused) -> ExitCode {
     match refused {
         Refused::CommandLine(error) => {
-            // What can't be printed is not read by anybody either.
+            // What can't be printed has no reader either.
             let _ = error.print();
             match error.use_stderr() {
                 true => ExitCode::from(exit_codes::BAD_SETTING),
@@ -190,6 +190,6 @@ fn refuse(refused: Refused) -> ExitCode {
 }
 
 fn say(text: &str) {
-    // Not eprintln, which panics when nobody reads stderr any more.
+    // Not eprintln, which panics when stderr has no reader any more.
     let _ = writeln!(std::io::stderr(), "{}", escape_text(text));
 }

@@ -1,10 +1,10 @@
-//! The tool for people. It is no part of a node.
+//! The tool for people, beside the node.
 
 use anyhow::Context;
-use arwen::escape::escape_text;
+use arwen::internal::escape::escape_text;
+use arwen::internal::part::allocator::ExitingAllocator;
+use arwen::internal::scenario::{self, MachineFactory, Report, ScenarioReport, Settings, Suite};
 use arwen::messages::Format;
-use arwen::part::allocator::ExitingAllocator;
-use arwen::scenario::{self, MachineFactory, Report, ScenarioReport, Settings, Suite};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
@@ -117,13 +117,13 @@ fn main() -> ExitCode {
             return ExitCode::from(NO_READER);
         }
         let text = format!("{error:#}");
-        // Not eprintln, which panics when nobody reads stderr any more.
+        // Not eprintln, which panics when stderr has no reader any more.
         let _ = writeln!(stderr(), "arwendebug: {}", escape_text(&text));
         ExitCode::from(2)
     })
 }
 
-/// The exit code when nobody reads what is printed, such as `head` when it has seen enough: that of a program that SIGPIPE
+/// The exit code when the output has no reader any more, such as `head` when it has seen enough: that of a program that SIGPIPE
 /// ends. This one ignores the signal, since it has pipes to its children, too.
 const NO_READER: u8 = 128 + 13;
 
@@ -168,7 +168,7 @@ fn run_scenarios(arguments: ScenarioArguments) -> anyhow::Result<ExitCode> {
 /// Prints reports as they come.
 struct Printer {
     format: ReportFormat,
-    /// Whether somebody watches.
+    /// Whether stderr is a terminal.
     progress: bool,
     finished: usize,
     all: usize,

@@ -19,14 +19,15 @@ const LOGGER: &str = "arwen/baseMessenger";
 
 /// A message that could not be sent or received. After one, the dialogue and perhaps the stream is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum MessengerError {
     /// The other side ended the stream, between two frames.
     #[error("EOF")]
     EndOfStream,
-    /// The stream is no sequence of frames.
+    /// The stream is not a sequence of frames.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// A payload is no message.
+    /// A payload is not a message.
     #[error(transparent)]
     Message(#[from] MessageError),
     /// A message is too long. Nothing was sent, and the dialogue is as it was.

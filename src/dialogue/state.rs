@@ -49,6 +49,7 @@ pub enum Phase {
 /// A message that may not be sent now. One that was received is a fault of the other side, after which nothing is known
 /// of the dialogue any more.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum DialogueError {
     /// Its nonce is not the next one.
     #[error("invalid dialogue nonce ({found}, expected {expected})")]

@@ -74,7 +74,7 @@ impl Child {
     /// Ends it, if it has not ended.
     pub(super) fn kill(&mut self) {
         if self.end.is_none() {
-            // Only fails for a process that somebody else has waited for.
+            // Only fails for a process that another part of the node has waited for.
             let _ = kill(self.id, Signal::SIGKILL);
             self.wait(None);
         }

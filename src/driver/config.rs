@@ -1,7 +1,7 @@
 use super::error::{Fault, ProfileError};
 use super::locate::Places;
-use crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use crate::logs::profile::{self, LevelPatterns, Levels};
+use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use crate::messages::{Arguments, Format, LogProfile};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -17,8 +17,10 @@ pub(super) const PROFILE_FRAME_LIMIT_BYTES: usize = 4096;
 /// units asks for a [`DriverConfig::max_loop_time`] of 2.4 s. A test measures loops against it.
 pub const GAS_PER_MILLISECOND: u64 = 250_000;
 
-/// How a driver and its children work. Make one with [`DriverConfig::new`] and change what needs changing.
+/// How a driver and its children work. Make one with [`DriverConfig::new`] and change what needs changing: each field has a
+/// method that sets it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DriverConfig {
     /// What the VM is built with: its type, the gas schedule and so on. The driver sets the two marshalizers.
     pub arguments: Arguments,
@@ -43,7 +45,7 @@ pub struct DriverConfig {
     /// Longest payload in both directions, in bytes of JSON, whatever the format is. The child is told. An output that
     /// is longer is a failure of the VM ([`VmFailure`](super::VmFailure)), so all nodes of a network should have the
     /// same limit (docs/spec/wire.md#frame-limit). Default
-    /// [`DEFAULT_PAYLOAD_LIMIT_BYTES`](crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES), which says why it is 1 GiB.
+    /// [`DEFAULT_PAYLOAD_LIMIT_BYTES`](super::DEFAULT_PAYLOAD_LIMIT_BYTES), which says why it is 1 GiB.
     pub payload_limit_bytes: u32,
     /// Whether the thread that makes requests and the main thread of the child run on one core. They only ever take turns,
     /// and to wake a thread on another core takes several times as long as on the same (docs/benchmarks.md). A thread that
@@ -64,6 +66,7 @@ pub struct DriverConfig {
 
 /// Where a child keeps compiled modules on disk. A child that has no such cache does not mind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DiskCache {
     /// Where the child does by itself (`arwen --help`): in the user's folder for caches, unless the environment says
     /// otherwise.
@@ -108,6 +111,69 @@ impl DriverConfig {
             spin: Duration::ZERO,
             disk_cache: DiskCache::default(),
         }
+    }
+
+    /// Sets [`DriverConfig::max_loop_time`](#structfield.max_loop_time).
+    #[must_use]
+    pub fn max_loop_time(mut self, max_loop_time: Duration) -> DriverConfig {
+        self.max_loop_time = max_loop_time;
+        self
+    }
+
+    /// Sets [`DriverConfig::start_time`](#structfield.start_time).
+    #[must_use]
+    pub fn start_time(mut self, start_time: Duration) -> DriverConfig {
+        self.start_time = start_time;
+        self
+    }
+
+    /// Sets [`DriverConfig::binary`](#structfield.binary).
+    #[must_use]
+    pub fn binary(mut self, binary: impl Into<PathBuf>) -> DriverConfig {
+        self.binary = Some(binary.into());
+        self
+    }
+
+    /// Sets [`DriverConfig::log_profile`](#structfield.log_profile).
+    #[must_use]
+    pub fn log_profile(mut self, log_profile: LogProfile) -> DriverConfig {
+        self.log_profile = log_profile;
+        self
+    }
+
+    /// Sets [`DriverConfig::format`](#structfield.format).
+    #[must_use]
+    pub fn format(mut self, format: Format) -> DriverConfig {
+        self.format = format;
+        self
+    }
+
+    /// Sets [`DriverConfig::payload_limit_bytes`](#structfield.payload_limit_bytes).
+    #[must_use]
+    pub fn payload_limit_bytes(mut self, payload_limit_bytes: u32) -> DriverConfig {
+        self.payload_limit_bytes = payload_limit_bytes;
+        self
+    }
+
+    /// Sets [`DriverConfig::share_core`](#structfield.share_core).
+    #[must_use]
+    pub fn share_core(mut self, share_core: bool) -> DriverConfig {
+        self.share_core = share_core;
+        self
+    }
+
+    /// Sets [`DriverConfig::spin`](#structfield.spin).
+    #[must_use]
+    pub fn spin(mut self, spin: Duration) -> DriverConfig {
+        self.spin = spin;
+        self
+    }
+
+    /// Sets [`DriverConfig::disk_cache`](#structfield.disk_cache).
+    #[must_use]
+    pub fn disk_cache(mut self, disk_cache: DiskCache) -> DriverConfig {
+        self.disk_cache = disk_cache;
+        self
     }
 
     /// What would make every start fail.

@@ -2,7 +2,7 @@
 //! (docs/spec/wire.md#dialogue).
 
 use super::error::{BadMessage, Fault};
-use super::hook_calls::{Answer, Answerer, dispatch};
+use super::hook_calls::{Answerer, HookCall, dispatch};
 use crate::dialogue::{Messenger, Received};
 use crate::hooks::{BlockchainHook, HookError};
 use crate::logs::GoDuration;
@@ -131,7 +131,7 @@ struct Replier<'a, T> {
 impl<T: Transport> Answerer for Replier<'_, T> {
     type Output = Result<(), Fault>;
 
-    fn answer<R: Answer>(self, request: R) -> Result<(), Fault> {
+    fn answer<R: HookCall>(self, request: R) -> Result<(), Fault> {
         let answer = request.answer(self.hook);
         let took = self.asked.elapsed();
         trace!(target: "arwenDriver", request = R::KIND.as_str_name(), duration = %GoDuration(took), "hook call");

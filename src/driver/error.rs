@@ -115,13 +115,13 @@ pub enum Fault {
     /// The child refused the Initialize arguments. Its own words.
     #[error("bad arguments passed to arwen: {}", escape_text(.0))]
     BadArguments(String),
-    /// The log profile of the configuration is no good.
+    /// The log profile of the configuration can't be used.
     #[error(transparent)]
     BadProfile(#[from] ProfileError),
     /// This build of the driver does not have the format of the configuration.
     #[error("bad arguments passed to arwen: {0}")]
     UnsupportedFormat(UnsupportedMarshalizer),
-    /// There is no binary.
+    /// No binary was found.
     #[error(transparent)]
     NotFound(#[from] NotFound),
     /// The child could not be started.
@@ -195,7 +195,7 @@ pub enum Closed {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BadMessage {
-    /// What is no message, or one that the dialogue does not allow then.
+    /// An undecodable message, or one not allowed in this state.
     #[error(transparent)]
     Malformed(MessengerError),
     /// A message of this kind in place of the answer.

@@ -1,26 +1,26 @@
-//! The answers to hook calls, from the node's [`BlockchainHook`] (docs/spec/wire.md#dialogue).
+//! Answers hook calls with the node's [`BlockchainHook`] (docs/spec/wire.md#dialogue).
 
 use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::messages::*;
 use std::ops::ControlFlow;
 
 /// A hook call that knows how it is answered.
-pub(super) trait Answer: HookRequest {
+pub(super) trait HookCall: HookRequest {
     /// Asks the hook.
     fn answer(self, hook: &mut dyn BlockchainHook) -> HookResult<Self::Response>;
 }
 
-/// What becomes of a message from the child.
+/// Handles a hook call from the child, of whatever kind.
 pub(super) trait Answerer {
-    /// What comes of a hook call.
+    /// The result of that.
     type Output;
 
-    /// Answers a hook call.
-    fn answer<R: Answer>(self, request: R) -> Self::Output;
+    /// Handles it.
+    fn answer<R: HookCall>(self, request: R) -> Self::Output;
 }
 
 /// Has the answerer answer a hook call; breaks with any other message. The arms are generated: a hook call that has no
-/// [`Answer`] does not compile.
+/// [`HookCall`] does not compile.
 pub(super) fn dispatch<A: Answerer>(
     answerer: A,
     message: Message,
@@ -42,7 +42,7 @@ pub(super) fn dispatch<A: Answerer>(
 /// `request => response { field: value }`, with the hook as `hook`: the answer to a hook call.
 macro_rules! answers {
     ($($request:ident($this:pat, $hook:ident) => $response:ident { $field:ident: $value:expr })*) => {$(
-        impl Answer for $request {
+        impl HookCall for $request {
             fn answer(self, $hook: &mut dyn BlockchainHook) -> HookResult<$response> {
                 let $this = self;
                 #[allow(clippy::needless_update, reason = "a new field of the schema needs no edit here")]
@@ -132,10 +132,10 @@ fn account(
     // Code that is missing for another reason would be a contract that does not exist.
     match &account {
         Some(account) if account.code_unchanged && account.code_hash != *known => Err(
-            HookError::Fatal("code unchanged, but of another code hash than is known".into()),
+            HookError::fatal("code unchanged, but of another code hash than is known"),
         ),
         Some(account) if account.code_unchanged && known.is_empty() => {
-            Err(HookError::Fatal("code unchanged, but none is known".into()))
+            Err(HookError::fatal("code unchanged, but none is known"))
         }
         _ => Ok(account),
     }

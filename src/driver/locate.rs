@@ -15,7 +15,7 @@ pub const BINARY_NAME: &str = "arwen";
 /// The environment variable that names the binary.
 pub const PATH_VARIABLE: &str = "ARWEN_PATH";
 
-/// There is no binary in any of the places.
+/// None of the places has a binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotFound {
     /// Where it was looked for, in this order.
@@ -35,8 +35,9 @@ impl fmt::Display for NotFound {
 
 impl std::error::Error for NotFound {}
 
-/// A path that is no program for this machine.
+/// A path that can't be run as a program on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NoProgram {
     /// There is nothing.
     #[error("{} does not exist", .0.display())]

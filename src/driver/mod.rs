@@ -39,6 +39,7 @@ mod sinks;
 mod supervisor;
 mod text_lines;
 
+pub use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
 pub use config::{DiskCache, DriverConfig, GAS_PER_MILLISECOND};
 pub use error::{
     BadMessage, Blame, ChildExit, Closed, CriticalError, Fault, ProcessEnd, ProfileError,
@@ -46,7 +47,14 @@ pub use error::{
 };
 pub use sinks::STDERR_TAIL_BYTES;
 
-use crate::dialogue::MessengerError;
+// What the errors are made of.
+pub use crate::dialogue::{DialogueError, MessengerError};
+pub use crate::frame::FrameError;
+pub use crate::logs::UnknownLevel;
+pub use crate::logs::profile::PatternError;
+pub use crate::messages::codec::PayloadTooLong;
+pub use crate::transport::{Direction, TransportError};
+
 use crate::escape::with_sources;
 use crate::hooks::BlockchainHook;
 use crate::logs::GoDuration;
@@ -70,6 +78,7 @@ const REMEMBERED_EXITS: usize = 3;
 
 /// Figures over the life of a driver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DriverStats {
     /// Requests, with those that failed.
     pub requests_total: u64,

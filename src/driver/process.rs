@@ -53,7 +53,7 @@ pub(super) struct Process {
 /// waits for it is there for the next one.
 #[derive(Debug)]
 struct Start {
-    /// When it must have come to its end.
+    /// When it must have ended.
     deadline: Instant,
     /// The pipe for Initialize, until all of it is sent.
     init: Option<OwnedFd>,
@@ -224,7 +224,7 @@ impl Process {
         fits && nix::unistd::write(&self.profiles, &frame) != Err(nix::Error::EAGAIN)
     }
 
-    /// Between two dialogues: a fault if the child has ended, or has said something that nobody asked for.
+    /// Between two dialogues: a fault if the child has ended, or has sent an unsolicited message.
     pub(super) fn check_idle(&mut self) -> Result<(), Fault> {
         if self.messenger.has_unread_bytes() {
             return Err(unsolicited());

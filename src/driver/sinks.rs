@@ -1,4 +1,4 @@
-//! What becomes of the bytes that the child says.
+//! Turns the bytes of the child's log pipe and outputs into events of `tracing`.
 
 use super::LOGGER;
 use super::text_lines::{FloodGate, LineCutter};

@@ -1,4 +1,4 @@
-use super::{FrameError, Header, Payload};
+use super::{FrameError, Header, PayloadBytes};
 use bytes::Bytes;
 use std::mem;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub struct FrameInPlace<'a> {
     /// The kind in the preamble, known or not.
     pub kind: u32,
     /// The payload, as it came.
-    pub payload: Payload<'a>,
+    pub payload: PayloadBytes<'a>,
 }
 
 /// Cuts a stream of bytes into frames.
@@ -59,7 +59,7 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Likewise for bytes that `read` appends to a buffer which has room for about `room_bytes` of them. Returns what it
+    /// Like [`push`](Self::push), for bytes that `read` appends to a buffer which has room for about `room_bytes` of them. Returns what it
     /// returns.
     pub fn receive<T>(&mut self, room_bytes: usize, read: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         self.move_to_front();
@@ -69,7 +69,7 @@ impl Decoder {
         read(&mut self.buffer)
     }
 
-    /// Makes room where frames were returned. What is moved is not more than what was returned since the last time.
+    /// Compacts the buffer; never moves more bytes than were consumed since the last call.
     fn move_to_front(&mut self) {
         if self.start >= self.buffer.len() - self.start {
             self.buffer.drain(..mem::take(&mut self.start));
@@ -93,7 +93,7 @@ impl Decoder {
         }))
     }
 
-    /// Likewise, without copying the payload.
+    /// Like [`next`](Self::next), without copying the payload.
     pub fn next_in_place(&mut self) -> Option<Result<FrameInPlace<'_>, FrameError>> {
         let Announced { kind, length } = match self.announced()? {
             Ok(announced) => announced,
@@ -113,7 +113,7 @@ impl Decoder {
             }
             false => {
                 self.start = end;
-                Payload::Borrowed(&self.buffer[payload..end])
+                PayloadBytes::Borrowed(&self.buffer[payload..end])
             }
         };
         Some(Ok(FrameInPlace { kind, payload }))

@@ -14,7 +14,7 @@ pub fn encode(
     finish(out, start, 8, payload)
 }
 
-/// Likewise for a log frame, whose header is the length alone.
+/// Appends a log frame, whose header is the length alone.
 pub fn encode_log(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), FrameError> {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);

@@ -15,7 +15,7 @@ mod payload;
 
 pub use decoder::{Decoder, Frame, FrameInPlace};
 pub use encoder::{encode, encode_log};
-pub use payload::Payload;
+pub use payload::PayloadBytes;
 
 use thiserror::Error;
 
@@ -49,6 +49,7 @@ impl Header {
 
 /// A fatal fault in the stream of frames: what follows can't be cut any more.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum FrameError {
     /// The header announces a payload over the limit.
     #[error("a frame of kind {kind} announces a payload of {length} bytes; the limit is {limit}")]

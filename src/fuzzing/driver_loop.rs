@@ -1,7 +1,6 @@
 //! The driver's loop, with a scripted child and scripted hooks.
 
-use super::faults;
-use super::faults::{DueMessage, LIMIT_BYTES, Wire, read_one, unsendable};
+use super::faults::{DueMessage, LIMIT_BYTES, Wire, WireFault, read_one, unsendable};
 use super::hook_calls::{self, ByteHook, ExpectedCall};
 use crate::dialogue::{DialogueError, Messenger, MessengerError, Side};
 use crate::driver::dialogue_loop::{self, Budget};
@@ -33,9 +32,9 @@ struct Dialogue {
     /// Why the request can't be sent.
     unsendable: Option<TransportError>,
     hook_calls: Vec<HookCall>,
-    answer: Answer,
+    answer: RequestAnswer,
     /// In place of the answer.
-    fault: Option<faults::Fault>,
+    fault: Option<WireFault>,
 }
 
 #[derive(Arbitrary, Debug, Clone, Copy)]
@@ -47,7 +46,7 @@ enum RequestKind {
 
 /// What the answer says.
 #[derive(Arbitrary, Debug)]
-struct Answer {
+struct RequestAnswer {
     gas_remaining: u64,
     error: bool,
     /// Something that nobody asked for comes behind it.
@@ -58,15 +57,15 @@ struct Answer {
 struct HookCall {
     number: u8,
     asked: u8,
-    outcome: Outcome,
+    outcome: HookEnd,
     /// In place of the request.
-    fault: Option<faults::Fault>,
+    fault: Option<WireFault>,
     /// Why the answer can't be sent.
     unsendable: Option<TransportError>,
 }
 
 #[derive(Arbitrary, Debug, Clone, Copy)]
-enum Outcome {
+enum HookEnd {
     Answer(u8),
     Refusal,
     WordlessRefusal,
@@ -80,8 +79,8 @@ impl<'a> Arbitrary<'a> for Dialogue {
             expired: u8::arbitrary(input)? == 1,
             unsendable: unsendable(input)?,
             hook_calls: Vec::arbitrary(input)?,
-            answer: Answer::arbitrary(input)?,
-            fault: faults::Fault::choose(input)?,
+            answer: RequestAnswer::arbitrary(input)?,
+            fault: WireFault::choose(input)?,
         })
     }
 }
@@ -91,30 +90,30 @@ impl<'a> Arbitrary<'a> for HookCall {
         Ok(HookCall {
             number: hook_calls::number(u8::arbitrary(input)?),
             asked: u8::arbitrary(input)?,
-            outcome: Outcome::arbitrary(input)?,
-            fault: faults::Fault::choose(input)?,
+            outcome: HookEnd::arbitrary(input)?,
+            fault: WireFault::choose(input)?,
             unsendable: unsendable(input)?,
         })
     }
 }
 
-impl Outcome {
+impl HookEnd {
     /// What the hook says.
     fn result(self) -> HookResult<u8> {
         match self {
-            Outcome::Answer(value) => Ok(value),
-            Outcome::Refusal => Err(HookError::refused("no such thing")),
-            Outcome::WordlessRefusal => Err(HookError::refused("")),
-            Outcome::Fatal => Err(HookError::Fatal("no database".into())),
+            HookEnd::Answer(value) => Ok(value),
+            HookEnd::Refusal => Err(HookError::refused("no such thing")),
+            HookEnd::WordlessRefusal => Err(HookError::refused("")),
+            HookEnd::Fatal => Err(HookError::Fatal("no database".into())),
         }
     }
 
     /// What the child hears of it.
     fn reply(self, number: u8) -> (Message, &'static str) {
         match self {
-            Outcome::Answer(value) => (hook_calls::response(number, value), ""),
-            Outcome::Refusal => (nothing(number), "no such thing"),
-            Outcome::WordlessRefusal | Outcome::Fatal => (nothing(number), "hook refused"),
+            HookEnd::Answer(value) => (hook_calls::response(number, value), ""),
+            HookEnd::Refusal => (nothing(number), "no such thing"),
+            HookEnd::WordlessRefusal | HookEnd::Fatal => (nothing(number), "hook refused"),
         }
     }
 }
@@ -142,7 +141,7 @@ impl RequestKind {
     }
 }
 
-impl Answer {
+impl RequestAnswer {
     fn error_message(&self) -> &'static str {
         if self.error { "no output" } else { "" }
     }
@@ -159,7 +158,7 @@ enum Turn {
     Say {
         message: Message,
         error_message: &'static str,
-        fault: Option<faults::Fault>,
+        fault: Option<WireFault>,
         extra: bool,
     },
 }
@@ -317,7 +316,7 @@ impl Plan {
                 asked: call.asked,
                 answer: call.outcome.result(),
             });
-            if matches!(call.outcome, Outcome::Fatal) {
+            if matches!(call.outcome, HookEnd::Fatal) {
                 return Some(End::HookFailed);
             }
             call.outcome.reply(call.number)

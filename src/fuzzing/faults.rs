@@ -13,7 +13,7 @@ pub const LIMIT_BYTES: u32 = 1 << 16;
 
 /// What comes in place of a message.
 #[derive(Debug)]
-pub enum Fault {
+pub enum WireFault {
     EndOfStream,
     TornHeader { have: usize },
     TornPayload { missing: usize },
@@ -25,25 +25,25 @@ pub enum Fault {
     Transport(TransportError),
 }
 
-impl Fault {
+impl WireFault {
     /// Most messages have none, or a script would soon be over.
-    pub fn choose(input: &mut Unstructured<'_>) -> Result<Option<Fault>> {
+    pub fn choose(input: &mut Unstructured<'_>) -> Result<Option<WireFault>> {
         Ok(Some(match u8::arbitrary(input)? {
-            1 => Fault::EndOfStream,
-            2 => Fault::TornHeader {
+            1 => WireFault::EndOfStream,
+            2 => WireFault::TornHeader {
                 have: input.int_in_range(1..=7)?,
             },
-            3 => Fault::TornPayload {
+            3 => WireFault::TornPayload {
                 missing: input.int_in_range(1..=60)?,
             },
-            4 => Fault::TooLong {
+            4 => WireFault::TooLong {
                 by: input.int_in_range(1..=u32::MAX - LIMIT_BYTES)?,
             },
-            5 => Fault::Garbage(Vec::arbitrary(input)?),
-            6 => Fault::OtherKindInside,
-            7 => Fault::WrongNonce(u32::arbitrary(input)?),
-            8 => Fault::OtherMessage,
-            9 => Fault::Transport(transport_error(Direction::Receiving, input)?),
+            5 => WireFault::Garbage(Vec::arbitrary(input)?),
+            6 => WireFault::OtherKindInside,
+            7 => WireFault::WrongNonce(u32::arbitrary(input)?),
+            8 => WireFault::OtherMessage,
+            9 => WireFault::Transport(transport_error(Direction::Receiving, input)?),
             _ => return Ok(None),
         }))
     }
@@ -98,7 +98,7 @@ impl DueMessage<'_> {
     /// receiver says to it.
     pub fn send_broken(
         &self,
-        fault: Fault,
+        fault: WireFault,
         other: (Message, DialogueError),
         wire: &mut Wire,
     ) -> MessengerError {
@@ -106,22 +106,22 @@ impl DueMessage<'_> {
         let mut frame = self.frame(self.nonce, kind);
         let want = frame.len() - Header::Preamble.size();
         match fault {
-            Fault::EndOfStream => {
+            WireFault::EndOfStream => {
                 wire.end = Some(Ok(0));
                 MessengerError::EndOfStream
             }
-            Fault::TornHeader { have } => {
+            WireFault::TornHeader { have } => {
                 frame.truncate(have);
                 wire.push_last(frame);
                 FrameError::TornHeader { have, want: 8 }.into()
             }
-            Fault::TornPayload { missing } => {
+            WireFault::TornPayload { missing } => {
                 let have = want.saturating_sub(missing);
                 frame.truncate(Header::Preamble.size() + have);
                 wire.push_last(frame);
                 FrameError::TornPayload { have, want }.into()
             }
-            Fault::TooLong { by } => {
+            WireFault::TooLong { by } => {
                 let length = LIMIT_BYTES + by;
                 frame[..4].copy_from_slice(&length.to_le_bytes());
                 wire.push(frame);
@@ -133,25 +133,25 @@ impl DueMessage<'_> {
                 }
                 .into()
             }
-            Fault::Garbage(payload) => self.send_garbage(payload, wire).into(),
-            Fault::OtherKindInside => {
+            WireFault::Garbage(payload) => self.send_garbage(payload, wire).into(),
+            WireFault::OtherKindInside => {
                 wire.push(self.frame(self.nonce, kind + 1));
                 let (preamble, payload) = (kind, kind + 1);
                 MessageError::KindMismatch { preamble, payload }.into()
             }
-            Fault::WrongNonce(found) => {
+            WireFault::WrongNonce(found) => {
                 let expected = self.nonce;
                 let found = if found == expected { 0 } else { found };
                 wire.push(self.frame(found, kind));
                 DialogueError::InvalidNonce { found, expected }.into()
             }
-            Fault::OtherMessage => {
+            WireFault::OtherMessage => {
                 let (message, error) = other;
                 let message = &message;
                 DueMessage { message, ..*self }.send(wire);
                 error.into()
             }
-            Fault::Transport(error) => {
+            WireFault::Transport(error) => {
                 wire.end = Some(Err(error.clone()));
                 error.into()
             }

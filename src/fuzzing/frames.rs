@@ -1,6 +1,6 @@
 //! Streams of bytes that are cut into frames.
 
-use crate::frame::{self, Decoder, Frame, FrameError, FrameInPlace, Header, Payload};
+use crate::frame::{self, Decoder, Frame, FrameError, FrameInPlace, Header, PayloadBytes};
 use bytes::Bytes;
 
 /// The payload limit, low enough for short inputs to pass it.
@@ -99,7 +99,7 @@ fn next(decoder: &mut Decoder, in_place: bool) -> Option<Result<Frame, FrameErro
 fn payload_is_held_in_any_way(bytes: &[u8]) {
     let shared = Bytes::copy_from_slice(bytes);
     for payload in [bytes.into(), bytes.to_vec().into(), shared.into()] {
-        let payload: Payload<'_> = payload;
+        let payload: PayloadBytes<'_> = payload;
         assert_eq!(*payload, *bytes);
         assert_eq!(Bytes::from(payload), bytes);
     }

@@ -1,11 +1,11 @@
 //! The child's loop, with a scripted node and a scripted machine.
 
-use super::faults::{DueMessage, Fault, LIMIT_BYTES, Wire, read_one, unsendable};
+use super::faults::{DueMessage, LIMIT_BYTES, Wire, WireFault, read_one, unsendable};
 use super::hook_calls;
 use crate::dialogue::{DialogueError, Messenger, MessengerError, Side};
 use crate::frame::FrameError;
 use crate::hooks::{BlockchainHook, HookError};
-use crate::machine::{self, BuildError, Machine, VmFailure};
+use crate::machine::{BuildError, Machine, Outcome, VmFailure};
 use crate::messages::*;
 use crate::part::{DialogueLoop, Link, LoopEnd, NodeLost};
 use crate::transport::{Transport, TransportError};
@@ -37,7 +37,7 @@ impl Script {
 #[derive(Debug)]
 struct Dialogue {
     /// In place of the request.
-    fault: Option<Fault>,
+    fault: Option<WireFault>,
     request: Request,
     /// Why the answer can't be sent.
     unsendable: Option<TransportError>,
@@ -48,7 +48,7 @@ enum Request {
     Run {
         deploy: bool,
         hook_calls: Vec<HookCall>,
-        outcome: Outcome,
+        outcome: MachineEnd,
     },
     NoInput {
         deploy: bool,
@@ -66,14 +66,14 @@ struct HookCall {
     /// The length of the error message.
     error: u8,
     /// In place of the answer.
-    fault: Option<Fault>,
+    fault: Option<WireFault>,
     /// Why it can't be sent.
     unsendable: Option<TransportError>,
 }
 
 /// What the machine makes of a run. The name is how it learns of it.
 #[derive(Arbitrary, Debug, Clone, Copy, PartialEq)]
-enum Outcome {
+enum MachineEnd {
     Output,
     Failure,
     PanicWithText,
@@ -84,7 +84,7 @@ enum Outcome {
 impl<'a> Arbitrary<'a> for Dialogue {
     fn arbitrary(input: &mut Unstructured<'a>) -> arbitrary::Result<Dialogue> {
         Ok(Dialogue {
-            fault: Fault::choose(input)?,
+            fault: WireFault::choose(input)?,
             request: Request::arbitrary(input)?,
             unsendable: unsendable(input)?,
         })
@@ -98,7 +98,7 @@ impl<'a> Arbitrary<'a> for HookCall {
             asked: u8::arbitrary(input)?,
             answer: u8::arbitrary(input)?,
             error: u8::arbitrary(input)?.saturating_sub(200),
-            fault: Fault::choose(input)?,
+            fault: WireFault::choose(input)?,
             unsendable: unsendable(input)?,
         })
     }
@@ -124,23 +124,23 @@ const ANSWERED: u8 = 0;
 const REFUSED: u8 = 1;
 const FATAL: u8 = 2;
 
-impl Outcome {
-    const ALL: [Outcome; 5] = [
-        Outcome::Output,
-        Outcome::Failure,
-        Outcome::PanicWithText,
-        Outcome::PanicWithFormattedText,
-        Outcome::PanicWithNumber,
+impl MachineEnd {
+    const ALL: [MachineEnd; 5] = [
+        MachineEnd::Output,
+        MachineEnd::Failure,
+        MachineEnd::PanicWithText,
+        MachineEnd::PanicWithFormattedText,
+        MachineEnd::PanicWithNumber,
     ];
 
     /// The error message of the response.
     fn error_message(self) -> &'static str {
         match self {
-            Outcome::Output => "",
-            Outcome::Failure => "no output",
-            Outcome::PanicWithText => "host panic: text",
-            Outcome::PanicWithFormattedText => "host panic: formatted text",
-            Outcome::PanicWithNumber => "host panic: of unknown cause",
+            MachineEnd::Output => "",
+            MachineEnd::Failure => "no output",
+            MachineEnd::PanicWithText => "host panic: text",
+            MachineEnd::PanicWithFormattedText => "host panic: formatted text",
+            MachineEnd::PanicWithNumber => "host panic: of unknown cause",
         }
     }
 }
@@ -151,7 +151,7 @@ struct ScriptedMachine {
 }
 
 impl ScriptedMachine {
-    fn run(&mut self, input: Option<VmInput>, outcome: u8) -> machine::Outcome {
+    fn run(&mut self, input: Option<VmInput>, outcome: u8) -> Outcome {
         let calls = input.expect("sent with an input").arguments;
         let reports = calls.iter().map(|call| {
             let (status, byte) = match hook_calls::ask(&mut *self.hook, call[0], call[1]) {
@@ -163,17 +163,17 @@ impl ScriptedMachine {
         });
         let return_data = reports.collect();
         // A panic that no panic hook hears of: a fuzzer's ends the process.
-        match Outcome::ALL[usize::from(outcome)] {
-            Outcome::Output => Ok(VmOutput {
+        match MachineEnd::ALL[usize::from(outcome)] {
+            MachineEnd::Output => Ok(VmOutput {
                 return_data,
                 ..VmOutput::default()
             }),
-            Outcome::Failure => Err(VmFailure("no output".to_owned())),
-            Outcome::PanicWithText => resume_unwind(Box::new("text")),
-            Outcome::PanicWithFormattedText => {
+            MachineEnd::Failure => Err(VmFailure("no output".to_owned())),
+            MachineEnd::PanicWithText => resume_unwind(Box::new("text")),
+            MachineEnd::PanicWithFormattedText => {
                 resume_unwind(Box::new(format!("{} text", "formatted")))
             }
-            Outcome::PanicWithNumber => resume_unwind(Box::new(7)),
+            MachineEnd::PanicWithNumber => resume_unwind(Box::new(7)),
         }
     }
 }
@@ -181,11 +181,11 @@ impl ScriptedMachine {
 impl Machine for ScriptedMachine {
     type Fatal = Infallible;
 
-    fn deploy(&mut self, input: ContractCreateInput) -> Result<machine::Outcome, Infallible> {
+    fn deploy(&mut self, input: ContractCreateInput) -> Result<Outcome, Infallible> {
         Ok(self.run(input.input, input.contract_code[0]))
     }
 
-    fn call(&mut self, input: ContractCallInput) -> Result<machine::Outcome, Infallible> {
+    fn call(&mut self, input: ContractCallInput) -> Result<Outcome, Infallible> {
         Ok(self.run(input.input, input.recipient_addr[0]))
     }
 }
@@ -286,7 +286,7 @@ impl Node {
         };
         match fault {
             // Any message is a request, though perhaps an undefined one.
-            None | Some(Fault::OtherMessage) => {
+            None | Some(WireFault::OtherMessage) => {
                 due.send(&mut self.wire);
                 self.nonce = 1;
                 self.end = stop.then_some(LoopEnd::Stopped);
@@ -397,7 +397,7 @@ impl Request {
                 ..
             } => {
                 let return_data = add_hook_calls(hook_calls, due);
-                let vm_output = (outcome == Outcome::Output).then(|| VmOutput {
+                let vm_output = (outcome == MachineEnd::Output).then(|| VmOutput {
                     return_data,
                     ..VmOutput::default()
                 });

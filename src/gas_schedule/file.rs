@@ -62,7 +62,7 @@ pub enum GasScheduleError {
     Costs {
         /// What has no cost and needs one, in the order in which the virtual machine looks.
         missing: Vec<GasKey>,
-        /// What has another value than an integer from 1 to 2^63 - 1, or is no table of such.
+        /// What has another value than an integer from 1 to 2^63 - 1, or is not a table of such.
         bad: Vec<BadCost>,
         /// What the virtual machine does not know: the place to look for misspelt names.
         unknown: Vec<GasKey>,

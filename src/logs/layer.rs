@@ -54,7 +54,7 @@ impl Logs {
         Ok(())
     }
 
-    /// Switches everything off for good: nobody reads the lines any more.
+    /// Switches everything off for good: the lines have no reader any more.
     pub fn close(&self) {
         self.queue.close();
         let mut levels = self.levels.write().unwrap_or_else(PoisonError::into_inner);

@@ -15,13 +15,13 @@ pub const LINE_LIMIT_BYTES: usize = 1 << 20;
 /// Longest payload of a log frame that is read, in bytes: room for any line that is written.
 pub const PAYLOAD_LIMIT_BYTES: u32 = 8 << 20;
 
-/// A payload that is no log line.
+/// A payload that is not a log line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LineError {
-    /// It is no JSON of a line.
+    /// It is not the JSON of a line.
     #[error("unreadable log line: {0}")]
     Json(#[from] JsonError),
-    /// It is no protobuf of a line.
+    /// It is not the protobuf of a line.
     #[error("unreadable log line: {0}")]
     Protobuf(#[from] prost::DecodeError),
     /// Its arguments would take far more memory than their bytes.

@@ -5,13 +5,17 @@
 //! counted. A thread of the child (`part::logs`) writes them to fd 7; on the node's side the driver reads them.
 
 mod go_duration;
+#[cfg(any(feature = "vm", fuzzing, test))]
 pub mod layer;
 mod level;
 pub mod line;
 pub mod profile;
+#[cfg(any(feature = "vm", fuzzing, test))]
 mod queue;
 
 pub use go_duration::GoDuration;
+#[cfg(any(feature = "vm", fuzzing, test))]
 pub use layer::{Hex, LogLayer, Logs};
 pub use level::{Level, UnknownLevel};
+#[cfg(any(feature = "vm", fuzzing, test))]
 pub use queue::LineQueue;

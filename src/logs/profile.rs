@@ -16,6 +16,7 @@ pub const MAX_RULES: usize = 256;
 
 /// Patterns that can't be applied. The levels stay as they were.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum PatternError {
     /// An element is not of the form `MATCH:LEVEL`.
     #[error("{0:?} is not of the form MATCH:LEVEL")]

@@ -44,7 +44,7 @@ impl LineQueue {
         }
     }
 
-    /// Takes in a line, or drops it when there is no room or nobody writes any more.
+    /// Takes in a line, or drops it when there is no room or no writer any more.
     pub fn push(&self, line: LogLine) {
         let mut state = self.lock();
         if state.closed {

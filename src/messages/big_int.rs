@@ -9,7 +9,7 @@ use thiserror::Error;
 /// How many decimal digits are read. Reading takes more than linear time: 0.1 s for this many, a minute for 64 MiB.
 const DIGITS_LIMIT: usize = 1 << 20;
 
-/// The text is no decimal number.
+/// The text is not a decimal number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not a decimal integer of at most {DIGITS_LIMIT} digits")]
 pub struct NotABigInt;

@@ -8,7 +8,7 @@ use super::elements::{TooManyElements, limit_bytes};
 use super::json::{self, JsonError, JsonObject, Writer};
 use super::{Envelope, Marshalizer, Message, Payload, kind_name};
 pub use crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
-use crate::frame::{self, Payload as FramePayload};
+use crate::frame::{self, PayloadBytes};
 use bytes::Buf;
 use prost::Message as _;
 use prost::encoding::{DecodeContext, decode_key};
@@ -29,6 +29,7 @@ pub enum Format {
 
 /// A marshalizer that this build does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum UnsupportedMarshalizer {
     /// Go's own format.
     #[error("marshalizer 1 (Gob) is Go's own format; use {SUPPORTED}")]
@@ -85,8 +86,9 @@ impl Format {
     }
 }
 
-/// A payload that is no message of its kind.
+/// A payload that is not a message of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum MessageError {
     /// The JSON is malformed or does not fit the schema.
     #[error("{kind}: {error}", kind = kind_name(*.kind))]
@@ -191,7 +193,7 @@ pub fn encode<P: Payload>(
     })
 }
 
-/// Likewise for a message whose kind is only known at run time.
+/// Like [`encode`], for a message whose kind is only known at run time.
 pub fn encode_message(
     format: Format,
     envelope: &Envelope,
@@ -213,7 +215,7 @@ pub fn encode_message(
 pub fn decode<'a>(
     format: Format,
     kind: u32,
-    payload: impl Into<FramePayload<'a>>,
+    payload: impl Into<PayloadBytes<'a>>,
 ) -> Result<(Envelope, Message), MessageError> {
     decode_payload(format, kind, payload.into())
 }
@@ -221,7 +223,7 @@ pub fn decode<'a>(
 fn decode_payload(
     format: Format,
     kind: u32,
-    payload: FramePayload<'_>,
+    payload: PayloadBytes<'_>,
 ) -> Result<(Envelope, Message), MessageError> {
     let mut message = Message::zero(kind);
     let mut envelope = Envelope {
@@ -238,8 +240,8 @@ fn decode_payload(
                 .map_err(|error| MessageError::TooManyElements { kind, error })?;
             envelope.kind = 0;
             let read = match payload {
-                FramePayload::Borrowed(bytes) => message.read_protobuf(&mut envelope, bytes),
-                FramePayload::Shared(bytes) => message.read_protobuf(&mut envelope, bytes),
+                PayloadBytes::Borrowed(bytes) => message.read_protobuf(&mut envelope, bytes),
+                PayloadBytes::Shared(bytes) => message.read_protobuf(&mut envelope, bytes),
             };
             read.map_err(fault)?;
             if envelope.kind == 0 {

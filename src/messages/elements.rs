@@ -11,7 +11,7 @@ use thiserror::Error;
 /// they point to. The largest real messages stay far below.
 const LIMIT_BYTES: usize = 64 << 20;
 
-/// For how many elements a list takes memory with the first one.
+/// Capacity a `Vec` allocates on its first push, in elements.
 pub(super) const FIRST: usize = 4;
 
 /// The fewest bytes on the wire that an element, or a list in an element, can have: a key and a length.
@@ -46,7 +46,7 @@ pub trait Elements {
 pub struct Field {
     /// The number in the schema.
     pub number: u32,
-    /// What an element takes in memory, in bytes; 0 for a field that is no list.
+    /// What an element takes in memory, in bytes; 0 for a field that is not a list.
     pub size: usize,
     /// The fields of the element.
     pub below: &'static [Field],
@@ -70,7 +70,7 @@ const fn largest(fields: &[Field]) -> usize {
 }
 
 /// Fails when the elements of a protobuf payload would take more than `limit` bytes, which is [`limit_bytes`] but in
-/// tests. What is no protobuf passes: prost reads no further than this.
+/// tests. Bytes that are not protobuf pass: prost reads no further than this.
 pub fn check<T: Elements>(payload: &[u8], limit: usize) -> Result<(), TooManyElements> {
     // So it is for ordinary messages, which need not be counted.
     if payload.len().saturating_mul(T::WORST_FACTOR) <= limit {

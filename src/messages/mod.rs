@@ -3,16 +3,19 @@
 //! Everything here follows from the schema in proto/arwen/v1: the structs, the kinds, their roles and pairs, and both
 //! encodings. There is no other list of kinds or fields.
 //!
-//! A message is a [`Payload`] and travels with an [`Envelope`]; [`codec`] turns the two into bytes and back.
+//! A message is a [`Payload`] and travels with an [`Envelope`]; `codec` turns the two into bytes and back.
 
 mod big_int;
-pub mod codec;
-pub mod elements;
-pub mod json;
-pub mod null;
+pub(crate) mod codec;
+pub(crate) mod elements;
+pub(crate) mod json;
+pub(crate) mod null;
+mod return_code;
 
 pub use big_int::NotABigInt;
 pub use codec::{Format, MessageError, UnsupportedMarshalizer};
+pub use elements::TooManyElements;
+pub use json::JsonError;
 #[cfg(any(feature = "vm", fuzzing, test))]
 pub(crate) use json::go_text;
 
@@ -80,7 +83,7 @@ macro_rules! messages {
         #[derive(Debug, Clone, PartialEq)]
         pub enum Message {
             $(#[doc = concat!("See [`MessageKind::", stringify!($name), "`].")] $name(stored!($stored type $payload)),)*
-            /// A kind that nobody sends; the wire number. Of its fields only the envelope is read.
+            /// A kind outside of the protocol; the wire number. Of its fields only the envelope is read.
             Unknown(u32),
         }
 
@@ -109,7 +112,7 @@ macro_rules! messages {
                 }
             }
 
-            /// Likewise, for reading.
+            /// The fields as a JSON object, for reading.
             fn as_json_mut(&mut self) -> Option<&mut dyn json::JsonObject> {
                 match self {
                     $(Message::$name(payload) => Some(stored!($stored mutable payload)),)*

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 /// Why the child ended, in the words of docs/spec/wire.md#exit-codes.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum PartError {
     /// The process was not started as a child of a node.
     #[error(
@@ -23,7 +24,7 @@ pub enum PartError {
     /// A pipe that it can't do without is missing.
     #[error("Cannot get pipe file: [{}] (descriptor {})", .0.name(), .0.descriptor())]
     MissingPipe(ChildPipe),
-    /// There is no readable Initialize.
+    /// Initialize can't be read.
     #[error("Cannot receive gasSchedule: {0}")]
     Initialize(InitializeError),
     /// The format of messages or of log lines is not in this build.
@@ -69,10 +70,10 @@ pub enum InitializeError {
     /// The node closed the pipe first.
     #[error("EOF")]
     EndOfStream,
-    /// The bytes are no frame.
+    /// The bytes are not a frame.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// The payload is no message.
+    /// The payload is not a message.
     #[error(transparent)]
     Message(#[from] MessageError),
     /// Some other message.
@@ -86,8 +87,9 @@ pub enum InitializeError {
 /// Why the loop ended (docs/spec/wire.md#exit-codes, #critical-errors). Whatever the node did wrong, it never becomes a result
 /// of a contract.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum LoopEnd {
-    /// The stream of requests ended, cleanly or torn, or is no stream of messages.
+    /// The stream of requests ended, cleanly or torn, or is not a stream of messages.
     #[error("{0}")]
     Stream(MessengerError),
     /// The node broke the rules of the protocol.

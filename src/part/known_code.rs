@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// What becomes of an answer for this address.
+    /// An answer for this address, completed.
     fn answer(known: &mut KnownCode, address: &str, mut account: Account) -> Account {
         let completed = known.complete(&bytes(address), &mut account);
         completed.expect("can be completed");

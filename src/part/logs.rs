@@ -166,7 +166,7 @@ impl LineWriter {
         }
     }
 
-    /// Writes lines until nobody reads them any more.
+    /// Writes lines until the pipe has no reader any more.
     fn run(&self) {
         while self.format.get().is_none() {
             thread::park();

@@ -23,7 +23,7 @@ pub fn ignore_interrupts() {
     let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) };
 }
 
-/// Ends the process soon after the node has closed the pipe, also while a contract runs: nobody waits for its result.
+/// Ends the process soon after the node has closed the pipe, also while a contract runs: its result has no reader.
 ///
 /// The loop itself sees the end of the stream only when it reads. A process without the thread works all the same.
 pub fn end_with_node(node_to_arwen: &OwnedFd) {
@@ -33,7 +33,7 @@ pub fn end_with_node(node_to_arwen: &OwnedFd) {
     let watch = move || {
         wait_for_hang_up(&pipe);
         std::thread::sleep(GRACE);
-        // Not eprintln, which panics when nobody reads stderr any more.
+        // Not eprintln, which panics when stderr has no reader any more.
         let _ = writeln!(std::io::stderr(), "Ended Arwen loop: EOF");
         std::process::exit(exit_codes::ENDED_BY_NODE.into());
     };

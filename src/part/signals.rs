@@ -48,7 +48,7 @@ pub(super) fn watch() {
 }
 
 fn quit() -> ! {
-    // Not eprintln, which panics when nobody reads stderr any more.
+    // Not eprintln, which panics when stderr has no reader any more.
     let _ = writeln!(
         std::io::stderr(),
         "SIGQUIT: quit\narwen is {}",

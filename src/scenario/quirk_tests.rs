@@ -200,7 +200,7 @@ fn quirk_45_nobody_is_a_contract_or_in_another_shard_or_has_an_owner() {
                 (call $number (i64.extend_i32_s (call $shard (i32.const 0))))
                 (call $owner (i32.const 100)) (call $finish (i32.const 100) (i32.const 6))))"#,
     );
-    let code = super::world::hex(&code.expect("valid text"));
+    let code = crate::escape::hex(&code.expect("valid text"));
     let state = STATE.replace("''wasm", &code);
     let asks = r#"{"step": "scCall", "tx": {
         "from": "''a_______________________________", "to": "''c_______________________________",

@@ -27,7 +27,7 @@ pub struct TransactionReport {
     pub return_code: i64,
     /// Why it failed; empty on success.
     pub message: String,
-    /// What is wrong with the code, if it is no contract. The message does not say it.
+    /// What is wrong with the code, if it is not accepted. The message does not say it.
     pub reason: Option<String>,
     /// Gas left, in units.
     pub gas_remaining: u64,

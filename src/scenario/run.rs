@@ -6,8 +6,8 @@ use super::machine::{AnyFatal, AnyMachine, MachineFactory};
 use super::model::{CheckState, SetState, Step, TransactionStep};
 use super::parse::{self, FileError, Reader};
 use super::report::{ScenarioReport, TransactionReport};
-use super::world::{Leftovers, SharedWorld, WorldError, hex};
-use crate::escape::with_sources;
+use super::world::{Leftovers, SharedWorld, WorldError};
+use crate::escape::{hex, with_sources};
 use crate::machine::{BuildError, VmFailure};
 use crate::messages::{Arguments, GasSectionEntry};
 use bytes::Bytes;
@@ -71,7 +71,7 @@ pub enum StepFailure {
     /// Something is not as expected.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
-    /// The result of a transaction is not as expected, because its code is no contract.
+    /// The result of a transaction is not as expected, because its code is not accepted.
     #[error("{mismatch}\ninvalid contract code: {reason}")]
     InvalidCode {
         /// What is not as expected.

@@ -3,7 +3,7 @@
 use num_bigint::BigUint;
 use std::fmt;
 
-/// Longer values are cut: nobody reads the code of a contract.
+/// Longer values are cut: the code of a contract is not for reading.
 const SHOWN_BYTES: usize = 64;
 
 /// Bytes: as hexadecimal digits and, where that can make sense, as text and as a number.

@@ -31,6 +31,7 @@ pub trait Transport: Send {
 
 /// Bytes that could not be moved.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum TransportError {
     /// The other side does not read any more.
     #[error("the other side has closed the pipe")]

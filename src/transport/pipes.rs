@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub struct Pipes {
     input: Arc<OwnedFd>,
     output: OwnedFd,
-    /// Ends reads at their deadline; none if the input is non-blocking, or there are no deadlines.
+    /// Ends reads at their deadline; `None` if the input is non-blocking, or there are no deadlines.
     watchdog: Option<Watchdog>,
     /// What the output holds, as far as is known.
     output_bytes: usize,
@@ -39,7 +39,7 @@ impl Pipes {
         }
     }
 
-    /// So that every deadline holds: makes the output non-blocking, and puts a thread beside the reads.
+    /// Enforces deadlines: non-blocking writes, watchdog-guarded reads.
     pub fn with_deadlines(input: OwnedFd, output: OwnedFd) -> Result<Pipes, Errno> {
         set_non_blocking(output.as_fd())?;
         let mut pipes = Pipes::blocking(input, output);
@@ -196,7 +196,7 @@ pub fn read_some(
     }
 }
 
-/// Reads what fits behind `into`, into memory that nobody has to fill first.
+/// Reads what fits behind `into`, into memory that need not be initialised.
 fn read(pipe: impl AsFd, into: &mut Vec<u8>) -> Result<usize, Errno> {
     rustix::io::read(pipe, rustix::buffer::spare_capacity(into)).map_err(errno)
 }

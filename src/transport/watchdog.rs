@@ -31,7 +31,7 @@ struct Shared {
     start: Instant,
     /// [`IDLE`], [`EXPIRED`], or the deadline of the read under way, in nanoseconds.
     deadline: AtomicU64,
-    /// Until when the thread sleeps if nobody wakes it, likewise; [`IDLE`] for ever.
+    /// The thread's next self-wake time, in nanoseconds; [`IDLE`] means never.
     wakes_at: AtomicU64,
     closed: AtomicBool,
 }
@@ -57,7 +57,8 @@ impl Watchdog {
         })
     }
 
-    /// Runs a read that must end by the deadline; none if it did not, after which the pipe has a byte that nobody sent.
+    /// Runs a read that must end by the deadline. Returns `None` if it was interrupted; the pipe then holds one stray wake-up
+    /// byte.
     pub(super) fn watch<T>(&self, deadline: Instant, read: impl FnOnce() -> T) -> Option<T> {
         let since = deadline.saturating_duration_since(self.shared.start);
         let nanoseconds = u64::try_from(since.as_nanos()).unwrap_or(EXPIRED);

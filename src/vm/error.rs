@@ -325,24 +325,13 @@ impl From<Failure> for Fault {
 /// The name of a return code, as callbacks see it (docs/spec/host.md#return-codes).
 pub fn return_code_text(code: i64) -> String {
     let known = i32::try_from(code).map(ReturnCode::try_from);
-    let text = match known {
-        Ok(Ok(ReturnCode::Ok)) => "ok",
-        Ok(Ok(ReturnCode::FunctionNotFound)) => "function not found",
-        Ok(Ok(ReturnCode::FunctionWrongSignature)) => "wrong signature for function",
-        Ok(Ok(ReturnCode::ContractNotFound)) => "contract not found",
-        Ok(Ok(ReturnCode::UserError)) => "user error",
-        Ok(Ok(ReturnCode::OutOfGas)) => "out of gas",
-        Ok(Ok(ReturnCode::AccountCollision)) => "account collision",
-        Ok(Ok(ReturnCode::OutOfFunds)) => "out of funds",
-        Ok(Ok(ReturnCode::CallStackOverFlow)) => "call stack overflow",
-        Ok(Ok(ReturnCode::ContractInvalid)) => "contract invalid",
-        Ok(Ok(ReturnCode::ExecutionFailed)) => "execution failed",
+    match known {
         // The reference has no text for its last code.
         Ok(Ok(ReturnCode::UpgradeFailed) | Err(_)) | Err(_) => {
-            return format!("unknown error, code: {code}");
+            format!("unknown error, code: {code}")
         }
-    };
-    text.to_owned()
+        Ok(Ok(code)) => code.to_string(),
+    }
 }
 
 #[cfg(test)]

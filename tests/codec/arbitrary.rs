@@ -1,6 +1,6 @@
 //! Arbitrary messages of every kind, made from the schema: a field that is added there is tested here.
 
-use arwen::messages::codec::{self, Format};
+use arwen::internal::codec::{self, Format};
 use arwen::messages::{Envelope, Message, MessageKind, NameEntry};
 use bytes::Bytes;
 use prost::Message as _;

@@ -2,8 +2,8 @@
 
 use crate::equality::assert_same;
 use crate::recorded::json_lines;
-use arwen::frame::{Decoder, FrameError, Header};
-use arwen::messages::codec::{self, Format, MessageError};
+use arwen::internal::codec::{self, Format, MessageError};
+use arwen::internal::frame::{Decoder, FrameError, Header};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

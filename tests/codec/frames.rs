@@ -1,7 +1,7 @@
 //! Frames out of a stream that comes in pieces.
 
 use crate::recorded::{cut, messages};
-use arwen::frame::{Decoder, Frame, FrameError, Header, encode, encode_log};
+use arwen::internal::frame::{Decoder, Frame, FrameError, Header, encode, encode_log};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -1,9 +1,9 @@
 //! The recorded frames in both formats: cut short, and with a bit flipped. Whole and in pieces they are read in `frames`.
 
 use crate::recorded::{Recorded, cut, json_lines, messages};
-use arwen::frame::{Decoder, FrameError, Header};
-use arwen::logs::line;
-use arwen::messages::codec::{self, Format};
+use arwen::internal::codec::{self, Format};
+use arwen::internal::frame::{Decoder, FrameError, Header};
+use arwen::internal::logs::line;
 use arwen::messages::*;
 use bytes::Bytes;
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! The keys of maps: bytes that have to become different names in a JSON object.
 
-use arwen::messages::codec::{self, Format};
+use arwen::internal::codec::{self, Format};
 use arwen::messages::{BlockchainGetAllStateResponse, StorageDataEntry};
 use proptest::collection::btree_set;
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 
 use crate::arbitrary::{Entropy, Keys, Schema};
 use crate::recorded::{cut, messages};
-use arwen::messages::codec::{self, Format, MessageError};
+use arwen::internal::codec::{self, Format, MessageError};
 use arwen::messages::{Envelope, Message, kind_name};
 use proptest::collection::vec;
 use proptest::prelude::*;

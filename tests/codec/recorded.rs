@@ -1,9 +1,10 @@
 //! What the Go implementation wrote: messages, kinds, log lines and log profiles.
 
 use crate::equality::assert_same;
-use arwen::frame::{Decoder, Frame, Header};
-use arwen::messages::codec::{self, Format};
-use arwen::messages::{LogLine, LogProfile, MessageKind, Role, json};
+use arwen::internal::codec::{self, Format};
+use arwen::internal::frame::{Decoder, Frame, Header};
+use arwen::internal::json;
+use arwen::messages::{LogLine, LogProfile, MessageKind, Role};
 use serde_json::Value;
 
 /// A recorded message.

@@ -7,8 +7,12 @@ use std::fs;
 /// Attributes of code in the crate's documentation with which it would not run.
 const NOT_RUN: [&str; 4] = ["no_run", "ignore", "compile_fail", "should_panic"];
 
-/// The example that runs below.
-const EXAMPLE: &str = "examples/minimal_node.rs";
+/// The examples, which run below.
+const EXAMPLES: [&str; 3] = [
+    "examples/minimal_node.rs",
+    "examples/driver_only.rs",
+    "examples/chain/mod.rs",
+];
 
 #[cfg(feature = "vm")]
 #[test]
@@ -24,17 +28,44 @@ fn the_example_runs_against_a_child() {
     }
 }
 
+/// As it is built without the VM, too, but with the child of this build.
+#[cfg(feature = "vm")]
 #[test]
-fn code_of_the_pages_is_part_of_the_example() {
-    let example = fs::read_to_string(root().join(EXAMPLE)).expect("an example");
-    let example = without_indents(&example);
+fn the_driver_alone_runs_a_child_with_the_costs_of_a_node() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let contract = folder.path().join("counter.wasm");
+    let code = wat::parse_file(root().join("tests/contracts/counter.wat")).expect("valid text");
+    fs::write(&contract, code).expect("writable");
+    let paths = [
+        env!("CARGO_BIN_EXE_arwen").into(),
+        root().join("docs/spec/gas_schedule.toml"),
+        contract,
+    ];
+    let mut told = Vec::new();
+    crate::driver_only::run(&paths, "increment", &mut told).expect("it runs");
+    let told = String::from_utf8(told).expect("text");
+    let expected = "deployed\nincrement: returned [b\"\\x02\"], used ";
+    assert!(told.starts_with(expected), "{told}");
+    let error = crate::driver_only::run(&paths, "missing", Vec::new()).expect_err("no function");
+    assert_eq!(
+        error.to_string(),
+        "function not found: invalid function (not found)"
+    );
+}
+
+#[test]
+fn code_of_the_pages_is_part_of_an_example() {
+    let examples = EXAMPLES.map(|example| {
+        let text = fs::read_to_string(root().join(example)).expect("an example");
+        without_indents(&text)
+    });
     let mut found = 0;
     for block in blocks() {
         if block.language.split(',').any(|word| word == "rust") {
             let text = without_indents(&block.text);
             assert!(
-                example.contains(&text),
-                "{}: not in {EXAMPLE}:\n{text}",
+                examples.iter().any(|example| example.contains(&text)),
+                "{}: in no example:\n{text}",
                 block.file
             );
             found += 1;

@@ -1,11 +1,20 @@
 //! The documents against the project: the code in them runs, their commands share what they compile, what they name is there, and
 //! the seeds of the fuzz targets are as docs/fuzzing.md says.
 
+#![cfg_attr(
+    feature = "vm",
+    allow(clippy::duplicate_mod, reason = "two examples have the same chain")
+)]
+
 mod architecture;
 mod code;
 #[cfg(feature = "vm")]
 mod commands;
 mod corpora;
+#[cfg(feature = "vm")]
+#[path = "../../examples/driver_only.rs"]
+#[allow(dead_code, reason = "its main is for the example")]
+mod driver_only;
 mod markdown;
 #[cfg(feature = "vm")]
 #[path = "../../examples/minimal_node.rs"]

@@ -1,9 +1,9 @@
 //! The other side of the tests: a child that does what it is told, over the real pipes.
 
-use arwen::dialogue::{Messenger, Side};
-use arwen::frame::{self, DEFAULT_PAYLOAD_LIMIT_BYTES, Decoder, Header};
+use arwen::internal::dialogue::{Messenger, Side};
+use arwen::internal::frame::{self, DEFAULT_PAYLOAD_LIMIT_BYTES, Decoder, Header};
+use arwen::internal::transport::{Pipes, Transport as _, descriptors, write_all};
 use arwen::messages::*;
-use arwen::transport::{Pipes, Transport as _, descriptors, write_all};
 use bytes::Bytes;
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};

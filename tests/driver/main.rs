@@ -2,6 +2,9 @@
 //! the program `arwen`.
 
 mod child;
+#[cfg(feature = "vm")]
+#[path = "../common/mod.rs"]
+mod common;
 mod output;
 #[cfg(feature = "vm")]
 mod real;

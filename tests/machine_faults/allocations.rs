@@ -3,8 +3,8 @@
 use crate::allocator::{COPIES, Failing, OF_C, OF_RUST, end_of_copy, failing, silence};
 use crate::calls::requests;
 use crate::in_process::{run, vm};
+use arwen::internal::vm::{CacheLimits, EngineSettings, QuickLimits, Vm, VmFatal, WarmLimits};
 use arwen::messages::VmOutput;
-use arwen::vm::{CacheLimits, EngineSettings, QuickLimits, Vm, VmFatal, WarmLimits};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Output};

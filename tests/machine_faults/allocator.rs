@@ -5,7 +5,7 @@
 //! the allocation that is to fail: nothing that came before it has to be run again. A copy has one thread, so only what the
 //! thread of the requests allocates can fail in one, or what ends at once. The C library's own allocations fail in the process.
 
-use arwen::part::allocator::ExitingAllocator;
+use arwen::internal::part::allocator::ExitingAllocator;
 use nix::libc::{self, c_int, c_void, size_t};
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;

@@ -1,21 +1,15 @@
 //! Calls of many kinds, with a world of contracts that no call changes: so each can be made again and again.
 
+use crate::common::{self, USER};
+use arwen::internal::scenario::{Account, NewAddress, SharedWorld};
 use arwen::messages::*;
-use arwen::scenario::{Account, NewAddress, SharedWorld};
 use bytes::Bytes;
 
-const USER: Bytes = Bytes::from_static(b"user____________________________");
 const GAS: u64 = 100_000_000;
 
 /// What the VM is built with: each operation costs 1.
 pub fn arguments() -> Arguments {
-    Arguments {
-        vm_type: Bytes::from_static(b"\x05\0"),
-        block_gas_limit: 10 * GAS,
-        gas_schedule: arwen::gas_schedule::flat_gas_schedule(1, 100_000),
-        kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
-        ..Arguments::default()
-    }
+    common::arguments(10 * GAS)
 }
 
 /// A request to a VM.

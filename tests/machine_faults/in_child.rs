@@ -3,8 +3,8 @@
 use crate::calls::{Request, arguments, many_contracts, requests, world};
 use crate::in_process::rounds;
 use arwen::driver::{Blame, DiskCache, Driver, DriverConfig};
+use arwen::internal::scenario::SharedWorld;
 use arwen::messages::VmOutput;
-use arwen::scenario::SharedWorld;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

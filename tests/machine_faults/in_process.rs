@@ -2,11 +2,11 @@
 
 use crate::calls::{Request, arguments, requests, world};
 use crate::system::failing;
-use arwen::machine::Machine as _;
-use arwen::messages::VmOutput;
-use arwen::vm::{
+use arwen::internal::vm::{
     CacheLimits, DiskLimits, EngineSettings, QuickLimits, Vm, VmFatal, VmParameters, WarmLimits,
 };
+use arwen::machine::Machine as _;
+use arwen::messages::VmOutput;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// No call fails.

@@ -14,6 +14,8 @@ mod allocations;
 #[expect(unsafe_code, reason = "takes the place of functions of the C library")]
 mod allocator;
 mod calls;
+#[path = "../common/mod.rs"]
+mod common;
 mod in_child;
 mod in_process;
 #[expect(unsafe_code, reason = "takes the place of functions of the C library")]

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| arwen::vm::fuzzing::compile_bombs(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| arwen::internal::vm::fuzzing::compile_bombs(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| arwen::vm::fuzzing::host_functions(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| arwen::internal::vm::fuzzing::host_functions(data));

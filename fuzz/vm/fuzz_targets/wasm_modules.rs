@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| arwen::vm::fuzzing::wasm_modules(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| arwen::internal::vm::fuzzing::wasm_modules(data));

@@ -119,7 +119,7 @@ pub mod text_list {
     }
 }
 
-/// Bytes as base64 or as a list of numbers, or null, which is empty as well (see [`null`]).
+/// Bytes as base64 or as a list of numbers, or null, which is empty as well (see the module `null`).
 pub mod byte_string {
     use super::*;
 
@@ -424,7 +424,7 @@ pub mod map {
     }
 
     /// The names of the members: the keys as Go writes them. Where several would be the same, the first one keeps the
-    /// name, and the others get `#` and the hex of their bytes behind it, again and again until nobody has that name.
+    /// name, and the others get `#` and the hex of their bytes behind it, again and again until the name is free.
     fn unique_names<E: JsonEntry>(entries: &[E]) -> Vec<String> {
         let mut names: Vec<String> = entries
             .iter()

@@ -88,7 +88,7 @@ impl<'a> Writer<'a> {
         self.comma = true;
     }
 
-    /// Likewise for a field that is left out when it is zero: an old peer need not see it.
+    /// Like [`field`](Self::field), for one that is left out when it is zero: an old peer need not see it.
     #[inline]
     pub fn extension(&mut self, name: &str, is_zero: bool, value: impl FnOnce(&mut Self)) {
         if !is_zero {
@@ -105,7 +105,7 @@ impl<'a> Writer<'a> {
         self.comma = true;
     }
 
-    /// Likewise with a name that need not be UTF-8.
+    /// Like [`member`](Self::member), with a name that need not be UTF-8.
     pub fn bytes_member(&mut self, name: &[u8], value: impl FnOnce(&mut Self)) {
         self.separate();
         self.bytes_text(name);

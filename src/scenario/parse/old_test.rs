@@ -75,7 +75,7 @@ impl Reader<'_> {
         Ok(steps.map(step).collect())
     }
 
-    /// A transaction to nobody is a deploy.
+    /// A transaction without a receiver is a deploy.
     fn old_transaction(&self, value: &Value) -> Result<Transaction, Fault> {
         let mut kind = TransactionKind::Call;
         fields(value, |name, value| {

@@ -155,7 +155,7 @@ pub fn required<T>(field: Option<T>, name: &'static str) -> Result<T, Fault> {
     field.ok_or_else(|| Problem::MissingField(name).into())
 }
 
-/// A string that is no value expression. It need not be UTF-8.
+/// A string that is not a value expression. It need not be UTF-8.
 pub fn text(value: &Value) -> Result<&Bytes, Fault> {
     match value {
         Value::Text(text) => Ok(text),

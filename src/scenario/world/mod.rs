@@ -4,7 +4,9 @@
 
 mod hook;
 
-use crate::messages::{OutputAccount, VmOutput};
+use crate::apply::{ApplyError, Change, apply};
+use crate::escape::hex;
+use crate::messages::VmOutput;
 use bytes::Bytes;
 use num_bigint::{BigInt, BigUint};
 use sha3::{Digest as _, Keccak256};
@@ -21,7 +23,7 @@ pub struct Account {
     pub balance: BigInt,
     /// An empty value is kept, but no check can tell it from an absent one.
     pub storage: BTreeMap<Bytes, Bytes>,
-    /// The wasm code of a contract; empty for anybody else.
+    /// The wasm code of a contract; empty for other accounts.
     pub code: Bytes,
     /// The hash of the code, if [`set_code`](Account::set_code) set it: with it the code is sent to a child once only.
     pub code_hash: Bytes,
@@ -106,19 +108,9 @@ pub enum WorldError {
         /// What all the gas costs.
         price: BigUint,
     },
-    /// The VM leaves no delta out.
-    #[error("the output account {} has no balance delta", hex(.0))]
-    NoBalanceDelta(Bytes),
-    /// The VM made coins, or lost some.
-    #[error(
-        "sum of balance deltas should equal call value. Sum of balance deltas: {sum}. Call value: {value}"
-    )]
-    DeltaSum {
-        /// The sum over all output accounts.
-        sum: BigInt,
-        /// The value of the transaction.
-        value: BigUint,
-    },
+    /// The effects can't be.
+    #[error(transparent)]
+    Effects(#[from] ApplyError),
 }
 
 impl World {
@@ -135,8 +127,8 @@ impl World {
         std::mem::take(&mut self.hook_calls)
     }
 
-    /// Increases the nonce of a sender and takes the price of all its gas. Nobody gives that back, whatever the
-    /// transaction comes to.
+    /// Increases the nonce of a sender and takes the price of all its gas. That is never given back, whatever the transaction's
+    /// result.
     pub fn pay_gas(&mut self, sender: &Bytes, limit: u64, price: u64) -> Result<(), WorldError> {
         let account = self
             .accounts
@@ -152,58 +144,41 @@ impl World {
         Ok(())
     }
 
-    /// Applies what a transaction did. `sender` is none for the one that comes from nobody, whose coins come from nowhere.
+    /// Applies what a transaction did. `sender` is `None` for a reward, whose coins come from nowhere.
     pub fn apply(
         &mut self,
         sender: Option<&Bytes>,
         value: &BigUint,
         output: &VmOutput,
     ) -> Result<(), WorldError> {
-        if let Some(account) = sender.and_then(|sender| self.accounts.get_mut(sender)) {
-            account.balance -= BigInt::from(value.clone());
-        }
-        let mut sum = BigInt::ZERO;
-        let accounts = output.output_accounts.iter();
-        for changed in accounts.filter_map(|entry| entry.value.as_ref()) {
-            sum += self.apply_account(changed, sender)?;
-        }
-        if sender.is_some() && sum != BigInt::from(value.clone()) {
-            let value = value.clone();
-            return Err(WorldError::DeltaSum { sum, value });
+        let transfers = apply(sender, value, output, |change| {
+            self.change(change, sender);
+            Ok::<_, WorldError>(())
+        })?;
+        for transfer in transfers {
+            if let Some(account) = self.accounts.get_mut(transfer.to) {
+                account.async_call_data = transfer.data.clone();
+            }
         }
         Ok(())
     }
 
-    /// Returns the balance delta.
-    fn apply_account(
-        &mut self,
-        changed: &OutputAccount,
-        sender: Option<&Bytes>,
-    ) -> Result<BigInt, WorldError> {
-        let missing = || WorldError::NoBalanceDelta(changed.address.clone());
-        let delta = BigInt::from(changed.balance_delta.as_ref().ok_or_else(missing)?);
-        // An account that the contract only looked at exists from now on.
-        let account = self
-            .accounts
-            .entry(changed.address.clone())
-            .or_insert_with(|| Account {
-                owner: sender.cloned().unwrap_or_default(),
-                ..Account::default()
-            });
-        account.balance += &delta;
-        account.nonce = account.nonce.max(changed.nonce);
-        if !changed.code.is_empty() {
-            account.set_code(changed.code.clone());
+    /// An account that the contract only looked at exists from now on.
+    fn change(&mut self, change: Change<'_>, sender: Option<&Bytes>) {
+        let new = || Account {
+            owner: sender.cloned().unwrap_or_default(),
+            ..Account::default()
+        };
+        let account = self.accounts.entry(change.address.clone());
+        let account = account.or_insert_with(new);
+        account.balance += change.balance_delta;
+        account.nonce = account.nonce.max(change.least_nonce);
+        if let Some(new) = change.code {
+            account.set_code(new.code.clone());
         }
-        if !changed.data.is_empty() {
-            account.async_call_data = changed.data.clone();
+        for (key, value) in change.storage {
+            account.storage.insert(key.clone(), value.clone());
         }
-        let updates = changed.storage_updates.iter();
-        for update in updates.filter_map(|entry| entry.value.as_ref()) {
-            let (key, value) = (update.offset.clone(), update.data.clone());
-            account.storage.insert(key, value);
-        }
-        Ok(delta)
     }
 }
 
@@ -217,12 +192,6 @@ impl SharedWorld {
         // A thread that panicked with the lock has left nothing half done that the next reset would keep.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Bytes as people write them.
-pub fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-    std::iter::once("0x".to_owned()).chain(digits).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use super::*;
 use crate::hooks::{BlockchainHook as _, HookError};
 use crate::messages::{
-    Account as WireAccount, BigInt as WireNumber, ContractCallInput, OutputAccountEntry,
-    StorageUpdate, StorageUpdateEntry,
+    Account as WireAccount, BigInt as WireNumber, ContractCallInput, OutputAccount,
+    OutputAccountEntry, StorageUpdate, StorageUpdateEntry,
 };
 
 fn address(name: &str) -> Bytes {
@@ -212,10 +212,10 @@ fn coins_are_neither_made_nor_lost() {
         let accounts = [changed("a", deltas[0]), changed("b", deltas[1])];
         let expected = match sum == value {
             true => Ok(()),
-            false => Err(WorldError::DeltaSum {
+            false => Err(WorldError::Effects(ApplyError::DeltaSum {
                 sum: sum.into(),
                 value: u8::try_from(value).expect("small").into(),
-            }),
+            })),
         };
         let value = u8::try_from(value).expect("small").into();
         let applied = world.apply(Some(&sender), &value, &output(accounts));

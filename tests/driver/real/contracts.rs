@@ -3,8 +3,8 @@
 use super::node::{CONTRACT, GAS, Node, USER, call_input, config, deploy_input, wasm, world};
 use arwen::driver::Driver;
 use arwen::hooks::{BlockchainHook, HookError, HookResult};
+use arwen::internal::scenario::BlockInfo;
 use arwen::messages::*;
-use arwen::scenario::BlockInfo;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 

@@ -3,6 +3,7 @@
 use super::node::{CONTRACT, GAS, Node, call_input, config, wasm};
 use super::raw::{Raw, encode};
 use arwen::hooks::BlockchainHook as _;
+use arwen::internal::codec;
 use arwen::messages::*;
 use bytes::Bytes;
 

@@ -2,10 +2,10 @@
 
 use super::node::{CONTRACT, Node, arguments, call_input, config, wasm, world};
 use arwen::driver::{Blame, DriverConfig, Fault, VmFailure};
+use arwen::internal::scenario::Account;
+use arwen::internal::vm::{Vm, VmParameters};
 use arwen::machine::Machine as _;
 use arwen::messages::{ContractCallInput, Format};
-use arwen::scenario::Account;
-use arwen::vm::{Vm, VmParameters};
 
 const LARGE: &str = include_str!("../../contracts/large.wat");
 

@@ -1,25 +1,20 @@
 //! A node for the tests: a world in memory, the driver, and the real child.
 
+use crate::common;
 use arwen::driver::{DiskCache, Driver, DriverConfig};
+use arwen::internal::scenario::{Account, SharedWorld};
 use arwen::messages::*;
-use arwen::scenario::{Account, NewAddress, SharedWorld};
 use bytes::Bytes;
 use num_bigint::BigUint;
 use std::time::Duration;
 
-pub const USER: Bytes = Bytes::from_static(b"user____________________________");
-pub const CONTRACT: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0contract______________");
 pub const GAS: u64 = 1_000_000;
 
-/// What every child of these tests is built with: each operation costs 1.
+pub use common::{CONTRACT, USER, world};
+
+/// What every child of these tests is built with.
 pub fn arguments() -> Arguments {
-    Arguments {
-        vm_type: Bytes::from_static(b"\x05\0"),
-        block_gas_limit: 10_000_000,
-        gas_schedule: arwen::gas_schedule::flat_gas_schedule(1, 100_000),
-        kalyan3104_protected_key_prefix: Bytes::from_static(b"KALYAN3104"),
-        ..Arguments::default()
-    }
+    common::arguments(10_000_000)
 }
 
 pub fn config() -> DriverConfig {
@@ -28,18 +23,6 @@ pub fn config() -> DriverConfig {
     config.max_loop_time = Duration::from_secs(20);
     config.disk_cache = DiskCache::Off;
     config
-}
-
-/// A world with a user who may deploy at [`CONTRACT`].
-pub fn world() -> SharedWorld {
-    let world = SharedWorld::default();
-    world.lock().accounts.insert(USER, Account::default());
-    world.lock().lasting.new_addresses.push(NewAddress {
-        creator: USER,
-        creator_nonce: 0,
-        address: CONTRACT,
-    });
-    world
 }
 
 /// A contract of tests/contracts.

@@ -1,7 +1,8 @@
 //! What no driver of ours would do: frames made by hand for the real binary.
 
 use super::node::arguments;
-use arwen::messages::{Envelope, Format, Initialize, Message, codec};
+use arwen::internal::codec;
+use arwen::messages::{Envelope, Format, Initialize, Message};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
@@ -128,7 +129,7 @@ pub fn encode(envelope: Envelope, message: &Message) -> Vec<u8> {
 
 pub fn frame(kind: u32, payload: &str) -> Vec<u8> {
     let mut frame = Vec::new();
-    arwen::frame::encode(kind, &mut frame, |out| {
+    arwen::internal::frame::encode(kind, &mut frame, |out| {
         out.extend_from_slice(payload.as_bytes())
     })
     .expect("short");

@@ -2,8 +2,9 @@
 //! byte.
 
 use super::raw::{Raw, frame};
-use arwen::frame::{Decoder, Header};
-use arwen::messages::{Format, codec};
+use arwen::internal::codec;
+use arwen::internal::frame::{Decoder, Header};
+use arwen::messages::Format;
 use std::collections::HashMap;
 
 /// A frame: whether the node sends it, its kind and its payload.
