@@ -159,9 +159,6 @@ pub mod internal {
     }
 }
 
-#[cfg(test)]
-mod layers;
-
 /// What a node may move to another thread; a promise that the compiler checks.
 const _: () = {
     const fn is_send<T: Send + ?Sized>() {}

@@ -64,14 +64,13 @@ use crate::messages::*;
 use crate::transport::exit_codes;
 use dialogue_loop::Budget;
 use process::Process;
+use sinks::LOGGER;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use supervisor::Restarts;
 use tracing::{debug, info, trace, warn};
-
-const LOGGER: &str = "arwenDriver";
 
 /// How many deaths are remembered: enough to see whether they are alike.
 const REMEMBERED_EXITS: usize = 3;

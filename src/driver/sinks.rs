@@ -1,6 +1,5 @@
 //! Turns the bytes of the child's log pipe and outputs into events of `tracing`.
 
-use super::LOGGER;
 use super::text_lines::{FloodGate, LineCutter};
 use crate::escape::escape_line;
 use crate::frame::{Decoder, Header};
@@ -13,6 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tracing::{debug, error, info, trace, warn};
+
+/// The driver's own logger.
+pub(super) const LOGGER: &str = "arwenDriver";
 
 /// How much of the end of stderr is kept, in bytes: a panic message with the top of its backtrace.
 pub const STDERR_TAIL_BYTES: usize = 4 << 10;

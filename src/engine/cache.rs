@@ -8,12 +8,13 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::border::panic_message;
 use super::disk::DiskCounters;
 use super::instrument::{InstrumentationError, instrument};
 use super::validation::{InvalidModule, validate};
 use super::{
     CompiledModule, Engine, EngineError, HostCalls, ImportTable, InstanceCounters,
-    InstantiationError, MachineFailure, ModuleIdentity, TierCounters, panic_message,
+    InstantiationError, MachineFailure, ModuleIdentity, TierCounters,
 };
 use crate::byte_lru::ByteLru;
 use crate::engine::opcode_costs::OpcodeCosts;
@@ -21,7 +22,7 @@ use crate::engine::opcode_costs::OpcodeCosts;
 /// Why code could not be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CompilationError {
-    /// The code is no contract (docs/spec/host.md#acceptance).
+    /// The code is not a contract (docs/spec/host.md#acceptance).
     #[error(transparent)]
     Invalid(#[from] InvalidModule),
     /// The code could not be rewritten.
@@ -75,7 +76,7 @@ impl Default for CacheLimits {
     }
 }
 
-/// What has become of modules and instances.
+/// Counters of modules and instances.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EngineCounters {
     /// Code whose module was there.
@@ -95,11 +96,11 @@ pub struct EngineCounters {
 /// SHA-256 of the code.
 type CodeHash = [u8; 32];
 
-/// The hashes of codes that came last. Most calls bring code in the same memory as an earlier one, and hashing it again
-/// would be a tenth of a call.
+/// Hashes of recent codes. Most calls bring code in the same buffer as an earlier call; to hash it again would take a
+/// tenth of the call.
 #[derive(Default)]
 struct CodeHashes {
-    /// Each holds its code, whose memory can't get another content so.
+    /// Each keeps its code, so that the buffer is not used for other code.
     recent: VecDeque<(Bytes, CodeHash)>,
 }
 
@@ -191,7 +192,7 @@ impl<H: HostCalls> ModuleCache<H> {
         Ok(module)
     }
 
-    /// Drops all modules: one that a failing machine has compiled, or was about to, is not to be used again.
+    /// Drops all modules: after a failure of the machine none of them is trusted.
     pub fn clear(&mut self) {
         self.modules = ByteLru::new(self.limits.memory_bytes);
     }
@@ -201,7 +202,7 @@ impl<H: HostCalls> ModuleCache<H> {
         &*self.engine
     }
 
-    /// What has become of modules and instances so far.
+    /// Counters of modules and instances.
     pub fn counters(&self) -> EngineCounters {
         EngineCounters {
             instances: self.engine.instance_counters(),

@@ -1,9 +1,9 @@
 //! How long it would take to compile a module, told from its instrumented wasm in one pass.
 //!
-//! An optimising compiler takes more than linear time for some code: 7 KB can take it half a minute, and gigabytes. What such
-//! code has in common is counted, and has a price that was measured with the shapes of `fuzzing::compile_bombs`. The sum is
-//! an upper bound: the worst code of its kind takes that long, usual code a third of it. The answer is a function of the code
-//! alone.
+//! An optimising compiler takes more than linear time for some code: 7 KB can take it half a minute, and gigabytes.
+//! What such code has in common is counted, and has a price that was measured with the shapes of
+//! `fuzzing::compile_bombs`. The sum is an upper bound: the worst code of its kind takes that long, usual code a third
+//! of it. The answer is a function of the code alone.
 //!
 //! | counted | price in ns | what takes the time in Cranelift |
 //! |---|---|---|
@@ -19,25 +19,16 @@
 //! A *merge* is a path that leads to a place where several meet, for a local that may have to be told apart there.
 
 mod function;
+mod signatures;
 
-use wasmparser::{Parser, Payload, TypeRef};
+use wasmparser::{Parser, Payload};
 
 use self::function::FunctionCost;
-
-/// The longest compilation that is begun, in nanoseconds as told here. On a core of 2.5 GHz what is told as this takes between
-/// a fifth of it and all of it, and less than 200 MiB of memory. Public contracts of up to 71 KB are told as less than a third.
-pub const MOST_NANOSECONDS: u64 = 1_000_000_000;
-
-/// What a type costs without and with its parameters.
-const TYPE: u64 = 25_000;
-const PARAMETER: u64 = 3_000;
-const PARAMETER_SQUARED: u64 = 16;
-
-/// What an import costs without its parameters.
-const IMPORT: u64 = 60_000;
+pub use self::function::MOST_NANOSECONDS;
+use self::signatures::Signatures;
 
 /// About how many nanoseconds of one core it takes to compile the instrumented module `wasm`. Counts no further once
-/// [`MOST_NANOSECONDS`] are passed. Bytes that are no module cost as if nothing followed the error.
+/// [`MOST_NANOSECONDS`] are passed. Bytes that are not a module count up to the error.
 pub fn nanoseconds(wasm: &[u8]) -> u64 {
     let mut module = Signatures::default();
     let mut sum: u64 = 0;
@@ -74,44 +65,6 @@ pub fn nanoseconds(wasm: &[u8]) -> u64 {
         }
     }
     sum
-}
-
-/// How many values functions take and return.
-#[derive(Default)]
-struct Signatures {
-    /// Parameters and results of each type.
-    types: Vec<(u32, u32)>,
-    /// The type of each function, imported ones first.
-    functions: Vec<u32>,
-    imported: usize,
-}
-
-impl Signatures {
-    /// Notes a type and tells its cost. Validation limits parameters to 1,000.
-    fn add_type(&mut self, parameters: usize, results: usize) -> u64 {
-        self.types.push((parameters as u32, results as u32));
-        let parameters = parameters as u64;
-        TYPE + parameters * (PARAMETER + parameters * PARAMETER_SQUARED)
-    }
-
-    fn add_import(&mut self, import: TypeRef) -> u64 {
-        let TypeRef::Func(index) = import else {
-            return 0;
-        };
-        self.functions.push(index);
-        self.imported += 1;
-        IMPORT + u64::from(self.of_type(index).0) * PARAMETER
-    }
-
-    /// Parameters and results of a type; none if there is no such type.
-    fn of_type(&self, index: u32) -> (u32, u32) {
-        self.types.get(index as usize).copied().unwrap_or_default()
-    }
-
-    fn of_function(&self, index: usize) -> (u32, u32) {
-        let index = self.functions.get(index);
-        index.map_or((0, 0), |&index| self.of_type(index))
-    }
 }
 
 #[cfg(test)]

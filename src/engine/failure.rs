@@ -10,12 +10,13 @@
 //! are marked non-exhaustive need a last arm; there it never blames the contract.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use thiserror::Error;
 use wasmer::sys::vm::{MemoryError, TrapCode};
 use wasmer::{CompileError, DeserializeError, LinkError, RuntimeError, SerializeError};
 
-use super::InstantiationError;
+use super::border::panic_message;
 
 /// This machine could not give a run what it needs. Nothing is known about the contract, so this is never an output.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -42,8 +43,8 @@ pub enum MachineFailure {
     /// No thread.
     #[error("no thread to compile on: {0}")]
     Thread(String),
-    /// A call into compiled code panicked before it ran, or on its way back: it runs on a stack of its own, and the system may
-    /// have no room for that.
+    /// A call into compiled code panicked before it ran, or on its way back: it runs on a stack of its own, and the
+    /// system may have no room for that.
     #[error("a call needs a stack of {stack} bytes of addresses, and failed: {reason}")]
     Call {
         /// What the stack takes, in bytes of addresses.
@@ -68,6 +69,26 @@ pub enum EngineError {
     /// This machine can't compile it now.
     #[error(transparent)]
     Machine(#[from] MachineFailure),
+}
+
+/// Why there is no instance.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InstantiationError {
+    /// The module can't be instantiated: a segment does not fit, or the start function trapped or ran out of points.
+    #[error("the module can't be instantiated: {0}")]
+    Invalid(String),
+    /// The start function called a host function, which kills the reference (docs/spec/README.md#host-faults).
+    #[error("a start function called a host function")]
+    StartCalledHost,
+    /// The engine gave up, see [`CallEnd::Abandoned`](super::CallEnd::Abandoned).
+    #[error("the engine gave up")]
+    Abandoned,
+    /// The machine failed: nothing is known about the module.
+    #[error(transparent)]
+    Machine(#[from] MachineFailure),
+    /// A bug of ours: nothing that a module may say leads to it.
+    #[error("{0}")]
+    Bug(String),
 }
 
 impl From<CompileError> for EngineError {
@@ -131,6 +152,29 @@ impl From<wasmer::InstantiationError> for InstantiationError {
     }
 }
 
+/// Why a host function ended the execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum HostStop {
+    /// It aborted, or panicked.
+    #[error("a host function ended the execution")]
+    Aborted,
+    /// There is no host: the start function is running.
+    #[error("a start function called a host function")]
+    NoHost,
+    /// The machine failed meanwhile.
+    #[error("the machine failed")]
+    Machine,
+}
+
+/// Catches a panic in wasmer, which panics where the system refuses a stack, a thread, or a protection of pages. Host
+/// functions let no panic through, so a panic says nothing about the contract.
+pub(super) fn caught<T, E: From<MachineFailure>>(
+    run: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    outcome.unwrap_or_else(|panic| Err(MachineFailure::Panic(panic_message(&*panic)).into()))
+}
+
 /// What ended a call that did not return.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -143,12 +187,12 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    /// Sorts what wasmer says.
+    /// Classifies an error of wasmer.
     pub(super) fn of(error: &RuntimeError) -> Ending {
         match error.clone().to_trap() {
             Some(code) => Ending::of_trap(code),
             // No code: a host function's own error, or wasmer had no memory for the stack of signals.
-            None if error.is::<super::wasmer::Stop>() => Ending::User,
+            None if error.is::<HostStop>() => Ending::User,
             None => Ending::Machine(MachineFailure::Instance(error.message())),
         }
     }
@@ -180,7 +224,7 @@ impl Ending {
 }
 
 impl Ending {
-    /// Sorts what wasmi says when it runs without limits. With limits it gives up on everything that is no trap.
+    /// Classifies an error of wasmi without limits. With limits, wasmi gives up on everything but traps.
     pub(super) fn of_interpreted(error: &wasmi::Error) -> Ending {
         use wasmi::errors::{ErrorKind as Kind, InstantiationError, MemoryError, TableError};
         match error.kind() {

@@ -46,7 +46,7 @@ fn what_instantiation_says_has_a_class() {
         ),
         (
             E::Link(LinkError::Trap(RuntimeError::user(Box::new(
-                crate::engine::wasmer::Stop::NoHost,
+                HostStop::NoHost,
             )))),
             Class::Contract,
         ),

@@ -1,23 +1,23 @@
 //! Moves the locals and operands of huge functions into a memory of their own, for an interpreter that can't number so many.
 //!
-//! This second memory holds as many values as there are stack slots ([`STACK_SLOTS`]), and the counter of free slots says where
-//! the frame of a call begins: a call takes more slots than it has locals and operands, and those of two active calls never
-//! overlap. The rewritten module does and counts the same, only slower.
+//! This second memory holds as many values as there are stack slots ([`STACK_SLOTS`]), and the counter of free slots
+//! says where the frame of a call begins: a call takes more slots than it has locals and operands, and those of two
+//! active calls never overlap. The rewritten module does and counts the same, only slower.
 
 mod body;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use thiserror::Error;
-use wasm_encoder::reencode::{self, Reencode as _, RoundtripReencoder};
+use wasm_encoder::reencode::{Reencode as _, RoundtripReencoder};
 use wasm_encoder::{CodeSection, MemorySection, MemoryType, Module, RawSection, SectionId};
 use wasmparser::{
     BinaryReader, ExternalKind, FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser,
     Payload, SectionLimited, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
-use self::body::Frames;
+pub(super) use self::body::FrameError;
+use self::body::{Frames, VALUE_BYTES};
 use super::instrument::{InstrumentedModule, SECTION_ORDER, STACK_SLOTS};
 
 /// A function with more locals and operands is huge: wasmi numbers 30,000 locals, and 65,535 values in all.
@@ -28,9 +28,6 @@ const MOST_PARAMETERS: usize = 1_000;
 
 /// The fewest bytes of an operator that pushes an operand.
 const BYTES_PER_OPERAND: usize = 2;
-
-/// Bytes of a value in a frame.
-const VALUE_BYTES: u32 = 8;
 
 /// Bytes of a page of memory.
 const PAGE_BYTES: u64 = 65_536;
@@ -43,23 +40,6 @@ const FEATURES: WasmFeatures = WasmFeatures::MVP
     .union(WasmFeatures::BULK_MEMORY)
     .union(WasmFeatures::REFERENCE_TYPES)
     .union(WasmFeatures::THREADS);
-
-/// The module could not be rewritten: never seen, a bug of ours.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("a huge function can't be rewritten: {0}")]
-pub(super) struct FrameError(String);
-
-impl From<wasmparser::Error> for FrameError {
-    fn from(error: wasmparser::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl<E: std::fmt::Display> From<reencode::Error<E>> for FrameError {
-    fn from(error: reencode::Error<E>) -> Self {
-        Self(error.to_string())
-    }
-}
 
 /// The wasm of `module` with its huge functions rewritten; none if there are none, which is usual.
 pub(super) fn rewrite(module: &InstrumentedModule) -> Result<Option<Vec<u8>>, FrameError> {

@@ -7,8 +7,7 @@
 
 mod body;
 
-use thiserror::Error;
-use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
+use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
     CodeSection, ConstExpr, ExportKind, ExportSection, GlobalSection, GlobalType, Module,
     RawSection, SectionId, ValType,
@@ -16,6 +15,7 @@ use wasm_encoder::{
 use wasmparser::{BinaryReader, SectionLimited};
 
 use self::body::CountingGlobals;
+pub use self::body::InstrumentationError;
 use super::validation::ValidatedModule;
 use super::{ExportedFunction, ImportTable, ModuleIdentity};
 use crate::engine::opcode_costs::OpcodeCosts;
@@ -67,20 +67,18 @@ pub struct InstrumentedModule {
     pub hidden: HiddenExports,
 }
 
-/// A validated module could not be rewritten: never seen, kept as an error so that no contract can stop the process.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("instrumentation failed: {0}")]
-pub struct InstrumentationError(String);
-
-impl From<wasmparser::Error> for InstrumentationError {
-    fn from(error: wasmparser::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl<E: std::fmt::Display> From<reencode::Error<E>> for InstrumentationError {
-    fn from(error: reencode::Error<E>) -> Self {
-        Self(error.to_string())
+impl InstrumentedModule {
+    /// How many results the exported function `name` has; why it can't be called, if it is none or has parameters.
+    pub(super) fn results_of_call(&self, name: &str) -> Result<usize, String> {
+        let mut functions = self.exported_functions.iter();
+        match functions.find(|function| function.name == name) {
+            None => Err(format!("no function {name:?} is exported")),
+            Some(function) if function.parameters > 0 => Err(format!(
+                "function {name:?} has {} parameters",
+                function.parameters
+            )),
+            Some(function) => Ok(function.results),
+        }
     }
 }
 

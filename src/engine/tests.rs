@@ -145,14 +145,14 @@ impl TestHost {
 
 /// What is left after a call.
 #[derive(PartialEq, Eq)]
-struct Outcome {
+struct CallOutcome {
     end: End,
     used: u64,
     memory: Vec<u8>,
     host: TestHost,
 }
 
-impl std::fmt::Debug for Outcome {
+impl std::fmt::Debug for CallOutcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The memory is too long for people.
         let memory = &self.memory[..self.memory.len().min(16)];
@@ -226,14 +226,18 @@ fn instantiate(
         .collect()
 }
 
-fn outcome_of(instance: &mut dyn Instance<TestHost>, function: &str, host: TestHost) -> Outcome {
+fn outcome_of(
+    instance: &mut dyn Instance<TestHost>,
+    function: &str,
+    host: TestHost,
+) -> CallOutcome {
     let (host, end) = instance.call(function, Box::new(host));
     let mut memory = vec![0; instance.memory_size().min(2 * 65_536) as usize];
     if instance.has_memory() {
         let read = instance.read_memory(0, &mut memory);
         read.expect("it is as large");
     }
-    Outcome {
+    CallOutcome {
         end: End::from(&end),
         used: instance.used_points(),
         memory,
@@ -242,7 +246,7 @@ fn outcome_of(instance: &mut dyn Instance<TestHost>, function: &str, host: TestH
 }
 
 /// Calls `f` in a fresh instance on every engine, and returns the outcome if all are equal.
-fn run_code(code: &[u8], costs: &OpcodeCosts, limit: u64) -> Outcome {
+fn run_code(code: &[u8], costs: &OpcodeCosts, limit: u64) -> CallOutcome {
     let outcomes = compile(code, costs).into_iter().map(|module| {
         let host = TestHost {
             nested: Some(Nested(Arc::clone(&module))),
@@ -253,7 +257,7 @@ fn run_code(code: &[u8], costs: &OpcodeCosts, limit: u64) -> Outcome {
             .expect("the test's module can be instantiated");
         outcome_of(&mut *instance, "f", host)
     });
-    let mut outcomes: Vec<Outcome> = outcomes.collect();
+    let mut outcomes: Vec<CallOutcome> = outcomes.collect();
     let last = outcomes.pop().expect("there are engines");
     for other in outcomes {
         assert_eq!(other, last, "the engines differ");
@@ -262,6 +266,6 @@ fn run_code(code: &[u8], costs: &OpcodeCosts, limit: u64) -> Outcome {
 }
 
 /// [`run_code`] with every operator at 1 point.
-fn run(text: &str, limit: u64) -> Outcome {
+fn run(text: &str, limit: u64) -> CallOutcome {
     run_code(&wasm(text), &unit_costs(), limit)
 }

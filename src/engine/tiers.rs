@@ -10,24 +10,25 @@
 //! same; and whatever the quick tier can't do soon, or not exactly so, it gives up ([`CallEnd::Abandoned`]). Then the
 //! host begins the run anew, without the quick tier.
 //!
-//! **Nothing waits for the compiler without a bound.** Code that would take it long ([`compile_cost`]) is never given to it, and
-//! runs on the steady tier for good: so does a module that the compiler refuses or does not finish in time, which is
-//! remembered on disk. A run that needs a module which is still being compiled waits for [`PATIENCE`], then goes on on the
-//! steady tier; later runs use the compiled code.
+//! **Nothing waits for the compiler without a bound.** Code that would take it long ([`compile_cost`]) is never given
+//! to it, and runs on the steady tier for good: so does a module that the compiler refuses or does not finish in time,
+//! which is remembered on disk. A run that needs a module which is still being compiled waits for
+//! [`PATIENCE`](run::PATIENCE), then goes on on the steady tier; later runs use the compiled code.
 //!
 //! [`CallEnd::Abandoned`]: super::CallEnd::Abandoned
 
 mod compilers;
 mod module;
 mod priority;
+mod run;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::compilers::Compilers;
 use self::module::TieredModule;
+use self::run::Run;
 use super::disk::DiskCounters;
 use super::instrument::InstrumentedModule;
 use super::wasmi_engine::{RunFuel, WasmiEngine};
@@ -35,9 +36,6 @@ use super::{
     CompiledModule, Engine, EngineError, HostCalls, ImportTable, InstanceCounters, MachineFailure,
     ModuleIdentity, TierCounters, compile_cost,
 };
-
-/// How long a run waits for a module that is being compiled. Public contracts of up to 71 KB take a quarter of a second.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How the interpreter is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,23 +63,9 @@ pub struct TieredEngine<H: HostCalls> {
     compilers: Arc<Compilers<H>>,
 }
 
-/// The run at hand, and the counters.
-#[derive(Default)]
-struct Run {
-    /// New instances may be quick.
-    allows_quick: AtomicBool,
-    /// There was a quick instance.
-    is_quick: AtomicBool,
-    quick_runs: AtomicU64,
-    abandoned_runs: AtomicU64,
-    hot_swaps: AtomicU64,
-    steady_modules: AtomicU64,
-    impatient_runs: AtomicU64,
-}
-
 impl<H: HostCalls> TieredEngine<H> {
-    /// An engine that compiles with `hot`, on threads of its own. These run on the cores of the current thread. Without limits
-    /// nothing is interpreted that can be compiled soon.
+    /// An engine that compiles with `hot`, on threads of its own. These run on the cores of the current thread. Without
+    /// limits nothing is interpreted that can be compiled soon.
     pub fn new(hot: Arc<dyn Engine<H>>, limits: Option<QuickLimits>) -> io::Result<Self> {
         let fuel = Arc::<RunFuel>::default();
         Ok(Self {

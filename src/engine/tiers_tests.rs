@@ -3,6 +3,7 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 
+use super::run::PATIENCE;
 use super::*;
 use crate::engine::instrument::instrument;
 use crate::engine::opcode_costs::OpcodeCosts;

@@ -8,6 +8,7 @@ mod body;
 mod contract;
 mod encode;
 mod linking;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,7 +20,7 @@ use wasmparser::{
     WasmFeatures,
 };
 
-pub use self::linking::LinkErrors;
+pub use self::verdict::InvalidModule;
 
 use self::body::Body;
 use self::linking::LinkedImport;
@@ -40,53 +41,6 @@ const FEATURES: WasmFeatures = WasmFeatures::MVP
     .union(WasmFeatures::MUTABLE_GLOBAL)
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT);
-
-/// Why code can't be instantiated. The text is what the reference logs, to which [`InvalidModule::detail`] adds.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum InvalidModule {
-    /// There are no bytes.
-    #[error("invalid bytecode: ")]
-    Empty,
-    /// The reference's parser or compiler refuses it.
-    #[error("could not create wasmer instance: compile error")]
-    Malformed {
-        /// Position in the code.
-        offset: u64,
-        /// The parser's words.
-        message: String,
-    },
-    /// The parts don't fit together, or to the host.
-    #[error("could not create wasmer instance: {0}")]
-    Link(#[from] LinkErrors),
-    /// The reference accepts it, but it is larger than our engines can take: more than 50,000 locals in use, a body of
-    /// more than 7,654,321 bytes, more than 100,000 segments, or more than 10,000,000 elements.
-    #[error("could not create wasmer instance: compile error")]
-    TooLarge {
-        /// Our parser's words.
-        message: String,
-    },
-}
-
-impl InvalidModule {
-    /// What the reference does not tell: where the code is wrong, and how.
-    pub fn detail(&self) -> Option<String> {
-        match self {
-            Self::Malformed { offset, message } => Some(format!("byte {offset}: {message}")),
-            Self::TooLarge { message } => {
-                Some(format!("beyond the limits of this engine: {message}"))
-            }
-            Self::Empty | Self::Link(_) => None,
-        }
-    }
-}
-
-impl From<wasmparser::Error> for InvalidModule {
-    fn from(error: wasmparser::Error) -> Self {
-        Self::TooLarge {
-            message: error.message().to_owned(),
-        }
-    }
-}
 
 /// A function that the module defines itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What is a contract, and what can be deployed.
 
-use super::linking::LinkError;
+use super::verdict::LinkError;
 use super::*;
 use crate::engine::{ImportedFunction, ValueType};
 use crate::gas_schedule::OPCODE_NAMES;

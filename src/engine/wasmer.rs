@@ -3,6 +3,7 @@
 //! Every module gets a wasmer engine of its own, and every instance a store of its own: wasmer frees compiled code
 //! only with its engine, and memories and functions only with their store. Instances are used again, see [`warm`].
 
+mod access;
 mod deadline;
 mod image;
 pub use image::open_page_map;
@@ -12,10 +13,10 @@ mod linking;
 mod memory;
 mod unchecked;
 mod unchecked_memory;
+mod unchecked_send;
 pub mod warm;
 
 use std::num::NonZero;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -26,26 +27,21 @@ use ::wasmer::sys::{
 use ::wasmer::{Engine as CodeEngine, Module};
 
 use self::deadline::Deadline;
+pub use self::instance::NATIVE_STACK_BYTES;
 use self::instance::WasmerInstance;
 use self::lease::{Lease, LeaseOrigin};
-pub(super) use self::linking::Stop;
 use self::memory::{MakeRoom, MemoryLayout, SystemMemory};
 use self::unchecked::Artifact;
 use self::unchecked_memory::SystemTunables;
 use self::warm::{WarmInstances, WarmLimits};
 use super::disk::{ArtifactStore, DiskCounters, DiskLimits, StoredModule};
+use super::failure::caught;
 use super::instrument::InstrumentedModule;
 use super::{
     CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportTable, Instance,
-    InstanceCounters, InstantiationError, MachineFailure, ModuleIdentity, panic_message,
+    InstanceCounters, InstantiationError, MachineFailure, ModuleIdentity,
 };
 use crate::activity;
-
-/// Native stack of each instance that runs; the most that wasmer allows. Measured: the slots of
-/// [`super::instrument::STACK_SLOTS`] end within 8 MiB when functions keep integers over their calls, and within
-/// 24 MiB when they keep floats, at any number of locals, parameters and operands. What remains is for the values that
-/// the optimiser keeps on its own account; validation's slots limit them to 64 MiB. Only touched pages take memory.
-pub const NATIVE_STACK_BYTES: usize = 100 * 1024 * 1024;
 
 /// What a module takes besides its artifact and its machine code, which is about a third of the artifact.
 const MODULE_BYTES: usize = 16 * 1024;
@@ -64,7 +60,7 @@ impl<H: HostCalls> WasmerEngine<H> {
     /// An engine. Sets wasmer's stack size, which is one for the whole process. The limit of the process's address space, as
     /// it is now, decides how memories are laid out.
     pub fn new(limits: WarmLimits) -> Self {
-        Self::with_layout(limits, MemoryLayout::of_this_process(limits))
+        Self::with_layout(limits, MemoryLayout::of_this_process(limits.instances))
     }
 
     fn with_layout(limits: WarmLimits, layout: MemoryLayout) -> Self {
@@ -79,7 +75,7 @@ impl<H: HostCalls> WasmerEngine<H> {
         }
     }
 
-    /// Likewise, with compiled modules kept on disk. If that can't be, it is logged, and the engine does without.
+    /// An engine like that of `new` that keeps compiled modules on disk. If it can't, it logs why and does without.
     pub fn with_disk(limits: WarmLimits, disk: Option<DiskLimits>) -> Self {
         let engine = Self::new(limits);
         let store = disk.and_then(|disk| {
@@ -194,8 +190,9 @@ impl<H: HostCalls> Engine<H> for WasmerEngine<H> {
     }
 }
 
-/// Compiles the module to an artifact, on as many threads as the thread pool around it has. Its engine and everything else that
-/// compiling needs is dropped: a module that was loaded from an artifact takes a tenth of the memory of one that was compiled.
+/// Compiles the module to an artifact, on as many threads as the thread pool around it has. Its engine and everything
+/// else that compiling needs is dropped: a module that was loaded from an artifact takes a tenth of the memory of one
+/// that was compiled.
 fn compile_to_artifact(
     module: &InstrumentedModule,
     system: &Arc<SystemMemory>,
@@ -210,13 +207,6 @@ fn compile_to_artifact(
     engine.set_tunables(SystemTunables(Arc::clone(system)));
     let code = Module::new(&engine, &module.bytes)?;
     Ok(Artifact::of(&code)?)
-}
-
-/// Does something in wasmer. It panics where the system refuses a stack, a thread, or a protection of pages; host functions
-/// let no panic through. So a panic says nothing of the contract.
-fn caught<T, E: From<MachineFailure>>(run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    let outcome = catch_unwind(AssertUnwindSafe(run));
-    outcome.unwrap_or_else(|panic| Err(MachineFailure::Panic(panic_message(&*panic)).into()))
 }
 
 /// Names all that machine code depends on besides the module.

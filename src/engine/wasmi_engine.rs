@@ -1,10 +1,9 @@
 //! A second engine: the interpreter wasmi. What it counts must be what the compiled code counts.
 //!
-//! With limits it is the first of the [`tiers`](super::tiers), and gives up whatever it can't do quickly, or not as the compiled
-//! code does it. Without limits it runs everything, slowly: it is the last tier of modules that are not compiled, and tests and
-//! fuzz targets compare the compiler with it.
+//! With limits it is the first of the [`tiers`](super::tiers), and gives up whatever it can't do quickly, or not as the
+//! compiled code does it. Without limits it runs everything, slowly: it is the last tier of modules that are not
+//! compiled, and tests and fuzz targets compare the compiler with it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,13 +13,14 @@ use wasmi::{
     StoreLimitsBuilder, Val, ValType,
 };
 
+use super::border::{self, SPENT, instance_access_through_access};
 use super::failure::{Ending, TrapOf};
 use super::frames;
 use super::instrument::InstrumentedModule;
 use super::{
-    CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls, ImportedFunction,
-    Instance, InstanceAccess, InstanceCounters, InstantiationError, MachineFailure, OutOfBounds,
-    ValueType, panic_message,
+    Abort, CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls,
+    ImportedFunction, Instance, InstanceAccess, InstanceCounters, InstantiationError,
+    MachineFailure, OutOfBounds, ValueType,
 };
 
 /// Larger memories are given up: each is filled with zeros when it is made.
@@ -147,8 +147,9 @@ impl<H: HostCalls> CompiledModule<H> for WasmiModule {
     }
 }
 
+/// Why a call ends without a trap of wasm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
+enum EarlyEnd {
     Aborted,
     NoHost,
     /// A host function needs more memory than the limits allow.
@@ -160,7 +161,7 @@ enum Stop {
 struct Environment<H> {
     host: Option<Box<H>>,
     handles: Option<Handles>,
-    stop: Option<Stop>,
+    early_end: Option<EarlyEnd>,
     fuel: Option<Arc<RunFuel>>,
     limits: StoreLimits,
 }
@@ -182,50 +183,27 @@ struct WasmiInstance<H: HostCalls> {
 
 impl<H: HostCalls> WasmiInstance<H> {
     fn new(module: &WasmiModule, limit: u64) -> Result<Self, InstantiationError> {
-        let failed = |error: Error| match Ending::of_interpreted(&error) {
-            Ending::Trap | Ending::User => InstantiationError::Invalid(error.to_string()),
-            Ending::Machine(failure) => failure.into(),
-        };
-        let limits = match module.fuel {
-            // Only the system limits the growth: the contract must not see that as a full memory.
-            None => StoreLimitsBuilder::new().trap_on_grow_failure(true),
-            Some(_) => StoreLimitsBuilder::new()
-                .memory_size(QUICK_MEMORY_BYTES)
-                .table_elements(QUICK_TABLE_ELEMENTS)
-                .trap_on_grow_failure(true),
-        };
-        let environment = Environment {
-            host: None,
-            handles: None,
-            stop: None,
-            fuel: module.fuel.clone(),
-            limits: limits.build(),
-        };
-        let mut store = Store::new(&module.interpreter, environment);
-        store.limiter(|environment| &mut environment.limits);
+        let mut store = new_store(module);
         let table = module.description.import_table;
         let imports = module.description.imports.iter();
         let imports: Vec<Extern> = imports
             .map(|&index| Extern::Func(link(&mut store, index, &table[index])))
             .collect();
-        let instance = CodeInstance::new(&mut store, &module.code, &imports).map_err(failed)?;
+        let instance = CodeInstance::new(&mut store, &module.code, &imports);
+        let instance = instance.map_err(|error| failed(&error))?;
         let hidden = &module.description.hidden;
+        let global = |name: &str| {
+            let global = instance.get_global(&store, name);
+            global.expect("exported by instrumentation")
+        };
+        let memory = hidden.memory.as_ref();
         let handles = Handles {
-            used: instance
-                .get_global(&store, &hidden.used)
-                .expect("exported by instrumentation"),
-            memory: hidden
-                .memory
-                .as_ref()
-                .and_then(|name| instance.get_memory(&store, name)),
+            used: global(&hidden.used),
+            memory: memory.and_then(|name| instance.get_memory(&store, name)),
             declared_maximum_pages: module.description.declared_maximum_pages,
         };
-        let limits = instance
-            .get_global(&store, &hidden.limit)
-            .expect("exported by instrumentation");
-        limits
-            .set(&mut store, Val::I64(limit as i64))
-            .expect("a mutable i64");
+        let set = global(&hidden.limit).set(&mut store, Val::I64(limit as i64));
+        set.expect("a mutable i64");
         store.data_mut().handles = Some(handles);
         let description = Arc::clone(&module.description);
         let mut instance = Self {
@@ -237,10 +215,12 @@ impl<H: HostCalls> WasmiInstance<H> {
         };
         if let Some(name) = &hidden.start {
             let outcome = instance.call_by_name(name, 0);
-            match (outcome, instance.store.data().stop) {
+            match (outcome, instance.store.data().early_end) {
                 (Ok(()), _) => {}
-                (Err(_), Some(Stop::NoHost)) => return Err(InstantiationError::StartCalledHost),
-                (Err(error), _) => return Err(failed(error)),
+                (Err(_), Some(EarlyEnd::NoHost)) => {
+                    return Err(InstantiationError::StartCalledHost);
+                }
+                (Err(error), _) => return Err(failed(&error)),
             }
         }
         Ok(instance)
@@ -260,14 +240,14 @@ impl<H: HostCalls> WasmiInstance<H> {
 
     /// How a call ended that did not return.
     fn end_of_failed(&self, error: &Error) -> CallEnd {
-        match self.store.data().stop {
-            Some(Stop::Aborted) => return CallEnd::Aborted,
-            Some(Stop::TooLarge) => return CallEnd::Abandoned,
-            Some(Stop::Machine) => {
+        match self.store.data().early_end {
+            Some(EarlyEnd::Aborted) => return CallEnd::Aborted,
+            Some(EarlyEnd::TooLarge) => return CallEnd::Abandoned,
+            Some(EarlyEnd::Machine) => {
                 let text = "a memory does not grow".to_owned();
                 return CallEnd::Machine(MachineFailure::Instance(text).into());
             }
-            Some(Stop::NoHost) | None => {}
+            Some(EarlyEnd::NoHost) | None => {}
         }
         if self.store.data().fuel.is_none() {
             return match Ending::of_interpreted(error) {
@@ -291,13 +271,13 @@ impl<H: HostCalls> WasmiInstance<H> {
 
 impl<H: HostCalls> Instance<H> for WasmiInstance<H> {
     fn call(&mut self, name: &str, host: Box<H>) -> (Box<H>, CallEnd) {
-        let functions = &self.description.exported_functions;
-        let exported = functions
-            .iter()
-            .find(|function| function.name == name && function.parameters == 0);
-        let results = match exported {
-            Some(function) if !self.is_spent => function.results,
-            _ => return (host, CallEnd::Trapped("can't be called".to_owned())),
+        let callable = match self.is_spent {
+            true => Err(SPENT.to_owned()),
+            false => self.description.results_of_call(name),
+        };
+        let results = match callable {
+            Ok(results) => results,
+            Err(reason) => return (host, CallEnd::Trapped(reason)),
         };
         self.store.data_mut().host = Some(host);
         let outcome = self.call_by_name(name, results);
@@ -312,6 +292,36 @@ impl<H: HostCalls> Instance<H> for WasmiInstance<H> {
         };
         self.is_spent = end != CallEnd::Returned;
         (host, end)
+    }
+}
+
+/// An empty store with the limits of the module.
+fn new_store<H: HostCalls>(module: &WasmiModule) -> Store<Environment<H>> {
+    // Only the system limits the growth without fuel: the contract must not see that as a full memory.
+    let limits = StoreLimitsBuilder::new().trap_on_grow_failure(true);
+    let limits = match module.fuel {
+        None => limits,
+        Some(_) => limits
+            .memory_size(QUICK_MEMORY_BYTES)
+            .table_elements(QUICK_TABLE_ELEMENTS),
+    };
+    let environment = Environment {
+        host: None,
+        handles: None,
+        early_end: None,
+        fuel: module.fuel.clone(),
+        limits: limits.build(),
+    };
+    let mut store = Store::new(&module.interpreter, environment);
+    store.limiter(|environment| &mut environment.limits);
+    store
+}
+
+/// Why a module has no instance.
+fn failed(error: &Error) -> InstantiationError {
+    match Ending::of_interpreted(error) {
+        Ending::Trap | Ending::User => InstantiationError::Invalid(error.to_string()),
+        Ending::Machine(failure) => failure.into(),
     }
 }
 
@@ -379,52 +389,29 @@ fn call_host<H: HostCalls>(
     drain(&mut caller)?;
     let environment = caller.data_mut();
     let (Some(mut host), Some(handles)) = (environment.host.take(), environment.handles) else {
-        environment.stop = Some(Stop::NoHost);
+        environment.early_end = Some(EarlyEnd::NoHost);
         return Err(Error::new("no host"));
     };
     let mut access = Access {
         handles,
         context: &mut caller,
     };
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        host.call(index, &mut access, arguments)
-    }));
-    let result = match outcome {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(_)) => Err(Error::new("aborted")),
-        Err(panic) => {
-            host.panicked(panic_message(&*panic));
-            Err(Error::new("panicked"))
-        }
-    };
+    let result = border::call_host(&mut *host, index, &mut access, arguments);
     let environment = caller.data_mut();
     environment.host = Some(host);
-    if let Some(Stop::TooLarge | Stop::Machine) = environment.stop {
+    if let Some(EarlyEnd::TooLarge | EarlyEnd::Machine) = environment.early_end {
         return Err(Error::new("the memory does not grow"));
     }
     if result.is_err() {
-        environment.stop = Some(Stop::Aborted);
+        environment.early_end = Some(EarlyEnd::Aborted);
     }
     fill(&mut caller)?;
-    result
+    result.map_err(|Abort| Error::new("aborted"))
 }
 
 struct Access<C> {
     handles: Handles,
     context: C,
-}
-
-impl<H, C: AsContextMut<Data = Environment<H>>> Access<C> {
-    fn in_bounds(&mut self, succeeded: bool, offset: u64, length: u64) -> Result<(), OutOfBounds> {
-        if succeeded {
-            return Ok(());
-        }
-        Err(OutOfBounds {
-            offset,
-            length,
-            size: self.memory_size(),
-        })
-    }
 }
 
 impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
@@ -463,14 +450,19 @@ impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
             .handles
             .memory
             .map(|memory| memory.read(self.context.as_context(), offset as usize, into));
-        self.in_bounds(matches!(read, Some(Ok(()))), offset, length)
+        OutOfBounds::unless(matches!(read, Some(Ok(()))), self, offset, length)
     }
 
     fn write_memory(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
         let memory = self.handles.memory;
         let written = memory
             .map(|memory| memory.write(self.context.as_context_mut(), offset as usize, bytes));
-        self.in_bounds(matches!(written, Some(Ok(()))), offset, bytes.len() as u64)
+        OutOfBounds::unless(
+            matches!(written, Some(Ok(()))),
+            self,
+            offset,
+            bytes.len() as u64,
+        )
     }
 
     fn grow_memory(&mut self, pages: u32) -> bool {
@@ -481,7 +473,7 @@ impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
         let mut context = self.context.as_context_mut();
         let environment = context.data_mut();
         if environment.fuel.is_some() && size > QUICK_MEMORY_BYTES as u64 {
-            environment.stop = Some(Stop::TooLarge);
+            environment.early_end = Some(EarlyEnd::TooLarge);
             return false;
         }
         let has_grown = memory.grow(&mut context, u64::from(pages)).is_ok();
@@ -489,7 +481,7 @@ impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
         let maximum = self.handles.declared_maximum_pages;
         let maximum = u64::from(maximum.map_or(MAXIMUM_PAGES, |pages| pages.min(MAXIMUM_PAGES)));
         if !has_grown && size <= maximum * 65_536 {
-            context.data_mut().stop = Some(Stop::Machine);
+            context.data_mut().early_end = Some(EarlyEnd::Machine);
         }
         has_grown
     }

@@ -1,10 +1,9 @@
 //! Payloads in both formats. The first byte of an input is the kind.
 
-use super::element_memory::{element_bytes, least_limit};
+use super::element_memory::{element_bytes, input, least_limit};
 use crate::frame::Header;
 use crate::messages::{
-    Account, BigInt, Envelope, Format, Message, NameEntry, StorageDataEntry, VmInput, VmOutput,
-    codec,
+    Account, BigInt, Envelope, Format, Message, NameEntry, StorageDataEntry, VmOutput, codec,
 };
 use bytes::Bytes;
 
@@ -89,19 +88,6 @@ fn with_inputs((envelope, mut message): Decoded) -> Decoded {
         input.get_or_insert_default();
     }
     (envelope, message)
-}
-
-/// The input of a message that has one.
-pub(super) fn input(message: &mut Message) -> Option<&mut Option<VmInput>> {
-    let call = match message {
-        Message::ContractDeployRequest(request) => {
-            return Some(&mut request.create_input.as_mut()?.input);
-        }
-        Message::ContractCallRequest(request) => &mut request.call_input,
-        Message::BlockchainProcessBuiltinFunctionRequest(request) => &mut request.call_input,
-        _ => return None,
-    };
-    Some(&mut call.as_mut()?.input)
 }
 
 /// The message without what JSON may change.

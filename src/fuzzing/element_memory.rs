@@ -1,7 +1,6 @@
 //! What the elements of a message take in memory, counted in the message itself.
 
-use super::codecs::input;
-use crate::messages::{Message, VmOutput};
+use crate::messages::{Message, VmInput, VmOutput};
 
 /// A list takes memory for so many elements at once.
 const FIRST: usize = 4;
@@ -21,6 +20,19 @@ pub fn least_limit(kind: u32, payload: &[u8]) -> usize {
         assert!(message.check_elements(payload, more).is_ok());
     }
     least
+}
+
+/// The input of a message that has one.
+pub(super) fn input(message: &mut Message) -> Option<&mut Option<VmInput>> {
+    let call = match message {
+        Message::ContractDeployRequest(request) => {
+            return Some(&mut request.create_input.as_mut()?.input);
+        }
+        Message::ContractCallRequest(request) => &mut request.call_input,
+        Message::BlockchainProcessBuiltinFunctionRequest(request) => &mut request.call_input,
+        _ => return None,
+    };
+    Some(&mut call.as_mut()?.input)
 }
 
 /// What the elements of all lists of a message take at least, without what they point to.

@@ -9,13 +9,8 @@ use super::json::{self, JsonError, JsonObject, Writer};
 use super::{Envelope, Marshalizer, Message, Payload, kind_name};
 pub use crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use crate::frame::{self, PayloadBytes};
-use bytes::Buf;
 use prost::Message as _;
-use prost::encoding::{DecodeContext, decode_key};
 use thiserror::Error;
-
-/// The numbers up to this one are the envelope's in every payload, which build/schema.rs checks.
-const LAST_ENVELOPE_FIELD: u32 = 3;
 
 /// How payloads are encoded: the marshalizer of the Initialize arguments (docs/spec/wire.md#formats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -256,23 +251,6 @@ fn decode_payload(
         });
     }
     Ok((envelope, message))
-}
-
-/// Reads a protobuf that has the fields of both messages.
-pub(super) fn read_pair<P: prost::Message>(
-    envelope: &mut Envelope,
-    payload: &mut P,
-    mut bytes: impl Buf,
-) -> Result<(), prost::DecodeError> {
-    while bytes.has_remaining() {
-        let (number, wire_type) = decode_key(&mut bytes)?;
-        let context = DecodeContext::default();
-        match number {
-            ..=LAST_ENVELOPE_FIELD => envelope.merge_field(number, wire_type, &mut bytes, context),
-            _ => payload.merge_field(number, wire_type, &mut bytes, context),
-        }?;
-    }
-    Ok(())
 }
 
 /// A JSON object that has no envelope, such as a log profile. Fields that are zero or empty are left out if `sparse`.

@@ -10,6 +10,7 @@ pub(crate) mod codec;
 pub(crate) mod elements;
 pub(crate) mod json;
 pub(crate) mod null;
+mod pair;
 mod return_code;
 
 pub use big_int::NotABigInt;
@@ -112,7 +113,7 @@ macro_rules! messages {
                 }
             }
 
-            /// The fields as a JSON object, for reading.
+            /// The fields as a JSON object to be filled; none for an unknown kind.
             fn as_json_mut(&mut self) -> Option<&mut dyn json::JsonObject> {
                 match self {
                     $(Message::$name(payload) => Some(stored!($stored mutable payload)),)*
@@ -143,7 +144,7 @@ macro_rules! messages {
             /// Reads the fields and those of the envelope from protobuf.
             fn read_protobuf(&mut self, envelope: &mut Envelope, payload: impl bytes::Buf) -> Result<(), prost::DecodeError> {
                 match self {
-                    $(Message::$name(fields) => codec::read_pair(envelope, stored!($stored mutable fields), payload),)*
+                    $(Message::$name(fields) => pair::merge_both(envelope, stored!($stored mutable fields), payload),)*
                     Message::Unknown(_) => prost::Message::merge(envelope, payload),
                 }
             }

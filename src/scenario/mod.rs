@@ -17,6 +17,7 @@
 //! the guess was wrong, and the scenario is run again. Reports come in order.
 
 mod check;
+mod failure;
 pub(crate) mod files;
 pub(crate) mod json;
 mod machine;
@@ -35,11 +36,12 @@ mod fixtures;
 #[cfg(test)]
 mod quirk_tests;
 
+pub use failure::{Failure, StepFailure};
 #[cfg(feature = "vm")]
 pub use machine::in_process;
 pub use machine::{AnyFatal, AnyMachine, MachineFactory, any, in_child};
 pub use parse::DEFAULT_PROTECTED_PREFIX;
 pub use report::{Report, ScenarioReport, TransactionReport};
-pub use run::{Failure, Settings, StepFailure};
+pub use run::Settings;
 pub use suite::{Suite, SuiteError};
 pub use world::{Account, BlockInfo, Leftovers, NewAddress, SharedWorld, World, WorldError};

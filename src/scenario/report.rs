@@ -1,6 +1,6 @@
 //! What is said about a run.
 
-use super::run::Failure;
+use super::failure::Failure;
 use crate::escape::{escape_line, escape_text};
 use crate::messages::BigInt;
 use crate::messages::json::Writer;
@@ -141,7 +141,7 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
-    use super::super::run::StepFailure;
+    use super::super::failure::StepFailure;
     use super::*;
 
     fn report() -> Report {

@@ -1,8 +1,9 @@
 //! Runs transactions (docs/spec/scenarios.md#transactions): what the protocol does around the VM, and instead of it.
 
+use super::failure::StepFailure;
 use super::machine::AnyFatal;
 use super::model::{Transaction, TransactionKind, TransactionStep};
-use super::run::{Runner, StepFailure};
+use super::run::Runner;
 use crate::escape::panic_text;
 use crate::machine::{Machine, Outcome};
 use crate::messages::{

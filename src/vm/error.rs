@@ -9,7 +9,7 @@ use crate::engine::validation::InvalidModule;
 use crate::hooks::HookError;
 use crate::machine::{Outcome, VmFailure};
 use crate::messages::ReturnCode;
-use crate::vm::eei::memory::MemoryError;
+use crate::vm::memory::MemoryError;
 use std::error::Error;
 use thiserror::Error;
 
@@ -54,7 +54,7 @@ impl From<MachineFailure> for Broken {
 }
 
 impl Broken {
-    /// What kills the reference: only we have words for it.
+    /// A fault that kills the reference; the text is ours.
     pub fn host_fault(what: impl std::fmt::Display) -> Broken {
         Broken::HostPanic(format!("host fault: {what}"))
     }
@@ -106,7 +106,7 @@ pub enum ExecutionError {
     /// The sender has less than it sends.
     #[error("failed transfer (insufficient funds)")]
     InsufficientFunds,
-    /// A transfer of less than nothing.
+    /// A transfer of a negative amount.
     #[error("failed transfer (negative value)")]
     NegativeTransfer,
     /// A host function failed; its text stands in the output.
@@ -151,7 +151,7 @@ pub enum ExecutionError {
     /// The promises ask for more gas than can be counted.
     #[error("addition overflow")]
     AdditionOverflow,
-    /// The data of an asynchronous call is no call.
+    /// The data of an asynchronous call can't be read as one.
     #[error("tokenize failed")]
     Tokenize,
     /// Stored promises that can't be read. The reference has another text (that of Go's JSON decoder).
@@ -222,7 +222,7 @@ impl ExecutionError {
 pub struct Unusable {
     /// What the reference says.
     pub text: String,
-    /// What it does not: where the code is wrong, and how.
+    /// What the reference leaves out: where the code is wrong, and how.
     pub detail: Option<String>,
 }
 
@@ -284,7 +284,7 @@ pub fn unless_refused<T>(answer: Result<T, HookError>) -> Result<Option<T>, Brok
 
 /// How a host function ends the execution that called it.
 #[derive(Debug, Error)]
-pub enum Fault {
+pub enum Interrupt {
     /// FAULT(text) of eei.md: all gas is charged, the text becomes the message.
     #[error(transparent)]
     Api(#[from] ExecutionError),
@@ -302,22 +302,22 @@ pub enum Fault {
     Broken(#[from] Broken),
 }
 
-impl From<MemoryError> for Fault {
-    fn from(error: MemoryError) -> Fault {
+impl From<MemoryError> for Interrupt {
+    fn from(error: MemoryError) -> Interrupt {
         match error {
             MemoryError::LongArguments { .. }
             | MemoryError::ManyArguments(_)
-            | MemoryError::ArgumentCount(_) => Fault::Broken(Broken::host_fault(error)),
-            error => Fault::Api(ExecutionError::Memory(error)),
+            | MemoryError::ArgumentCount(_) => Interrupt::Broken(Broken::host_fault(error)),
+            error => Interrupt::Api(ExecutionError::Memory(error)),
         }
     }
 }
 
-impl From<Failure> for Fault {
-    fn from(failure: Failure) -> Fault {
+impl From<Failure> for Interrupt {
+    fn from(failure: Failure) -> Interrupt {
         match failure {
-            Failure::Execution(error) => Fault::Api(error),
-            Failure::Broken(broken) => Fault::Broken(broken),
+            Failure::Execution(error) => Interrupt::Api(error),
+            Failure::Broken(broken) => Interrupt::Broken(broken),
         }
     }
 }

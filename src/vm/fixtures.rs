@@ -61,7 +61,7 @@ pub fn contract(functions: &str) -> Bytes {
     contract_with_memory("1", functions)
 }
 
-/// Likewise, with a memory of these pages: how many, and how many at most.
+/// A contract with a memory of these pages: how many, and how many at most.
 pub fn contract_with_memory(pages: &str, functions: &str) -> Bytes {
     let mut module = String::from("(module ");
     for function in eei::import_table() {
@@ -148,7 +148,7 @@ impl Node {
             return Err(HookError::Fatal("the pipe is broken".into()));
         }
         if world.panics_at == Some(call) {
-            // Nobody else may see the world as broken.
+            // No other thread may see the world as broken.
             drop(world);
             panic!("{call} panics");
         }
@@ -312,7 +312,7 @@ pub fn on_each_engine(test: impl Fn(&mut Bench)) {
     on_each_engine_with(schedule_entries(), test);
 }
 
-/// Likewise with a gas schedule.
+/// Runs a test on each engine, with a gas schedule.
 pub fn on_each_engine_with(schedule: Vec<GasSectionEntry>, test: impl Fn(&mut Bench)) {
     for mut bench in benches(&schedule) {
         test(&mut bench);
@@ -320,7 +320,7 @@ pub fn on_each_engine_with(schedule: Vec<GasSectionEntry>, test: impl Fn(&mut Be
 }
 
 /// A VM on each engine, each with a world of its own where an account `caller` owns 1000: compiled, interpreted, first
-/// interpreted and then compiled, and likewise where the interpreter gives up at once.
+/// interpreted and then compiled, and the same where the interpreter gives up at once.
 pub fn benches(schedule: &[GasSectionEntry]) -> [Bench; 4] {
     let tiers = |fuel| Some(QuickLimits { fuel });
     let makers: [(MakeVm, Option<QuickLimits>); 4] = [
@@ -405,7 +405,7 @@ impl Bench {
         self.call("self", function, arguments)
     }
 
-    /// Likewise, successfully; returns the gas that it used besides that for the code.
+    /// A call that succeeds; returns the gas that it used besides that for the code.
     pub fn executed(&mut self, functions: &str, function: &str, arguments: &[&[u8]]) -> u64 {
         let output = self.run(functions, function, arguments);
         assert_eq!(end(&output), (0, ""), "{function}");

@@ -1,12 +1,12 @@
-//! What is wrong with code that is no contract, for people: the output says only that it is invalid.
+//! Explains to people why code is not a contract; the output says only that it is invalid.
 
 use super::eei;
 use super::error::Unusable;
-use super::is_upgrade;
+use super::host::is_upgrade;
 use crate::engine::validation::{self, ValidatedModule};
 
-/// What is wrong with code that can't be deployed: the reference's words, and in brackets what they leave out. Built-in functions
-/// are not known here.
+/// What is wrong with code that can't be deployed: the reference's words, and in brackets what they leave out. Built-in
+/// functions are not known here.
 pub fn why_not_deployable(code: &[u8]) -> String {
     match validated(code) {
         Err(reason) => reason,

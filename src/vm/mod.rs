@@ -8,7 +8,7 @@
 //! * No state outlives a run. The reference keeps some until it is restarted
 //!   (docs/spec/README.md#state-that-outlives-a-run); we begin every run like a fresh process. Compiled code is kept
 //!   between runs, but cannot be told from code compiled anew.
-//! * Whoever calls has to tell three kinds of failure apart; see [`Machine`].
+//! * A caller must tell three kinds of failure apart; see [`Machine`].
 //!
 //! Layers, each of which uses those below it: `host` runs executions and knows the order of things, `eei` is what contracts
 //! can import, `contexts` keep the state. They stand on the module `engine`, which runs wasm.
@@ -20,6 +20,7 @@ pub(crate) mod error;
 pub(crate) mod gas;
 pub(crate) mod host;
 mod invalid_code;
+pub(crate) mod memory;
 
 #[cfg(any(all(fuzzing, feature = "interpreter"), test))]
 #[cfg_attr(
@@ -38,6 +39,7 @@ pub use crate::engine::tiers::QuickLimits;
 pub use crate::engine::wasmer::warm::WarmLimits;
 pub use crate::engine::{InstanceCounters, MachineFailure, TierCounters};
 pub use error::{NoProtectedPrefix, VmFatal};
+pub(crate) use host::is_upgrade;
 pub use invalid_code::{why_not_deployable, why_not_startable};
 
 use crate::engine::Engine;
@@ -58,7 +60,7 @@ use contexts::{Contexts, Settings};
 use crypto::Hashes;
 use error::Broken;
 use gas::schedule::GasSchedule;
-use host::{Host, UPGRADE_FUNCTION};
+use host::Host;
 use std::sync::Arc;
 
 /// What a VM is given once (docs/spec/host.md#parameters).
@@ -74,10 +76,11 @@ pub struct VmParameters {
     pub protocol_builtin_functions: Vec<Bytes>,
     /// Contracts can't write storage keys that begin so. Must not be empty.
     pub protected_key_prefix: Bytes,
-    /// How long an output, or a question to the hook, can be as JSON, in bytes: what is longer could not be sent to a node. A
-    /// run with one has no output ([`VmFailure`](crate::machine::VmFailure)). 0 stands for [`DEFAULT_PAYLOAD_LIMIT_BYTES`].
+    /// How long an output, or a question to the hook, can be as JSON, in bytes: what is longer could not be sent to a
+    /// node. A run with one has no output ([`VmFailure`](crate::machine::VmFailure)). 0 stands for
+    /// [`DEFAULT_PAYLOAD_LIMIT_BYTES`].
     pub payload_limit_bytes: u32,
-    /// How code becomes fast. No output depends on it.
+    /// Compilation and caching. No output depends on it.
     pub engine: EngineSettings,
 }
 
@@ -233,7 +236,7 @@ impl Vm {
         }
     }
 
-    /// The output, if it can be sent to a node: also where there is none to send it to, so that a run ends the same way
+    /// The output, unless it is too long for a node. Checked without a node as well, so that a run ends the same way
     /// everywhere.
     fn sendable(&self, output: VmOutput) -> Result<VmOutput, Broken> {
         let response = ContractResponse {
@@ -268,9 +271,4 @@ impl Machine for Vm {
         });
         self.end("RunSmartContractCall", result)
     }
-}
-
-/// Whether a call of this function is an upgrade.
-pub(crate) fn is_upgrade(function: &[u8]) -> bool {
-    function == UPGRADE_FUNCTION
 }

@@ -1,8 +1,12 @@
 //! ARCHITECTURE.md against the code: what modules may import, and the tests that hold its invariants.
 
 use crate::markdown::{add_files, root};
-use std::collections::BTreeMap;
+use rooms::{ROOMS, Room};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+
+#[path = "../order/rooms.rs"]
+mod rooms;
 
 const PAGE: &str = "ARCHITECTURE.md";
 
@@ -42,17 +46,23 @@ fn imports_of_page(page: &str) -> BTreeMap<String, Vec<String>> {
     found
 }
 
-/// The same by the table in src/layers.rs: rows of `("module", &["another", ...])`.
-fn imports_of_table(source: &str) -> BTreeMap<String, Vec<String>> {
-    let (_, table) = source.split_once("const LAYERS").expect("a table");
-    let (table, _) = table.split_once("];").expect("its end");
-    let table: String = table.split_whitespace().collect();
-    let rows = table.split("(\"").skip(1).map(|row| {
-        let (module, rest) = row.split_once('"').expect("a name");
-        let names = rest.split('"').skip(1).step_by(2);
-        (module.to_owned(), sorted(names.map(str::to_owned)))
-    });
-    rows.collect()
+/// The same by the table of tests/order, for the folders and files of src/ as wholes.
+fn imports_of_table(rooms: &[Room]) -> BTreeMap<String, Vec<String>> {
+    let top = |module: &str| module.split("::").next().unwrap_or_default().to_owned();
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for room in rooms {
+        let module = top(room.module);
+        // The crate's root and the programs put the modules together.
+        if !module.is_empty() && module != "bin" {
+            let others = room.may_import.iter().map(|other| top(other));
+            let others = others.filter(|other| *other != module);
+            found.entry(module.clone()).or_default().extend(others);
+        }
+    }
+    found
+        .into_iter()
+        .map(|(module, others)| (module, others.into_iter().collect()))
+        .collect()
 }
 
 fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
@@ -88,11 +98,11 @@ fn has_test(source: &str, name: &str) -> bool {
 }
 
 #[test]
-fn modules_may_import_what_the_table_of_layers_says() {
+fn modules_may_import_what_the_table_of_the_order_says() {
     let page = imports_of_page(&read(PAGE));
-    let table = imports_of_table(&read("src/layers.rs"));
+    let table = imports_of_table(ROOMS);
     assert!(table.len() > 10, "{table:#?}");
-    assert_eq!(page, table, "left {PAGE}, right src/layers.rs");
+    assert_eq!(page, table, "left {PAGE}, right tests/order/rooms.rs");
 }
 
 #[test]
@@ -164,8 +174,14 @@ fn the_vm_has_no_clock_no_environment_and_no_unordered_map() {
 #[test]
 fn pages_and_tables_are_read() {
     let page = "### a\n\nText.\n\nMay import: nothing.\n\n### b\n\nMay import: `c`, `a`.\n";
-    let table = "const LAYERS: &[_] = &[\n    (\"a\", &[]),\n    (\n \"b\",\n &[\n \"a\", \"c\",\n ],\n ),\n];\nfn x() {}";
-    assert_eq!(imports_of_page(page), imports_of_table(table));
+    let room = |module, may_import| Room { module, may_import };
+    let table = [
+        room("a", &[]),
+        room("b::x", &["a", "b::y"]),
+        room("b", &["b", "c::d"]),
+        room("bin", &["b"]),
+    ];
+    assert_eq!(imports_of_page(page), imports_of_table(&table));
     assert_eq!(imports_of_page(page)["b"], ["a", "c"]);
 
     let tests = tests_named("| x | `a/b.rs: c_d`, `e.rs: f` and `g` |");

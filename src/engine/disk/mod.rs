@@ -4,8 +4,8 @@
 //! is counted and never an error. Two things guard what is loaded:
 //!
 //! * against accidents (torn, flipped and stale files): a checksum over the whole file, and the whole key inside it;
-//! * against others: the folder and its files must belong to this user and be closed to everybody else. Whoever can
-//!   write as this user can run code as this user anyway.
+//! * against others: the folder and its files must belong to this user and be closed to all others. A process that
+//!   can write as this user can run code as this user anyway.
 //!
 //! Several processes may use one folder: files appear whole, by a rename, and are never changed afterwards.
 
@@ -30,8 +30,7 @@ pub use self::format::StoredModule;
 use self::format::{FormatError, Stored};
 use super::{ImportTable, ModuleIdentity};
 
-/// How long it is believed that a module can't be compiled. The reason may have been the machine: that it had no memory or no
-/// time left.
+/// How long the note that a module can't be compiled is trusted: the cause may have been a lack of memory or time.
 const NOTE_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where compiled modules are kept, and how many.
@@ -54,7 +53,7 @@ impl DiskLimits {
     }
 }
 
-/// What has become of the files.
+/// Counters of the files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DiskCounters {
     /// Modules that were loaded.
@@ -125,7 +124,7 @@ struct Writer {
 
 struct Folder {
     limits: DiskLimits,
-    /// Says what compiled the modules: files with another one are not for us.
+    /// Identifies the compiler; files of another one are ignored.
     build: [u8; 32],
     user: u32,
     counters: Counters,
@@ -156,7 +155,7 @@ impl ArtifactStore {
         })
     }
 
-    /// The module, if there is a file for it that is in order. `use_module` makes something of it, or says why it can't.
+    /// Loads the module, if its file is there and intact. `use_module` converts it, or says why it can't be used.
     pub fn load<T>(
         &self,
         identity: &ModuleIdentity,
@@ -184,17 +183,17 @@ impl ArtifactStore {
         })
     }
 
-    /// Has the module written soon.
+    /// Queues the module to be written.
     pub fn store(&self, identity: ModuleIdentity, module: StoredModule) {
         self.write(identity, Stored::Module(Box::new(module)));
     }
 
-    /// Has it noted soon that the module can't be compiled.
+    /// Queues a note that the module can't be compiled.
     pub fn give_up(&self, identity: ModuleIdentity, reason: &str) {
         self.write(identity, Stored::NotCompiled(reason.to_owned()));
     }
 
-    /// Whether it was noted not long ago that the module can't be compiled.
+    /// Whether there is a recent note that the module can't be compiled.
     pub fn has_given_up(&self, identity: &ModuleIdentity, table: ImportTable) -> bool {
         let path = self.folder.path(identity);
         // What is not trusted has been told when it was to be loaded.
@@ -219,7 +218,7 @@ impl ArtifactStore {
         }
     }
 
-    /// What has become of the files so far.
+    /// Counters of the files.
     pub fn counters(&self) -> DiskCounters {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.folder.counters;
@@ -307,7 +306,7 @@ impl Folder {
         identity: &ModuleIdentity,
         table: ImportTable,
     ) -> Result<Option<Stored>, Rejection> {
-        // Not blocking: somebody may have put a pipe there.
+        // Not blocking: another process may have put a pipe there.
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let mut options = OpenOptions::new();
         let file = match options.read(true).custom_flags(flags.bits()).open(path) {

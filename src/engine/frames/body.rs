@@ -1,15 +1,36 @@
 //! One body: each operator takes its operands from the frame and puts its result there.
 //!
-//! Parameters stay what they are. What a branch brings to a label waits in a local of its type, since labels lie at different
-//! heights; so no block has a result any more.
+//! Parameters stay what they are. What a branch brings to a label waits in a local of its type, since labels lie at
+//! different heights; so no block has a result any more.
 
-use wasm_encoder::{BlockType, Encode as _, InstructionSink, MemArg, ValType as EncodedType};
+use thiserror::Error;
+use wasm_encoder::{
+    BlockType, Encode as _, InstructionSink, MemArg, ValType as EncodedType, reencode,
+};
 use wasmparser::{
     BlockType as ParsedType, FrameKind, FuncToValidate, FuncValidator, FuncValidatorAllocations,
     FunctionBody, Operator, ValType, ValidatorResources, WasmModuleResources as _,
 };
 
-use super::{FrameError, VALUE_BYTES};
+/// Bytes of a value in a frame.
+pub(super) const VALUE_BYTES: u32 = 8;
+
+/// The module could not be rewritten: never seen, a bug of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("a huge function can't be rewritten: {0}")]
+pub(in crate::engine) struct FrameError(pub(super) String);
+
+impl From<wasmparser::Error> for FrameError {
+    fn from(error: wasmparser::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl<E: std::fmt::Display> From<reencode::Error<E>> for FrameError {
+    fn from(error: reencode::Error<E>) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// Where frames are kept, by index.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +49,8 @@ const TYPES: [EncodedType; 4] = [
     EncodedType::F64,
 ];
 
-/// Rewrites a body that instrumentation has made. It begins with a look whether the slots of the call, a constant, are there.
+/// Rewrites a body that instrumentation has made. It begins with a look whether the slots of the call, a constant, are
+/// there.
 pub(super) fn rewrite(
     function: FuncToValidate<ValidatorResources>,
     body: &FunctionBody<'_>,
@@ -164,7 +186,7 @@ impl Rewriter {
         Ok(self.validator.op(offset, operator)?)
     }
 
-    /// Whether control never comes to the operator, and nothing of it has to be written.
+    /// Whether the operator is unreachable, and is left out.
     fn skips(&mut self, operator: &Operator<'_>, is_dead: bool) -> bool {
         match operator {
             // Inside a level that is left out, validation takes control to be alive again.

@@ -1,16 +1,33 @@
 //! The counting inside one function body.
 //!
-//! Points follow the rules of docs/spec/gas.md#metering as anything outside can see them. What is outside (the host,
-//! the checks, the end of the function) sees the points only where a check, a call or an end is, so the flush of a
-//! `block`, and of an `end` that nothing branches to, is put off to the next flush: every path through the code still
-//! pays the same sum before anybody can look. Nothing can look after a trap in the middle of a straight line.
+//! Points follow docs/spec/gas.md#metering as far as they can be observed: by the host, by the checks, and at the end
+//! of the function. Those observe them only at a check, a call or an end. So the flush of a `block`, and of an `end`
+//! that nothing branches to, is merged into the next flush: every path through the code still pays the same sum before
+//! it can be observed. A trap in the middle of a straight line can't be observed.
 
-use wasm_encoder::{BlockType, Encode, Instruction, ValType};
+use thiserror::Error;
+use wasm_encoder::{BlockType, Encode, Instruction, ValType, reencode};
 use wasmparser::{BinaryReader, FunctionBody, Operator};
 
-use super::InstrumentationError;
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::validation::DefinedFunction;
+
+/// A validated module could not be rewritten: never seen, kept as an error so that no contract can stop the process.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("instrumentation failed: {0}")]
+pub struct InstrumentationError(String);
+
+impl From<wasmparser::Error> for InstrumentationError {
+    fn from(error: wasmparser::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl<E: std::fmt::Display> From<reencode::Error<E>> for InstrumentationError {
+    fn from(error: reencode::Error<E>) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// The indices of the added globals.
 #[derive(Debug, Clone, Copy)]
@@ -141,8 +158,8 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// Takes the slots of this call. A function that calls none of this module gives them back before anybody could
-    /// need them, so it only has to look whether they are there.
+    /// Takes the slots of this call. A function that calls none of this module gives them back before another call
+    /// could need them, so it only checks that they are there.
     fn enter_function(&mut self) {
         // At most 8 + 50,000 + 7,654,321, the limits of locals and of bytes.
         let cost = Instruction::I32Const(self.function.slots as i32);
@@ -305,7 +322,7 @@ impl<'a> Rewriter<'a> {
         });
     }
 
-    /// Whether control comes to the end of the innermost level from more than one place, or leaves the function there.
+    /// Whether several paths reach the end of the innermost level, or control leaves the function there.
     fn paths_meet_at_end(&self) -> bool {
         let level = self
             .levels

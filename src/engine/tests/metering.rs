@@ -1,13 +1,13 @@
 //! The rules of docs/spec/gas.md#metering, one test for each, with sums done by hand.
 
 use super::cost::*;
-use super::{End, Outcome, run, run_code, wasm};
+use super::{CallOutcome, End, run, run_code, wasm};
 
 /// More than any of these contracts uses.
 const PLENTY: u64 = 100_000_000_000;
 
 /// Runs a function body with the readable price list.
-fn body(body: &str, limit: u64) -> Outcome {
+fn body(body: &str, limit: u64) -> CallOutcome {
     let text = format!(
         r#"(module
             (import "env" "note" (func $note))

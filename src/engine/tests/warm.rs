@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::{
-    CompiledModule, End, InstantiationError, Outcome, TestHost, compile, instrumented, outcome_of,
-    unit_costs, wasm,
+    CallOutcome, CompiledModule, End, InstantiationError, TestHost, compile, instrumented,
+    outcome_of, unit_costs, wasm,
 };
 use crate::engine::wasmer::WasmerEngine;
 use crate::engine::wasmer::warm::WarmLimits;
@@ -31,7 +31,7 @@ fn warm_and_fresh(text: &str) -> [Compiled; 2] {
     [WarmLimits::default(), NONE].map(|limits| compiled(text, limits).1)
 }
 
-fn call(module: &Compiled, function: &str, limit: u64) -> Result<Outcome, InstantiationError> {
+fn call(module: &Compiled, function: &str, limit: u64) -> Result<CallOutcome, InstantiationError> {
     let mut instance = module.instantiate(limit)?;
     let outcome = outcome_of(&mut *instance, function, TestHost::default());
     Ok(outcome)

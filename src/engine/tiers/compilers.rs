@@ -9,10 +9,9 @@ use std::{io, thread};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::priority;
+use crate::engine::border::panic_message;
 use crate::engine::instrument::InstrumentedModule;
-use crate::engine::{
-    CompiledModule, Engine, EngineError, HostCalls, MachineFailure, panic_message,
-};
+use crate::engine::{CompiledModule, Engine, EngineError, HostCalls, MachineFailure};
 
 type Queue<H> = Sender<Weak<Compilation<H>>>;
 
@@ -52,7 +51,8 @@ impl<H: HostCalls> Compilers<H> {
     }
 }
 
-/// Compiles what comes, as long as it is wanted. The compiler works on `threads` threads of its own, which inherit the priority.
+/// Compiles what comes, as long as it is wanted. The compiler works on `threads` threads of its own, which inherit the
+/// priority.
 fn compile_all<H: HostCalls>(
     waiting: Receiver<Weak<Compilation<H>>>,
     name: &'static str,
@@ -104,12 +104,12 @@ impl<H: HostCalls> Clone for Progress<H> {
 /// The compilation of a module.
 pub(super) struct Compilation<H: HostCalls> {
     engine: Arc<dyn Engine<H>>,
-    state: Mutex<State<H>>,
+    state: Mutex<CompilationState<H>>,
     /// It is finished.
     done: Condvar,
 }
 
-struct State<H: HostCalls> {
+struct CompilationState<H: HostCalls> {
     progress: Progress<H>,
     has_begun: bool,
 }
@@ -119,7 +119,7 @@ impl<H: HostCalls> Compilation<H> {
     pub(super) fn new(engine: Arc<dyn Engine<H>>, module: InstrumentedModule) -> Self {
         Self {
             engine,
-            state: Mutex::new(State {
+            state: Mutex::new(CompilationState {
                 progress: Progress::Unfinished(Arc::new(module)),
                 has_begun: false,
             }),
@@ -127,7 +127,7 @@ impl<H: HostCalls> Compilation<H> {
         }
     }
 
-    /// Compiles, unless another thread has begun to. What fails is told, and remembered by the engine.
+    /// Compiles, unless another thread has begun to. A failure is logged, and remembered by the engine.
     fn run(&self) {
         let Some(module) = self.begin() else {
             return;
@@ -170,7 +170,7 @@ impl<H: HostCalls> Compilation<H> {
     /// How far it is once it is finished, or after this time.
     pub(super) fn progress_within(&self, time: Duration) -> Progress<H> {
         let is_unfinished =
-            |state: &mut State<H>| matches!(state.progress, Progress::Unfinished(_));
+            |state: &mut CompilationState<H>| matches!(state.progress, Progress::Unfinished(_));
         let waited = self
             .done
             .wait_timeout_while(self.lock(), time, is_unfinished);
@@ -179,7 +179,7 @@ impl<H: HostCalls> Compilation<H> {
     }
 
     /// Nothing under the lock can panic halfway.
-    fn lock(&self) -> MutexGuard<'_, State<H>> {
+    fn lock(&self) -> MutexGuard<'_, CompilationState<H>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::compilers::{Compilation, Compilers, Progress};
-use super::{PATIENCE, Run};
+use super::run::{PATIENCE, Run};
 use crate::engine::instrument::InstrumentedModule;
 use crate::engine::wasmi_engine::WasmiEngine;
 use crate::engine::{

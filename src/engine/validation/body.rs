@@ -4,13 +4,21 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use reference_parser::{Operator, Type, TypeOrFuncType};
-use wasm_encoder::{Encode, Instruction};
-
-use super::encode::value_type;
+use wasm_encoder::{Encode, Instruction, ValType};
 
 /// With more parameters and locals than this, those that are never used are left out: the interpreter takes 32,767, the
 /// compiler 50,000, and the reference 50,000 locals besides 1,000 parameters.
 const MANY_VARIABLES: u32 = 30_000;
+
+/// One of the four types of values. The parser lets no others through.
+pub(super) fn value_type(value_type: Type) -> ValType {
+    match value_type {
+        Type::I64 => ValType::I64,
+        Type::F32 => ValType::F32,
+        Type::F64 => ValType::F64,
+        _ => ValType::I32,
+    }
+}
 
 /// A body as it is written again.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use reference_parser::{
     Type, ValidatingParser, ValidatingParserConfig, WasmDecoder,
 };
 
-use super::InvalidModule;
 use super::body::{Body, BodyCopy};
+use super::verdict::InvalidModule;
 
 /// What the reference's engine turns on: nothing. In this version of the parser the last flag has to be off for operators
 /// on floats to be refused; the reference's copy differs only in the sense of that flag and the text of the error.
@@ -90,6 +90,27 @@ pub(super) struct Contract<'a> {
     pub(super) data: Vec<Data>,
 }
 
+impl<'a> Contract<'a> {
+    /// Takes over an entry that is complete by itself; ignores everything else.
+    fn add(&mut self, entry: &ParserState<'a>) {
+        match entry {
+            ParserState::TypeSectionEntry(signature) => self.types.push(signature.clone()),
+            ParserState::ImportSectionEntry { module, field, ty } => self.imports.push(Import {
+                namespace: module,
+                name: field,
+                kind: *ty,
+            }),
+            ParserState::FunctionSectionEntry(signature) => self.functions.push(*signature),
+            ParserState::TableSectionEntry(table) => self.table = Some(*table),
+            ParserState::ExportSectionEntry { field, kind, index } => {
+                self.exports.push((field, *kind, *index))
+            }
+            ParserState::StartSectionEntry(function) => self.start = Some(*function),
+            _ => {}
+        }
+    }
+}
+
 /// What the next initialiser is of.
 #[derive(Debug)]
 enum Pending {
@@ -138,31 +159,13 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Takes over what the parser reads next. False at the end.
     fn step(&mut self) -> Result<bool, InvalidModule> {
-        let contract = &mut self.contract;
         match self.parser.read() {
             ParserState::Error(error) => return Err(error.clone().into()),
             ParserState::EndWasm => return Ok(false),
-            ParserState::TypeSectionEntry(signature) => contract.types.push(signature.clone()),
-            ParserState::ImportSectionEntry { module, field, ty } => {
-                contract.imports.push(Import {
-                    namespace: module,
-                    name: field,
-                    kind: *ty,
-                })
-            }
-            ParserState::FunctionSectionEntry(signature) => contract.functions.push(*signature),
-            ParserState::TableSectionEntry(table) => contract.table = Some(*table),
             ParserState::MemorySectionEntry(memory) => {
                 let memory = *memory;
-                if memory.shared && memory.limits.maximum.is_none() {
-                    return Err(self.refused("a shared memory needs a maximum"));
-                }
-                contract.memory = Some(memory);
+                self.add_memory(memory)?;
             }
-            ParserState::ExportSectionEntry { field, kind, index } => {
-                contract.exports.push((field, *kind, *index))
-            }
-            ParserState::StartSectionEntry(function) => contract.start = Some(*function),
             ParserState::BeginGlobalSectionEntry(global) => {
                 self.pending = Pending::Global {
                     value_type: global.content_type,
@@ -171,7 +174,7 @@ impl<'a> Reader<'a> {
             }
             ParserState::InitExpressionOperator(operator) => {
                 let initial = initial(operator);
-                return self.initialise(initial).map(|()| true);
+                self.initialise(initial)?;
             }
             ParserState::BeginElementSectionEntry {
                 table: ElemSectionEntryTable::Active(_),
@@ -184,22 +187,33 @@ impl<'a> Reader<'a> {
                     ElementItem::Null => None,
                 });
                 let functions = functions.collect();
-                return self.add_elements(functions).map(|()| true);
+                self.add_elements(functions)?;
             }
             ParserState::DataSectionEntryBodyChunk(chunk) => self.bytes.extend_from_slice(chunk),
-            ParserState::EndDataSectionEntry => {
-                let bytes = std::mem::take(&mut self.bytes);
-                if let Pending::PlacedSegment(place) = self.take_pending() {
-                    self.contract.data.push(Data { place, bytes });
-                }
-            }
+            ParserState::EndDataSectionEntry => self.add_data(),
             ParserState::BeginFunctionBody { .. } => {
                 let body = self.read_body()?;
                 self.contract.bodies.push(body);
             }
-            _ => {}
+            entry => self.contract.add(entry),
         }
         Ok(true)
+    }
+
+    fn add_memory(&mut self, memory: MemoryType) -> Result<(), InvalidModule> {
+        if memory.shared && memory.limits.maximum.is_none() {
+            return Err(self.refused("a shared memory needs a maximum"));
+        }
+        self.contract.memory = Some(memory);
+        Ok(())
+    }
+
+    /// Ends a data segment, and takes it over if it is active.
+    fn add_data(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        if let Pending::PlacedSegment(place) = self.take_pending() {
+            self.contract.data.push(Data { place, bytes });
+        }
     }
 
     fn take_pending(&mut self) -> Pending {

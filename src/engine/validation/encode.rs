@@ -1,24 +1,15 @@
 //! Writes a contract as a module that our engines' parser takes.
 
-use reference_parser::{ExternalKind, Type};
+use reference_parser::ExternalKind;
 use wasm_encoder::{
     CodeSection, ConstExpr, DataSection, ElementSection, Elements, ExportKind, ExportSection,
     FunctionSection, GlobalSection, GlobalType, Ieee32, Ieee64, ImportSection, MemorySection,
-    MemoryType, Module, RefType, StartSection, TableSection, TableType, TypeSection, ValType,
+    MemoryType, Module, RefType, StartSection, TableSection, TableType, TypeSection,
 };
 
+use super::body::value_type;
 use super::contract::{self, Contract, Initial};
 use super::linking::LinkedImport;
-
-/// One of the four types of values. The parser lets no others through.
-pub(super) fn value_type(value_type: Type) -> ValType {
-    match value_type {
-        Type::I64 => ValType::I64,
-        Type::F32 => ValType::F32,
-        Type::F64 => ValType::F64,
-        _ => ValType::I32,
-    }
-}
 
 impl Initial {
     fn encode(self) -> ConstExpr {
@@ -102,7 +93,7 @@ impl Contract<'_> {
         section
     }
 
-    /// A memory that is shared is one's own all the same.
+    /// A shared memory is written as an ordinary one.
     fn memory_section(&self) -> MemorySection {
         let mut section = MemorySection::new();
         if let Some(memory) = self.memory {

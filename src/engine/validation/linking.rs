@@ -1,11 +1,9 @@
 //! Whether the parts of a contract fit together and to the host, in the order and the words of the reference.
 
-use std::fmt;
-
 use reference_parser::{FuncType, ImportSectionEntryType, Type};
-use thiserror::Error;
 
 use super::contract::{Contract, Initial};
+use super::verdict::{LinkError, LinkErrors};
 use crate::engine::{ImportTable, ImportedFunction, ValueType};
 
 const PAGE_BYTES: u64 = 65_536;
@@ -17,82 +15,6 @@ pub(super) struct LinkedImport {
     pub(super) function: usize,
     /// Index of its type in the module.
     pub(super) signature: u32,
-}
-
-/// Why a part of a contract does not fit. The texts are the reference's.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum LinkError {
-    /// There is no such host function.
-    #[error("Import not found, namespace: {namespace}, name: {name}")]
-    ImportNotFound {
-        /// The wasm module name.
-        namespace: String,
-        /// The name within the namespace.
-        name: String,
-    },
-    /// A host function is imported with another signature than it has.
-    #[error(
-        "Incorrect import signature, namespace: {namespace}, name: {name}, expected signature: {expected}, \
-         found signature: {found}"
-    )]
-    ImportSignature {
-        /// The wasm module name.
-        namespace: String,
-        /// The name within the namespace.
-        name: String,
-        /// The signature in the module.
-        expected: String,
-        /// The host's.
-        found: String,
-    },
-    /// A host function is imported as something else.
-    #[error(
-        "Incorrect import type, namespace: {namespace}, name: {name}, expected type: {expected}, found type: function"
-    )]
-    ImportType {
-        /// The wasm module name.
-        namespace: String,
-        /// The name within the namespace.
-        name: String,
-        /// What it is in the module.
-        expected: &'static str,
-    },
-    /// The initial value of a global is another global. Only imported ones would do, and there are none.
-    #[error("Trying to read the `{0}` global that is not properly initialized.")]
-    UninitialisedGlobal(u32),
-    /// The place of a segment is a global. Only imported ones would do, and there are none.
-    #[error("incorrect global index for initializer")]
-    PlaceIsGlobal,
-    /// A data segment ends behind the memory.
-    #[error("data segment does not fit")]
-    DataDoesNotFit,
-    /// An element segment ends behind the table.
-    #[error("elements segment does not fit")]
-    ElementsDoNotFit,
-}
-
-/// All that does not fit: every import that is wrong, or the first of everything else.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct LinkErrors(pub Vec<LinkError>);
-
-impl From<LinkError> for LinkErrors {
-    fn from(error: LinkError) -> Self {
-        Self(vec![error])
-    }
-}
-
-impl fmt::Display for LinkErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [error] = self.0.as_slice() {
-            return write!(f, "link error: {error}");
-        }
-        let count = self.0.len();
-        write!(f, "{count} link errors:")?;
-        for (number, error) in (1..).zip(&self.0) {
-            write!(f, " ({number} of {count}) {error}")?;
-        }
-        Ok(())
-    }
 }
 
 /// Links the imports with the functions of `table`, and checks that segments fit.

@@ -7,8 +7,9 @@ use ::wasmer::LocalFunctionIndex;
 use ::wasmer::sys::wasmparser::Operator;
 use ::wasmer::sys::{FunctionMiddleware, MiddlewareError, MiddlewareReaderState, ModuleMiddleware};
 
-/// A compilation that takes longer is ended. What is given to the compiler takes it less than a second of a core that it has for
-/// itself ([`compile_cost`](crate::engine::compile_cost)); this is for cores that it does not get, and for the unforeseen.
+/// A compilation that takes longer is ended. What is given to the compiler takes it less than a second of a core that
+/// it has for itself ([`compile_cost`](crate::engine::compile_cost)); this is for cores that it does not get, and for
+/// the unforeseen.
 const COMPILE_TIME: Duration = Duration::from_secs(10);
 
 /// The time of one compilation.

@@ -1,4 +1,4 @@
-//! The memory of an instance as it was at first, and how it becomes so again.
+//! Images of fresh memories, and how a used memory is restored from its image.
 //!
 //! Only pages that were touched are looked at: the system knows which of the pages of a private mapping exist. A page of
 //! the memory that does not exist reads as zeros, and has never been written. Restoring the others in place is several
@@ -88,7 +88,7 @@ fn read(memory: &MemoryView<'_>, offset: u64, page: &mut [u8]) {
 /// The pages of a memory that may hold something.
 struct ExistingPages {
     memory_bytes: u64,
-    /// What the page map says of each page; none if it is not to be had.
+    /// The entries of the page map; none if it can't be read.
     entries: Option<Vec<u8>>,
 }
 

@@ -3,28 +3,26 @@
 use std::sync::Arc;
 
 use ::wasmer::{
-    AsStoreMut as _, Engine as CodeEngine, Extern, FunctionEnv, Global, Instance as CodeInstance,
-    Memory, Module, Pages, RuntimeError, Store, StoreMut, Value,
+    AsStoreMut as _, Engine as CodeEngine, Exports, Extern, FunctionEnv, Global,
+    Instance as CodeInstance, Module, RuntimeError, Store, Value,
 };
 
+use super::access::{Access, Handles};
 use super::image::Image;
 use super::linking::{Environment, link};
 use super::memory::SystemMemory;
 use super::unchecked::shrink;
-use super::{NATIVE_STACK_BYTES, caught};
-use crate::engine::failure::Ending;
-use crate::engine::instrument::InstrumentedModule;
-use crate::engine::{
-    CallEnd, HostCalls, InstanceAccess, InstantiationError, MachineFailure, OutOfBounds,
-};
+use crate::engine::border::SPENT;
+use crate::engine::failure::{Ending, caught};
+use crate::engine::instrument::{HiddenExports, InstrumentedModule};
+use crate::engine::{CallEnd, HostCalls, InstantiationError, MachineFailure};
 
-/// What the host reaches in an instance.
-#[derive(Clone)]
-pub(super) struct Handles {
-    used: Global,
-    memory: Option<Memory>,
-    declared_maximum_pages: Option<u32>,
-}
+/// Native stack of each instance that runs; the most that wasmer allows. Measured: the slots of
+/// [`STACK_SLOTS`](crate::engine::instrument::STACK_SLOTS) end within 8 MiB when functions keep integers over their
+/// calls, and within 24 MiB when they keep floats, at any number of locals, parameters and operands. What remains is
+/// for the values that the optimiser keeps on its own account; validation's slots limit them to 64 MiB. Only touched
+/// pages take memory.
+pub const NATIVE_STACK_BYTES: usize = 100 * 1024 * 1024;
 
 /// An instance with its store. Calls come after [`WasmerInstance::begin`].
 pub(super) struct WasmerInstance<H: HostCalls> {
@@ -68,30 +66,12 @@ impl<H: HostCalls> WasmerInstance<H> {
             Some(failure) => failure.into(),
             None => InstantiationError::from(error),
         })?;
-        let hidden = &description.hidden;
-        let global = |name: &String| {
-            let global = instance.exports.get_global(name);
-            global.cloned().map_err(|error| bug(&error))
-        };
-        let memory = hidden.memory.as_ref();
-        let memory = memory.map(|name| instance.exports.get_memory(name));
-        let handles = Handles {
-            used: global(&hidden.used)?,
-            memory: memory.transpose().map_err(|error| bug(&error))?.cloned(),
-            declared_maximum_pages: description.declared_maximum_pages,
-        };
+        let exports = &instance.exports;
+        let handles = handles(exports, description)?;
         environment.as_mut(&mut store).handles = Some(handles.clone());
-        let mut globals = Vec::new();
-        for name in [&hidden.used, &hidden.slots]
-            .into_iter()
-            .chain(&hidden.mutable_globals)
-        {
-            let global = global(name)?;
-            let value = global.get(&mut store);
-            globals.push((global, value));
-        }
+        let globals = initial_globals(exports, &description.hidden, &mut store)?;
         Ok(Self {
-            limit: global(&hidden.limit)?,
+            limit: global(exports, &description.hidden.limit)?,
             store,
             environment,
             instance,
@@ -201,29 +181,13 @@ impl<H: HostCalls> WasmerInstance<H> {
 
     /// See [`Instance::call`].
     pub(super) fn call(&mut self, name: &str, host: Box<H>) -> (Box<H>, CallEnd) {
-        let exported = self
-            .description
-            .exported_functions
-            .iter()
-            .find(|function| function.name == name);
-        let results = match exported {
-            _ if self.is_spent => {
-                return (
-                    host,
-                    CallEnd::Trapped("an earlier call trapped or aborted".to_owned()),
-                );
-            }
-            None => {
-                return (
-                    host,
-                    CallEnd::Trapped(format!("no function {name:?} is exported")),
-                );
-            }
-            Some(function) if function.parameters > 0 => {
-                let reason = format!("function {name:?} has {} parameters", function.parameters);
-                return (host, CallEnd::Trapped(reason));
-            }
-            Some(function) => function.results,
+        let callable = match self.is_spent {
+            true => Err(SPENT.to_owned()),
+            false => self.description.results_of_call(name),
+        };
+        let results = match callable {
+            Ok(results) => results,
+            Err(reason) => return (host, CallEnd::Trapped(reason)),
         };
         self.environment.as_mut(&mut self.store).host = Some(host);
         let end = self.end_of(name, results);
@@ -237,74 +201,42 @@ impl<H: HostCalls> WasmerInstance<H> {
     }
 }
 
+/// What the host reaches in a new instance.
+fn handles(
+    exports: &Exports,
+    description: &InstrumentedModule,
+) -> Result<Handles, InstantiationError> {
+    let memory = description.hidden.memory.as_ref();
+    let memory = memory.map(|name| exports.get_memory(name));
+    Ok(Handles {
+        used: global(exports, &description.hidden.used)?,
+        memory: memory.transpose().map_err(|error| bug(&error))?.cloned(),
+        declared_maximum_pages: description.declared_maximum_pages,
+    })
+}
+
+/// The mutable globals of a new instance but for the limit of the points, with their values.
+fn initial_globals(
+    exports: &Exports,
+    hidden: &HiddenExports,
+    store: &mut Store,
+) -> Result<Vec<(Global, Value)>, InstantiationError> {
+    let counters = [&hidden.used, &hidden.slots].into_iter();
+    let names = counters.chain(&hidden.mutable_globals);
+    let globals = names.map(|name| {
+        let global = global(exports, name)?;
+        let value = global.get(store);
+        Ok((global, value))
+    });
+    globals.collect()
+}
+
+fn global(exports: &Exports, name: &str) -> Result<Global, InstantiationError> {
+    let global = exports.get_global(name);
+    global.cloned().map_err(|error| bug(&error))
+}
+
 /// For what instrumentation has put into the module and is not found there.
 fn bug(error: &impl ToString) -> InstantiationError {
     InstantiationError::Bug(error.to_string())
-}
-
-/// The points and the memory of an instance, from inside or outside a host function.
-pub(super) struct Access<'a> {
-    pub(super) store: StoreMut<'a>,
-    pub(super) handles: &'a Handles,
-}
-
-impl InstanceAccess for Access<'_> {
-    fn used_points(&mut self) -> u64 {
-        match self.handles.used.get(&mut self.store) {
-            Value::I64(points) => points as u64,
-            other => unreachable!("the points are an i64, not {other:?}"),
-        }
-    }
-
-    fn set_used_points(&mut self, points: u64) {
-        let set = self
-            .handles
-            .used
-            .set(&mut self.store, Value::I64(points as i64));
-        set.expect("the points are a mutable i64 of this store");
-    }
-
-    fn has_memory(&mut self) -> bool {
-        self.handles.memory.is_some()
-    }
-
-    fn memory_size(&mut self) -> u64 {
-        let memory = self.handles.memory.as_ref();
-        memory.map_or(0, |memory| memory.view(&self.store).data_size())
-    }
-
-    fn declared_maximum_pages(&mut self) -> Option<u32> {
-        self.handles.declared_maximum_pages
-    }
-
-    fn read_memory(&mut self, offset: u64, into: &mut [u8]) -> Result<(), OutOfBounds> {
-        let length = into.len() as u64;
-        let memory = self.handles.memory.as_ref();
-        let read = memory.map(|memory| memory.view(&self.store).read(offset, into));
-        self.in_bounds(matches!(read, Some(Ok(()))), offset, length)
-    }
-
-    fn write_memory(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
-        let memory = self.handles.memory.as_ref();
-        let written = memory.map(|memory| memory.view(&self.store).write(offset, bytes));
-        self.in_bounds(matches!(written, Some(Ok(()))), offset, bytes.len() as u64)
-    }
-
-    fn grow_memory(&mut self, pages: u32) -> bool {
-        let memory = self.handles.memory.as_ref();
-        memory.is_some_and(|memory| memory.grow(&mut self.store, Pages(pages)).is_ok())
-    }
-}
-
-impl Access<'_> {
-    fn in_bounds(&mut self, succeeded: bool, offset: u64, length: u64) -> Result<(), OutOfBounds> {
-        if succeeded {
-            return Ok(());
-        }
-        Err(OutOfBounds {
-            offset,
-            length,
-            size: self.memory_size(),
-        })
-    }
 }

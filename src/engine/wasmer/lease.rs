@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::access::Access;
 use super::image::Image;
-use super::instance::{Access, WasmerInstance};
+use super::instance::WasmerInstance;
 use super::warm::{ModuleId, WarmInstances};
+use crate::engine::border::instance_access_through_access;
 use crate::engine::{
     CallEnd, HostCalls, Instance, InstanceAccess, InstantiationError, OutOfBounds,
 };

@@ -1,16 +1,16 @@
 //! Host functions as wasmer calls them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::wasmer::{
     AsStoreMut, Function, FunctionEnv, FunctionEnvMut, FunctionType, RuntimeError, Type, Value,
 };
-use thiserror::Error;
 
-use super::instance::{Access, Handles};
+use super::access::{Access, Handles};
 use super::memory::SystemMemory;
-use crate::engine::{HostCalls, ImportedFunction, ValueType, panic_message};
+use crate::engine::border;
+use crate::engine::failure::HostStop;
+use crate::engine::{Abort, HostCalls, ImportedFunction, ValueType};
 
 /// What the host functions of an instance share.
 pub(super) struct Environment<H> {
@@ -19,20 +19,6 @@ pub(super) struct Environment<H> {
     /// Set once the instance exists.
     pub(super) handles: Option<Handles>,
     pub(super) system: Arc<SystemMemory>,
-}
-
-/// Why a host function ended the execution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(in crate::engine) enum Stop {
-    /// It aborted, or panicked.
-    #[error("a host function ended the execution")]
-    Aborted,
-    /// There is no host: the start function is running.
-    #[error("a start function called a host function")]
-    NoHost,
-    /// The machine failed meanwhile.
-    #[error("the machine failed")]
-    Machine,
 }
 
 /// Makes the wasmer function for one entry of the import table. The usual signatures get closures that wasmer calls
@@ -156,31 +142,22 @@ fn from_i64(value_type: ValueType, value: i64) -> Value {
 }
 
 /// Takes the host out of the environment for the time of the function, so that the host and the instance can both be
-/// used mutably. A panic must not unwind through wasm: the host hears of it, and the execution aborts.
+/// used mutably.
 fn call_host<H: HostCalls>(
     mut environment: FunctionEnvMut<'_, Environment<H>>,
     index: usize,
     arguments: &[i64],
-) -> Result<i64, Stop> {
+) -> Result<i64, HostStop> {
     let (environment, store) = environment.data_and_store_mut();
     if environment.system.has_failed() {
         // A memory did not grow, and the contract took that for its own limit: nothing it says counts any more.
-        return Err(Stop::Machine);
+        return Err(HostStop::Machine);
     }
     let (Some(mut host), Some(handles)) = (environment.host.take(), &environment.handles) else {
-        return Err(Stop::NoHost);
+        return Err(HostStop::NoHost);
     };
     let mut access = Access { store, handles };
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        host.call(index, &mut access, arguments)
-    }));
-    let result = match outcome {
-        Ok(result) => result.map_err(|_| Stop::Aborted),
-        Err(panic) => {
-            host.panicked(panic_message(&*panic));
-            Err(Stop::Aborted)
-        }
-    };
+    let result = border::call_host(&mut *host, index, &mut access, arguments);
     environment.host = Some(host);
-    result
+    result.map_err(|Abort| HostStop::Aborted)
 }

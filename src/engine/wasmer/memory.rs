@@ -1,7 +1,7 @@
 //! The memories of instances: how much address space each reserves, and what happens when the machine has no more.
 //!
-//! wasm sees one number, -1, whether a memory is full or the machine is. The first is a result of the contract, the second
-//! must not become one: it is noted, and whoever runs the instance asks the note.
+//! wasm sees one number, -1, both when a memory is full and when the machine is. The first is a result of the contract. The
+//! second must not become one: it is recorded, and asked for after each call.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,6 @@ use ::wasmer::sys::vm::{
 use ::wasmer::{MemoryType, Pages};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
-use super::warm::WarmLimits;
 use crate::engine::MachineFailure;
 use crate::engine::failure::is_limit_of_the_contract;
 
@@ -33,9 +32,10 @@ pub(super) enum MemoryLayout {
 }
 
 impl MemoryLayout {
-    /// The layout for a process with this limit of its address space in bytes, if it has one.
-    pub(super) fn within(limit: Option<u64>, warm: WarmLimits) -> Self {
-        let instances = RUNNING_INSTANCES.saturating_add(warm.instances as u64);
+    /// The layout for a process with this limit of its address space in bytes, if it has one, that keeps up to
+    /// `warm_instances` for later calls.
+    pub(super) fn within(limit: Option<u64>, warm_instances: usize) -> Self {
+        let instances = RUNNING_INSTANCES.saturating_add(warm_instances as u64);
         let reserved = MemoryLayout::Reserved.reserved_bytes(0);
         let needed = instances
             .saturating_mul(reserved)
@@ -47,10 +47,10 @@ impl MemoryLayout {
     }
 
     /// The layout for this process.
-    pub(super) fn of_this_process(warm: WarmLimits) -> Self {
+    pub(super) fn of_this_process(warm_instances: usize) -> Self {
         // Without an answer, as without a limit: should that be wrong, mappings fail and say so.
         let limit = getrlimit(Resource::RLIMIT_AS).map_or(RLIM_INFINITY, |(soft, _)| soft);
-        MemoryLayout::within((limit != RLIM_INFINITY).then_some(limit), warm)
+        MemoryLayout::within((limit != RLIM_INFINITY).then_some(limit), warm_instances)
     }
 
     /// How wasmer compiles and maps it.
@@ -114,7 +114,7 @@ impl SystemMemory {
         self.failure().take()
     }
 
-    /// Does something for which the machine may lack room; once more, with what is idle freed, if it did.
+    /// Attempts something for which the machine may lack room. If it does, frees what is idle and attempts it once more.
     pub(super) fn with_room<T, E>(
         &self,
         mut attempt: impl FnMut() -> Result<T, E>,
@@ -158,7 +158,7 @@ impl SystemMemory {
         Ok(VMMemory(Box::new(NotedMemory { memory, system })))
     }
 
-    /// Does something that gives a memory so many pages. If the machine can't, that is noted.
+    /// Runs an attempt to give a memory so many pages. Records a failure of the machine.
     fn noted<T>(
         &self,
         pages: Pages,
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn memories_are_exact_where_addresses_are_few() {
-        let warm = WarmLimits::default();
+        let warm = 64;
         let gib = |number: u64| Some(number << 30);
         for limit in [gib(1), gib(4), gib(64), gib(512)] {
             assert_eq!(MemoryLayout::within(limit, warm), MemoryLayout::Exact);
@@ -237,10 +237,6 @@ mod tests {
         for limit in [gib(1024), None] {
             assert_eq!(MemoryLayout::within(limit, warm), MemoryLayout::Reserved);
         }
-        let none = WarmLimits {
-            instances: 0,
-            ..warm
-        };
-        assert_eq!(MemoryLayout::within(gib(256), none), MemoryLayout::Reserved);
+        assert_eq!(MemoryLayout::within(gib(256), 0), MemoryLayout::Reserved);
     }
 }

@@ -1,4 +1,4 @@
-//! What wasmer does only if one promises something that the compiler can't check.
+//! Unsafe calls of wasmer: loading machine code, and taking memory back.
 
 use std::sync::Arc;
 
@@ -8,12 +8,10 @@ use ::wasmer::{DeserializeError, Memory, Module, Pages, SerializeError, Store, W
 use bytes::Bytes;
 use region::Protection;
 
-use super::instance::WasmerInstance;
 use super::memory::{MemoryLayout, SystemMemory};
 use super::unchecked_memory::SystemTunables;
-use crate::engine::HostCalls;
 
-/// SystemMemory code and what belongs to it, as bytes; this version of wasmer made them for this processor.
+/// Machine code and what belongs to it, as bytes; this version of wasmer made them for this processor.
 pub(super) struct Artifact(Bytes);
 
 impl Artifact {
@@ -41,8 +39,8 @@ impl Artifact {
     ) -> Result<(CodeEngine, Module), DeserializeError> {
         let mut engine: CodeEngine = EngineBuilder::headless().engine().into();
         engine.set_tunables(SystemTunables(Arc::clone(system)));
-        // SAFETY: the bytes are what this version of wasmer has made for this machine: in this process, or in one whose files the
-        // store trusts.
+        // SAFETY: the bytes are what this version of wasmer has made for this machine: in this process, or in one whose
+        // files the store trusts.
         #[expect(unsafe_code, reason = "loads machine code")]
         let code = unsafe { Module::deserialize(&engine, self.0.clone()) };
         Ok((engine, code?))
@@ -79,23 +77,4 @@ pub(super) fn shrink(
     #[expect(unsafe_code, reason = "changes the protection of memory")]
     let protected = unsafe { region::protect(start.add(bytes), taken, Protection::NONE) };
     protected.ok()
-}
-
-/// An instance that nobody uses. The pool that keeps it must be able to go to another thread, as the host can.
-pub(super) struct AtRest<H: HostCalls>(WasmerInstance<H>);
-
-// SAFETY: what a store holds can be sent, but for one thing: the handler that `StoreMut::on_called` sets, which may be any
-// closure. Nothing here sets it, and as the store is private to the instance nobody else can. No wasm runs in an
-// instance at rest, so no stack of any thread refers to it.
-#[expect(unsafe_code, reason = "wasmer's Store is not Send")]
-unsafe impl<H: HostCalls> Send for AtRest<H> {}
-
-impl<H: HostCalls> AtRest<H> {
-    pub(super) fn new(instance: WasmerInstance<H>) -> Self {
-        Self(instance)
-    }
-
-    pub(super) fn into_inner(self) -> WasmerInstance<H> {
-        self.0
-    }
 }

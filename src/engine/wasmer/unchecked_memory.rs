@@ -78,7 +78,7 @@ struct ExactMemory {
     definition: NonNull<VMMemoryDefinition>,
 }
 
-// SAFETY: the definition belongs to the instance, and that to the store, which is what is sent. Whoever has `&mut` to the
+// SAFETY: the definition belongs to the instance, and that to the store, which is what is sent. Code that has `&mut` to the
 // memory has it to the store as well.
 #[expect(unsafe_code, reason = "holds a pointer")]
 unsafe impl Send for ExactMemory {}

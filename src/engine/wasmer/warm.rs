@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::instance::WasmerInstance;
 use super::memory::MakeRoom;
-use super::unchecked::AtRest;
+use super::unchecked_send::AtRest;
 use crate::engine::{HostCalls, InstanceCounters};
 
 /// How much is kept warm.
@@ -109,7 +109,7 @@ impl<H: HostCalls> WarmInstances<H> {
         while self.with(|waiting| waiting.remove_last(module)).is_some() {}
     }
 
-    /// What has become of instances so far.
+    /// Counters of the instances.
     pub(super) fn counters(&self) -> InstanceCounters {
         self.with(|waiting| waiting.counters)
     }

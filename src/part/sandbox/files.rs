@@ -1,6 +1,6 @@
 //! Landlock: which files the process may open.
 
-use super::{LayerError, Reachable};
+use super::layer::{LayerError, Reachable};
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetStatus, Scope, path_beneath_rules,

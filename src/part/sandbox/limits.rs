@@ -1,6 +1,6 @@
 //! What the process is left of its limits, its environment and its threads.
 
-use super::LayerError;
+use super::layer::LayerError;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::os::unix::fs::MetadataExt as _;
 

@@ -3,7 +3,7 @@
 //! A list of what is refused, not of what is allowed: the C library and the kernel add calls with each version, and a list of
 //! allowed ones kills a child that runs with another C library than it was tested with.
 
-use super::{LayerError, refusals};
+use super::layer::LayerError;
 use nix::libc::{self, c_long};
 use seccompiler::{
     SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -107,9 +107,9 @@ pub(super) fn name(number: c_long) -> &'static str {
     named.next().map_or("unknown", |call| call.name)
 }
 
-/// Puts the filter in force, for this thread and all that it starts. Returns how many calls it refuses.
+/// Puts the filter in force, for this thread and all that it starts. The handler of refusals has to be in place. Returns how
+/// many calls it refuses.
 pub fn filter() -> Result<String, LayerError> {
-    refusals::handle()?;
     let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
     // Its arguments lie in memory, where a filter can't look. The C library goes on with clone when it is not there.
     let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);

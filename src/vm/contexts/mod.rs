@@ -2,12 +2,14 @@
 //!
 //! Nothing here runs wasm. What charges gas is given the instance that pays.
 
+pub mod asynchronous;
 pub mod big_int;
 pub mod blockchain;
+mod effects;
 pub mod input;
+mod layered;
 pub mod metering;
 pub mod output;
-pub mod promises;
 pub mod recorded_hook;
 pub mod runtime;
 pub mod storage;
@@ -16,66 +18,11 @@ use crate::vm::crypto::CryptoHook;
 use crate::vm::gas::schedule::GasSchedule;
 use big_int::BigInts;
 use bytes::Bytes;
+use layered::Layered;
 use output::OutputState;
 use recorded_hook::RecordedHook;
 use runtime::{Runtime, RuntimeState};
 use std::collections::BTreeSet;
-use std::ops::{Deref, DerefMut};
-
-/// A state with the copies that nested executions have set aside.
-#[derive(Debug, Clone, Default)]
-pub struct Layered<T> {
-    current: T,
-    saved: Vec<T>,
-}
-
-impl<T: Clone + Default> Layered<T> {
-    /// Sets a copy aside.
-    pub fn push(&mut self) {
-        self.push_copy(self.current.clone());
-    }
-
-    /// Sets `copy` aside in place of the state.
-    pub fn push_copy(&mut self, copy: T) {
-        self.saved.push(copy);
-    }
-
-    /// Goes back to the copy that was set aside last; returns the state that it replaces.
-    pub fn restore(&mut self) -> T {
-        let copy = self.pop();
-        std::mem::replace(&mut self.current, copy)
-    }
-
-    /// Drops the copy that was set aside last.
-    pub fn discard(&mut self) {
-        drop(self.pop());
-    }
-
-    /// Begins anew.
-    pub fn reset(&mut self) {
-        *self = Self::default();
-    }
-
-    fn pop(&mut self) -> T {
-        self.saved
-            .pop()
-            .expect("every execution that goes back has set a copy aside before")
-    }
-}
-
-impl<T> Deref for Layered<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.current
-    }
-}
-
-impl<T> DerefMut for Layered<T> {
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.current
-    }
-}
 
 /// What a VM is given once.
 #[derive(Debug)]
@@ -109,7 +56,7 @@ pub struct Contexts {
 }
 
 impl Contexts {
-    /// A state that knows nothing of earlier runs, other than the reference
+    /// A state without anything of earlier runs; the reference keeps some
     /// (docs/spec/README.md#state-that-outlives-a-run).
     pub fn new(
         hook: RecordedHook,

@@ -1,4 +1,4 @@
-//! The hook, with a memory: a run that is given up begins anew, but the node must not be asked anything twice.
+//! Records hook answers, so that an abandoned run replays without asking the node twice.
 //!
 //! While a run may be given up, every answer is kept. The run that takes its place asks the same questions, gets the
 //! same answers, and goes on asking the node where the first one has ended.
@@ -32,7 +32,8 @@ pub struct OtherQuestion {
     recorded: &'static str,
 }
 
-/// A question is too long to be sent to a node. Comes as [`HookError::Fatal`]; it is a fault of the run, and not of the hook.
+/// A question is too long to be sent to a node. Comes as [`HookError::Fatal`]; it is a fault of the run, and not of the
+/// hook.
 #[derive(Debug, Error)]
 #[error("the question {asked} takes about {length} bytes as JSON; the limit is {limit}")]
 pub struct QuestionTooLong {
@@ -123,7 +124,7 @@ impl RecordedHook {
         }
     }
 
-    fn exchange<Q: PartialEq + Send + 'static, T: Answer>(
+    fn exchange<Q: PartialEq + Send + 'static, T: Recordable>(
         &mut self,
         method: &'static str,
         question: impl FnOnce() -> Q,
@@ -161,7 +162,7 @@ impl RecordedHook {
 
 impl Exchange {
     /// The answer, if the question is the same.
-    fn repeat<Q: PartialEq + 'static, T: Answer>(
+    fn repeat<Q: PartialEq + 'static, T: Recordable>(
         self,
         method: &'static str,
         question: &Q,
@@ -202,7 +203,7 @@ impl Parameter for &ContractCallInput {
 }
 
 /// What a hook call returns.
-trait Answer: Clone + Send + 'static {
+trait Recordable: Clone + Send + 'static {
     /// About how many bytes it takes.
     fn bytes(&self) -> usize;
 }
@@ -210,7 +211,7 @@ trait Answer: Clone + Send + 'static {
 /// Says how many bytes the answers of a type take.
 macro_rules! answers {
     ($($type:ty: |$answer:ident| $bytes:expr;)*) => {
-        $(impl Answer for $type {
+        $(impl Recordable for $type {
             fn bytes(&self) -> usize {
                 let $answer = self;
                 $bytes
@@ -229,13 +230,13 @@ answers! {
     StorageDataEntry: |entry| entry.encoded_len();
 }
 
-impl<T: Answer> Answer for Option<T> {
+impl<T: Recordable> Recordable for Option<T> {
     fn bytes(&self) -> usize {
         self.as_ref().map_or(0, T::bytes)
     }
 }
 
-impl<T: Answer> Answer for Vec<T> {
+impl<T: Recordable> Recordable for Vec<T> {
     fn bytes(&self) -> usize {
         self.iter().map(T::bytes).sum()
     }

@@ -1,8 +1,8 @@
 //! Which contract runs, and with what input (docs/spec/host.md#contexts).
 
-use super::Layered;
+use super::asynchronous::{AsyncCall, Promises};
 use super::input::{CallInput, Input};
-use super::promises::Promises;
+use super::layered::Layered;
 use bytes::Bytes;
 
 /// What happened to the instance that runs, if its function ends abnormally (docs/spec/host.md#breakpoints).
@@ -19,16 +19,6 @@ pub enum Breakpoint {
     SignalError,
     /// A host function found too little gas.
     OutOfGas,
-}
-
-/// An asynchronous call of the old style, which ends the function that makes it.
-#[derive(Debug, Clone, Default)]
-pub struct AsyncCall {
-    pub destination: Bytes,
-    pub data: Bytes,
-    pub gas_limit: u64,
-    /// Unsigned, big-endian.
-    pub value: Bytes,
 }
 
 /// The state of a call.
@@ -61,7 +51,7 @@ impl RuntimeState {
 #[derive(Debug, Default)]
 pub struct Runtime {
     pub state: Layered<RuntimeState>,
-    /// Of the instance that runs; set aside by whoever runs another one.
+    /// Of the instance that runs; set aside while another one runs.
     pub breakpoint: Breakpoint,
     /// Instances that wait for another one (docs/spec/host.md#depth).
     pub waiting_instances: usize,

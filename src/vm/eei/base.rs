@@ -1,12 +1,12 @@
 //! Arguments, results, events, and what the contract is told of the call (docs/spec/eei.md#base-functions).
 
-use super::memory::{HASH_BYTES, VALUE_BYTES, list_length};
+use super::call::{Call, HostResult, as_count, as_size, item};
 use super::table::host_functions;
-use super::{Answer, Call, as_count, as_size, item};
 use crate::messages::ReturnCode;
 use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{from_signed_bytes, signed_bytes, unsigned_bytes};
-use crate::vm::error::{ExecutionError, Fault};
+use crate::vm::error::{ExecutionError, Interrupt};
+use crate::vm::memory::{HASH_BYTES, VALUE_BYTES, list_length};
 use bytes::Bytes;
 
 host_functions! {
@@ -49,23 +49,23 @@ host_functions! {
 }
 
 impl Call<'_> {
-    fn get_sc_address(&mut self, result_offset: i32) -> Answer<()> {
+    fn get_sc_address(&mut self, result_offset: i32) -> HostResult<()> {
         let address = self.contexts().current_call().address.clone();
         self.store(result_offset, &address)
     }
 
-    fn get_owner_address(&mut self, result_offset: i32) -> Answer<()> {
+    fn get_owner_address(&mut self, result_offset: i32) -> HostResult<()> {
         let owner = self.contexts().owner_address()?;
         self.store(result_offset, &owner)
     }
 
-    fn get_argument_length(&mut self, id: i32) -> Answer<i32> {
+    fn get_argument_length(&mut self, id: i32) -> HostResult<i32> {
         Ok(self
             .argument(id)
             .map_or(-1, |argument| as_size(argument.len())))
     }
 
-    fn get_argument(&mut self, id: i32, argument_offset: i32) -> Answer<i32> {
+    fn get_argument(&mut self, id: i32, argument_offset: i32) -> HostResult<i32> {
         let Some(argument) = self.argument(id) else {
             return Ok(-1);
         };
@@ -73,24 +73,24 @@ impl Call<'_> {
         Ok(as_size(argument.len()))
     }
 
-    fn get_function(&mut self, function_offset: i32) -> Answer<i32> {
+    fn get_function(&mut self, function_offset: i32) -> HostResult<i32> {
         let function = self.contexts().current_call().function.clone();
         self.store(function_offset, &function)?;
         Ok(as_size(function.len()))
     }
 
-    fn get_num_arguments(&mut self) -> Answer<i32> {
+    fn get_num_arguments(&mut self) -> HostResult<i32> {
         Ok(as_size(
             self.contexts().current_call().input.arguments.len(),
         ))
     }
 
-    fn get_caller(&mut self, result_offset: i32) -> Answer<()> {
+    fn get_caller(&mut self, result_offset: i32) -> HostResult<()> {
         let caller = self.contexts().current_call().input.caller.clone();
         self.store(result_offset, &caller)
     }
 
-    fn get_call_value(&mut self, result_offset: i32) -> Answer<i32> {
+    fn get_call_value(&mut self, result_offset: i32) -> HostResult<i32> {
         let bytes = unsigned_bytes(&self.contexts().current_call().input.call_value);
         let padding = if bytes.is_empty() {
             0
@@ -108,7 +108,7 @@ impl Call<'_> {
         length: i32,
         topics: i32,
         topic_count: i32,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         let data = self.load(pointer, length)?;
         list_length(topic_count)?;
         let mut loaded = Vec::new();
@@ -123,36 +123,36 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn finish(&mut self, pointer: i32, length: i32) -> Answer<()> {
+    fn finish(&mut self, pointer: i32, length: i32) -> HostResult<()> {
         let data = self.load(pointer, length)?;
         self.contexts().output.return_data.push(data);
         self.charge_persisted_bytes(as_count(length));
         Ok(())
     }
 
-    fn signal_error(&mut self, message_offset: i32, message_length: i32) -> Answer<()> {
+    fn signal_error(&mut self, message_offset: i32, message_length: i32) -> HostResult<()> {
         let message = self.load(message_offset, message_length)?;
         Err(self.signal(message))
     }
 
     /// Makes the output tell of an error of the contract's.
-    pub(super) fn signal(&mut self, message: Bytes) -> Fault {
+    pub(super) fn signal(&mut self, message: Bytes) -> Interrupt {
         let output = &mut self.contexts().output;
         output.return_code = i64::from(ReturnCode::UserError as i32);
         output.return_message = message;
-        Fault::Signalled
+        Interrupt::Signalled
     }
 
-    fn get_num_return_data(&mut self) -> Answer<i32> {
+    fn get_num_return_data(&mut self) -> HostResult<i32> {
         Ok(as_size(self.contexts().output.return_data.len()))
     }
 
-    fn get_return_data_size(&mut self, id: i32) -> Answer<i32> {
+    fn get_return_data_size(&mut self, id: i32) -> HostResult<i32> {
         let item = item(&self.contexts().output.return_data, id)?;
         Ok(item.map_or(0, |item| as_size(item.len())))
     }
 
-    fn get_return_data(&mut self, id: i32, data_offset: i32) -> Answer<i32> {
+    fn get_return_data(&mut self, id: i32, data_offset: i32) -> HostResult<i32> {
         let Some(item) = item(&self.contexts().output.return_data, id)? else {
             return Ok(0);
         };
@@ -160,20 +160,20 @@ impl Call<'_> {
         Ok(as_size(item.len()))
     }
 
-    fn int64_get_argument(&mut self, id: i32) -> Answer<i64> {
+    fn int64_get_argument(&mut self, id: i32) -> HostResult<i64> {
         let argument = self.argument(id).ok_or(ExecutionError::ArgumentIndex)?;
         let number = from_signed_bytes(&argument);
         Ok(i64::try_from(number).map_err(|_| ExecutionError::ArgumentRange)?)
     }
 
-    fn int64_finish(&mut self, value: i64) -> Answer<()> {
+    fn int64_finish(&mut self, value: i64) -> HostResult<()> {
         let item = signed_bytes(&value.into());
         self.contexts().output.return_data.push(not_null(item));
         Ok(())
     }
 
     /// The gas that is left, for contracts.
-    pub(super) fn get_gas_left(&mut self) -> Answer<i64> {
-        Ok(self.host.contexts.gas_left(self.instance) as i64)
+    pub(super) fn get_gas_left(&mut self) -> HostResult<i64> {
+        Ok(self.host.contexts().gas_left(self.instance) as i64)
     }
 }

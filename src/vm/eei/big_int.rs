@@ -1,7 +1,7 @@
 //! Big integers (docs/spec/eei.md#big-integer-handles, #big-integers).
 
+use super::call::{Call, HostResult, as_size, item};
 use super::table::host_functions;
-use super::{Answer, Call, as_size, item};
 use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{
     from_signed_bytes, from_unsigned_bytes, low_i64, signed_bytes, unsigned_bytes,
@@ -119,7 +119,7 @@ impl Call<'_> {
         (numbers.copy(left), numbers.copy(right))
     }
 
-    fn divisor(&mut self, destination: i32, left: i32, right: i32) -> Answer<(BigInt, BigInt)> {
+    fn divisor(&mut self, destination: i32, left: i32, right: i32) -> HostResult<(BigInt, BigInt)> {
         let (left, right) = self.operands(destination, left, right);
         if right.sign() == Sign::NoSign {
             return Err(ExecutionError::DivisionByZero.into());
@@ -127,7 +127,7 @@ impl Call<'_> {
         Ok((left, right))
     }
 
-    fn bits(&mut self, destination: i32, left: i32, right: i32) -> Answer<(BigInt, BigInt)> {
+    fn bits(&mut self, destination: i32, left: i32, right: i32) -> HostResult<(BigInt, BigInt)> {
         let (left, right) = self.operands(destination, left, right);
         if left.is_negative() || right.is_negative() {
             return Err(ExecutionError::NegativeBitwise.into());
@@ -135,7 +135,7 @@ impl Call<'_> {
         Ok((left, right))
     }
 
-    fn shift(&mut self, destination: i32, operand: i32, bits: i32) -> Answer<(BigInt, u32)> {
+    fn shift(&mut self, destination: i32, operand: i32, bits: i32) -> HostResult<(BigInt, u32)> {
         let (operand, _) = self.operands(destination, operand, operand);
         match u32::try_from(bits) {
             Ok(bits) if !operand.is_negative() => Ok((operand, bits)),
@@ -143,30 +143,30 @@ impl Call<'_> {
         }
     }
 
-    fn big_int_new(&mut self, value: i64) -> Answer<i32> {
+    fn big_int_new(&mut self, value: i64) -> HostResult<i32> {
         Ok(self.contexts().big_ints.add(value.into()))
     }
 
-    fn big_int_unsigned_byte_length(&mut self, reference: i32) -> Answer<i32> {
+    fn big_int_unsigned_byte_length(&mut self, reference: i32) -> HostResult<i32> {
         Ok(as_size(unsigned_bytes(self.number(reference)).len()))
     }
 
-    fn big_int_signed_byte_length(&mut self, reference: i32) -> Answer<i32> {
+    fn big_int_signed_byte_length(&mut self, reference: i32) -> HostResult<i32> {
         Ok(as_size(signed_bytes(self.number(reference)).len()))
     }
 
-    fn copy_out(&mut self, byte_offset: i32, bytes: &[u8]) -> Answer<i32> {
+    fn copy_out(&mut self, byte_offset: i32, bytes: &[u8]) -> HostResult<i32> {
         self.store(byte_offset, bytes)?;
         self.charge_copied_bytes(bytes.len() as u64);
         Ok(as_size(bytes.len()))
     }
 
-    fn big_int_get_unsigned_bytes(&mut self, reference: i32, byte_offset: i32) -> Answer<i32> {
+    fn big_int_get_unsigned_bytes(&mut self, reference: i32, byte_offset: i32) -> HostResult<i32> {
         let bytes = unsigned_bytes(self.number(reference));
         self.copy_out(byte_offset, &bytes)
     }
 
-    fn big_int_get_signed_bytes(&mut self, reference: i32, byte_offset: i32) -> Answer<i32> {
+    fn big_int_get_signed_bytes(&mut self, reference: i32, byte_offset: i32) -> HostResult<i32> {
         let bytes = signed_bytes(self.number(reference));
         self.copy_out(byte_offset, &bytes)
     }
@@ -176,7 +176,7 @@ impl Call<'_> {
         destination: i32,
         byte_offset: i32,
         byte_length: i32,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         let bytes = self.load(byte_offset, byte_length)?;
         self.set_number(destination, from_unsigned_bytes(&bytes));
         self.charge_copied_bytes(bytes.len() as u64);
@@ -188,99 +188,99 @@ impl Call<'_> {
         destination: i32,
         byte_offset: i32,
         byte_length: i32,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         let bytes = self.load(byte_offset, byte_length)?;
         self.set_number(destination, from_signed_bytes(&bytes));
         self.charge_copied_bytes(bytes.len() as u64);
         Ok(())
     }
 
-    fn big_int_is_int64(&mut self, reference: i32) -> Answer<i32> {
+    fn big_int_is_int64(&mut self, reference: i32) -> HostResult<i32> {
         Ok(i64::try_from(self.number(reference)).is_ok().into())
     }
 
-    fn big_int_get_int64(&mut self, reference: i32) -> Answer<i64> {
+    fn big_int_get_int64(&mut self, reference: i32) -> HostResult<i64> {
         Ok(low_i64(self.number(reference)))
     }
 
-    fn big_int_set_int64(&mut self, destination: i32, value: i64) -> Answer<()> {
+    fn big_int_set_int64(&mut self, destination: i32, value: i64) -> HostResult<()> {
         self.set_number(destination, value.into());
         Ok(())
     }
 
-    fn big_int_add(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+    fn big_int_add(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.operands(destination, left, right);
         self.set_number(destination, left + right);
         Ok(())
     }
 
-    fn big_int_sub(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+    fn big_int_sub(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.operands(destination, left, right);
         self.set_number(destination, left - right);
         Ok(())
     }
 
-    fn big_int_mul(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+    fn big_int_mul(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.operands(destination, left, right);
         self.set_number(destination, left * right);
         Ok(())
     }
 
-    fn big_int_tdiv(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+    fn big_int_tdiv(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.divisor(destination, left, right)?;
         self.set_number(destination, left / right);
         Ok(())
     }
 
-    fn big_int_tmod(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+    fn big_int_tmod(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.divisor(destination, left, right)?;
         self.set_number(destination, left % right);
         Ok(())
     }
 
-    fn big_int_ediv(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+    fn big_int_ediv(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.divisor(destination, left, right)?;
         self.set_number(destination, euclidean(&left, &right).0);
         Ok(())
     }
 
-    fn big_int_emod(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+    fn big_int_emod(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.divisor(destination, left, right)?;
         self.set_number(destination, euclidean(&left, &right).1);
         Ok(())
     }
 
-    fn big_int_and(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+    fn big_int_and(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.bits(destination, left, right)?;
         self.set_number(destination, left & right);
         Ok(())
     }
 
-    fn big_int_or(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+    fn big_int_or(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.bits(destination, left, right)?;
         self.set_number(destination, left | right);
         Ok(())
     }
 
-    fn big_int_xor(&mut self, destination: i32, left: i32, right: i32) -> Answer<()> {
+    fn big_int_xor(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.bits(destination, left, right)?;
         self.set_number(destination, left ^ right);
         Ok(())
     }
 
-    fn big_int_abs(&mut self, destination: i32, operand: i32) -> Answer<()> {
+    fn big_int_abs(&mut self, destination: i32, operand: i32) -> HostResult<()> {
         let (operand, _) = self.operands(destination, operand, operand);
         self.set_number(destination, operand.abs());
         Ok(())
     }
 
-    fn big_int_neg(&mut self, destination: i32, operand: i32) -> Answer<()> {
+    fn big_int_neg(&mut self, destination: i32, operand: i32) -> HostResult<()> {
         let (operand, _) = self.operands(destination, operand, operand);
         self.set_number(destination, -operand);
         Ok(())
     }
 
-    fn big_int_sign(&mut self, operand: i32) -> Answer<i32> {
+    fn big_int_sign(&mut self, operand: i32) -> HostResult<i32> {
         Ok(match self.number(operand).sign() {
             Sign::Minus => -1,
             Sign::NoSign => 0,
@@ -288,41 +288,41 @@ impl Call<'_> {
         })
     }
 
-    fn big_int_cmp(&mut self, left: i32, right: i32) -> Answer<i32> {
+    fn big_int_cmp(&mut self, left: i32, right: i32) -> HostResult<i32> {
         let (left, right) = self.operands(left, left, right);
         Ok(left.cmp(&right) as i32)
     }
 
-    fn big_int_not(&mut self, destination: i32, operand: i32) -> Answer<()> {
+    fn big_int_not(&mut self, destination: i32, operand: i32) -> HostResult<()> {
         let (operand, _) = self.bits(destination, operand, operand)?;
         self.set_number(destination, -operand - 1);
         Ok(())
     }
 
-    fn big_int_shr(&mut self, destination: i32, operand: i32, bits: i32) -> Answer<()> {
+    fn big_int_shr(&mut self, destination: i32, operand: i32, bits: i32) -> HostResult<()> {
         let (operand, bits) = self.shift(destination, operand, bits)?;
         self.set_number(destination, operand >> bits);
         Ok(())
     }
 
-    fn big_int_shl(&mut self, destination: i32, operand: i32, bits: i32) -> Answer<()> {
+    fn big_int_shl(&mut self, destination: i32, operand: i32, bits: i32) -> HostResult<()> {
         let (operand, bits) = self.shift(destination, operand, bits)?;
         self.set_number(destination, operand << bits);
         Ok(())
     }
 
-    fn finish_number(&mut self, bytes: Vec<u8>) -> Answer<()> {
+    fn finish_number(&mut self, bytes: Vec<u8>) -> HostResult<()> {
         self.charge_persisted_bytes(bytes.len() as u64);
         self.contexts().output.return_data.push(not_null(bytes));
         Ok(())
     }
 
-    fn big_int_finish_unsigned(&mut self, reference: i32) -> Answer<()> {
+    fn big_int_finish_unsigned(&mut self, reference: i32) -> HostResult<()> {
         let bytes = unsigned_bytes(self.number(reference));
         self.finish_number(bytes)
     }
 
-    fn big_int_finish_signed(&mut self, reference: i32) -> Answer<()> {
+    fn big_int_finish_signed(&mut self, reference: i32) -> HostResult<()> {
         let bytes = signed_bytes(self.number(reference));
         self.finish_number(bytes)
     }
@@ -332,7 +332,7 @@ impl Call<'_> {
         key_offset: i32,
         key_length: i32,
         source: i32,
-    ) -> Answer<i32> {
+    ) -> HostResult<i32> {
         let key = self.load(key_offset, key_length)?;
         let bytes = unsigned_bytes(self.number(source));
         self.write_storage(&key, bytes.into())
@@ -343,34 +343,34 @@ impl Call<'_> {
         key_offset: i32,
         key_length: i32,
         destination: i32,
-    ) -> Answer<i32> {
+    ) -> HostResult<i32> {
         let bytes = self.read_storage(key_offset, key_length)?;
         self.set_number(destination, from_unsigned_bytes(&bytes));
         self.charge_copied_bytes(bytes.len() as u64);
         Ok(as_size(bytes.len()))
     }
 
-    fn big_int_get_unsigned_argument(&mut self, id: i32, destination: i32) -> Answer<()> {
+    fn big_int_get_unsigned_argument(&mut self, id: i32, destination: i32) -> HostResult<()> {
         if let Some(bytes) = item(&self.contexts().current_call().input.arguments, id)? {
             self.set_number(destination, from_unsigned_bytes(&bytes));
         }
         Ok(())
     }
 
-    fn big_int_get_signed_argument(&mut self, id: i32, destination: i32) -> Answer<()> {
+    fn big_int_get_signed_argument(&mut self, id: i32, destination: i32) -> HostResult<()> {
         if let Some(bytes) = item(&self.contexts().current_call().input.arguments, id)? {
             self.set_number(destination, from_signed_bytes(&bytes));
         }
         Ok(())
     }
 
-    fn big_int_get_call_value(&mut self, destination: i32) -> Answer<()> {
+    fn big_int_get_call_value(&mut self, destination: i32) -> HostResult<()> {
         let value = self.contexts().current_call().input.call_value.clone();
         self.set_number(destination, value);
         Ok(())
     }
 
-    fn big_int_get_external_balance(&mut self, address_offset: i32, result: i32) -> Answer<()> {
+    fn big_int_get_external_balance(&mut self, address_offset: i32, result: i32) -> HostResult<()> {
         let address = self.load_address(address_offset)?;
         let balance = self.contexts().balance(&address)?;
         // Read back from the bytes of the absolute value.

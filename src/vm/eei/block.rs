@@ -1,8 +1,8 @@
 //! Facts about blocks and about other accounts, straight from the hook (docs/spec/eei.md#base-functions,
 //! docs/spec/host.md#lookups).
 
+use super::call::{Call, HostResult};
 use super::table::host_functions;
-use super::{Answer, Call};
 use crate::hooks::{BlockchainHook, HookResult};
 use crate::vm::contexts::big_int::unsigned_bytes;
 use crate::vm::error::unless_refused;
@@ -47,17 +47,17 @@ impl Call<'_> {
     pub(super) fn ask<T: Default>(
         &mut self,
         question: impl FnOnce(&mut dyn BlockchainHook) -> HookResult<T>,
-    ) -> Answer<T> {
+    ) -> HostResult<T> {
         let answer = question(&mut self.contexts().hook);
         Ok(unless_refused(answer)?.unwrap_or_default())
     }
 
-    fn get_shard_of_address(&mut self, address_offset: i32) -> Answer<i32> {
+    fn get_shard_of_address(&mut self, address_offset: i32) -> HostResult<i32> {
         let address = self.load_address(address_offset)?;
         Ok(self.ask(|hook| hook.shard_of_address(&address))? as i32)
     }
 
-    fn is_smart_contract(&mut self, address_offset: i32) -> Answer<i32> {
+    fn is_smart_contract(&mut self, address_offset: i32) -> HostResult<i32> {
         let address = self.load_address(address_offset)?;
         Ok(self.ask(|hook| hook.is_smart_contract(&address))?.into())
     }
@@ -67,69 +67,69 @@ impl Call<'_> {
         &mut self,
         address_offset: i32,
         result_offset: i32,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         let address = self.load_address(address_offset)?;
         let balance = self.contexts().balance(&address)?;
         self.store(result_offset, &unsigned_bytes(&balance))
     }
 
-    fn get_block_hash(&mut self, nonce: i64, result_offset: i32) -> Answer<i32> {
+    fn get_block_hash(&mut self, nonce: i64, result_offset: i32) -> HostResult<i32> {
         let hash = self.contexts().block_hash(nonce)?;
         self.store(result_offset, &hash)?;
         Ok(0)
     }
 
     /// The time of the current block.
-    pub(super) fn current_time_stamp(&mut self) -> Answer<u64> {
+    pub(super) fn current_time_stamp(&mut self) -> HostResult<u64> {
         self.ask(|hook| hook.current_time_stamp())
     }
 
     /// Copies the random seed of the current block.
-    pub(super) fn get_block_random_seed(&mut self, pointer: i32) -> Answer<()> {
+    pub(super) fn get_block_random_seed(&mut self, pointer: i32) -> HostResult<()> {
         let seed = self.ask(|hook| hook.current_random_seed())?;
         self.store(pointer, &seed)
     }
 
     /// The time of the current block, for contracts.
-    pub(super) fn get_block_timestamp(&mut self) -> Answer<i64> {
+    pub(super) fn get_block_timestamp(&mut self) -> HostResult<i64> {
         Ok(self.current_time_stamp()? as i64)
     }
 
     /// The number of the current block.
-    pub(super) fn get_block_nonce(&mut self) -> Answer<i64> {
+    pub(super) fn get_block_nonce(&mut self) -> HostResult<i64> {
         Ok(self.ask(|hook| hook.current_nonce())? as i64)
     }
 
-    fn get_block_round(&mut self) -> Answer<i64> {
+    fn get_block_round(&mut self) -> HostResult<i64> {
         Ok(self.ask(|hook| hook.current_round())? as i64)
     }
 
-    fn get_block_epoch(&mut self) -> Answer<i64> {
+    fn get_block_epoch(&mut self) -> HostResult<i64> {
         Ok(self.ask(|hook| hook.current_epoch())?.into())
     }
 
-    fn get_state_root_hash(&mut self, pointer: i32) -> Answer<()> {
+    fn get_state_root_hash(&mut self, pointer: i32) -> HostResult<()> {
         let hash = self.ask(|hook| hook.state_root_hash())?;
         self.store(pointer, &hash)
     }
 
-    fn get_prev_block_timestamp(&mut self) -> Answer<i64> {
+    fn get_prev_block_timestamp(&mut self) -> HostResult<i64> {
         Ok(self.ask(|hook| hook.last_time_stamp())? as i64)
     }
 
-    fn get_prev_block_nonce(&mut self) -> Answer<i64> {
+    fn get_prev_block_nonce(&mut self) -> HostResult<i64> {
         Ok(self.ask(|hook| hook.last_nonce())? as i64)
     }
 
-    fn get_prev_block_round(&mut self) -> Answer<i64> {
+    fn get_prev_block_round(&mut self) -> HostResult<i64> {
         Ok(self.ask(|hook| hook.last_round())? as i64)
     }
 
-    fn get_prev_block_epoch(&mut self) -> Answer<i64> {
+    fn get_prev_block_epoch(&mut self) -> HostResult<i64> {
         Ok(self.ask(|hook| hook.last_epoch())?.into())
     }
 
-    fn get_prev_block_random_seed(&mut self, pointer: i32) -> Answer<()> {
+    fn get_prev_block_random_seed(&mut self, pointer: i32) -> HostResult<()> {
         let seed = self.ask(|hook| hook.last_random_seed())?;
         self.store(pointer, &seed)
     }

@@ -1,7 +1,7 @@
 //! Hashes (docs/spec/eei.md#hashes).
 
+use super::call::{Call, HostResult};
 use super::table::host_functions;
-use super::{Answer, Call};
 
 host_functions! {
     namespace "env", costs CryptoAPICost;
@@ -13,14 +13,14 @@ host_functions! {
 }
 
 impl Call<'_> {
-    fn sha256(&mut self, data_offset: i32, length: i32, result_offset: i32) -> Answer<i32> {
+    fn sha256(&mut self, data_offset: i32, length: i32, result_offset: i32) -> HostResult<i32> {
         let data = self.load(data_offset, length)?;
         let hash = self.contexts().crypto.sha256(&data);
         self.store(result_offset, &hash)?;
         Ok(0)
     }
 
-    fn keccak256(&mut self, data_offset: i32, length: i32, result_offset: i32) -> Answer<i32> {
+    fn keccak256(&mut self, data_offset: i32, length: i32, result_offset: i32) -> HostResult<i32> {
         let data = self.load(data_offset, length)?;
         let hash = self.contexts().crypto.keccak256(&data);
         self.store(result_offset, &hash)?;

@@ -1,11 +1,11 @@
 //! The namespace `ethereum`, but for what runs other contracts (docs/spec/eei.md#calldata, #ethereum). Charges come
-//! first here, so lengths are charged before anybody looks at them (docs/spec/README.md#quirk-11).
+//! first here, so lengths are charged before they are checked (docs/spec/README.md#quirk-11).
 
-use super::memory::{HASH_BYTES, list_length, slice};
+use super::call::{Call, HostResult, as_count, as_size};
 use super::table::host_functions;
-use super::{Answer, Call, as_count, as_size};
 use crate::vm::contexts::big_int::unsigned_bytes;
-use crate::vm::error::{Broken, ExecutionError, Fault};
+use crate::vm::error::{Broken, ExecutionError, Interrupt};
+use crate::vm::memory::{HASH_BYTES, list_length, slice};
 use bytes::Bytes;
 use std::ops::Range;
 
@@ -92,21 +92,21 @@ host_functions! {
 }
 
 impl Call<'_> {
-    fn ethereum_use_gas(&mut self, gas: i64) -> Answer<()> {
+    fn ethereum_use_gas(&mut self, gas: i64) -> HostResult<()> {
         self.charge(gas as u64);
         Ok(())
     }
 
-    fn ethereum_get_address(&mut self, result_offset: i32) -> Answer<()> {
+    fn ethereum_get_address(&mut self, result_offset: i32) -> HostResult<()> {
         let address = self.contexts().current_call().address.clone();
         self.store(result_offset, &address)
     }
 
-    fn ethereum_get_block_hash(&mut self, number: i64, result_offset: i32) -> Answer<i32> {
+    fn ethereum_get_block_hash(&mut self, number: i64, result_offset: i32) -> HostResult<i32> {
         let hash = self.contexts().block_hash(number)?;
         match self.store(result_offset, &hash) {
             Ok(()) => Ok(i32::from(!hash.is_empty())),
-            Err(Fault::Api(_)) => Ok(0),
+            Err(Interrupt::Api(_)) => Ok(0),
             Err(fault) => Err(fault),
         }
     }
@@ -118,7 +118,7 @@ impl Call<'_> {
         result_offset: i32,
         offset: i32,
         length: i32,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         let part = slice(whole, offset, length).map_err(ExecutionError::from)?;
         self.store(result_offset, part)
     }
@@ -128,18 +128,18 @@ impl Call<'_> {
         result_offset: i32,
         data_offset: i32,
         length: i32,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         self.charge_copied_bytes(as_count(length));
         let calldata = self.calldata()?;
         self.copy_part(&calldata, result_offset, data_offset, length)
     }
 
-    fn ethereum_get_call_data_size(&mut self) -> Answer<i32> {
+    fn ethereum_get_call_data_size(&mut self) -> HostResult<i32> {
         Ok(as_size(self.calldata()?.len()))
     }
 
     /// The calldata of the call that asks first; later calls of the run see the same (docs/spec/README.md#quirk-12).
-    fn calldata(&mut self) -> Answer<Bytes> {
+    fn calldata(&mut self) -> HostResult<Bytes> {
         if let Some(calldata) = &self.contexts().calldata {
             return Ok(calldata.clone());
         }
@@ -164,14 +164,14 @@ impl Call<'_> {
         Ok(calldata)
     }
 
-    fn ethereum_storage_store(&mut self, path_offset: i32, value_offset: i32) -> Answer<()> {
+    fn ethereum_storage_store(&mut self, path_offset: i32, value_offset: i32) -> HostResult<()> {
         let key = self.load(path_offset, HASH_BYTES)?;
         let value = self.load(value_offset, HASH_BYTES)?;
         self.write_storage(&key, value)?;
         Ok(())
     }
 
-    fn ethereum_storage_load(&mut self, path_offset: i32, result_offset: i32) -> Answer<()> {
+    fn ethereum_storage_load(&mut self, path_offset: i32, result_offset: i32) -> HostResult<()> {
         let value = self.read_storage(path_offset, HASH_BYTES)?;
         self.charge_copied_bytes(value.len() as u64);
         let mut padded = [0; HASH_BYTES as usize];
@@ -184,7 +184,7 @@ impl Call<'_> {
         self.store(result_offset, &padded)
     }
 
-    fn ethereum_get_caller(&mut self, result_offset: i32) -> Answer<()> {
+    fn ethereum_get_caller(&mut self, result_offset: i32) -> HostResult<()> {
         let caller = self.contexts().current_call().input.caller.clone();
         let Some(address) = caller.get(ETHEREUM_ADDRESS) else {
             let text = format!(
@@ -197,7 +197,7 @@ impl Call<'_> {
         self.store(result_offset, address)
     }
 
-    fn ethereum_get_call_value(&mut self, result_offset: i32) -> Answer<()> {
+    fn ethereum_get_call_value(&mut self, result_offset: i32) -> HostResult<()> {
         let bytes = unsigned_bytes(&self.contexts().current_call().input.call_value);
         let mut value = [0; ETHEREUM_VALUE_BYTES];
         if bytes.len() <= value.len() {
@@ -213,14 +213,14 @@ impl Call<'_> {
         result_offset: i32,
         code_offset: i32,
         length: i32,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         self.charge_copied_bytes(as_count(length));
         let address = self.contexts().current_call().address.clone();
         let code = self.contexts().code(&address)?;
         self.copy_part(&code, result_offset, code_offset, length)
     }
 
-    fn ethereum_get_code_size(&mut self) -> Answer<i32> {
+    fn ethereum_get_code_size(&mut self) -> HostResult<i32> {
         let address = self.contexts().current_call().address.clone();
         Ok(self.contexts().code_size(&address)?)
     }
@@ -231,26 +231,26 @@ impl Call<'_> {
         result_offset: i32,
         code_offset: i32,
         length: i32,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         self.charge_copied_bytes(as_count(length));
         let address = self.load_address(address_offset)?;
         let code = self.contexts().code(&address)?;
         self.copy_part(&code, result_offset, code_offset, length)
     }
 
-    fn ethereum_get_external_code_size(&mut self, address_offset: i32) -> Answer<i32> {
+    fn ethereum_get_external_code_size(&mut self, address_offset: i32) -> HostResult<i32> {
         match self.load_address(address_offset) {
             Ok(address) => Ok(self.contexts().code_size(&address)?),
-            Err(Fault::Api(_)) => Ok(0),
+            Err(Interrupt::Api(_)) => Ok(0),
             Err(fault) => Err(fault),
         }
     }
 
-    fn ethereum_get_block_gas_limit(&mut self) -> Answer<i64> {
+    fn ethereum_get_block_gas_limit(&mut self) -> HostResult<i64> {
         Ok(self.contexts().settings.block_gas_limit as i64)
     }
 
-    fn ethereum_get_tx_gas_price(&mut self, value_offset: i32) -> Answer<()> {
+    fn ethereum_get_tx_gas_price(&mut self, value_offset: i32) -> HostResult<()> {
         let price = u128::from(self.contexts().current_call().input.gas_price);
         self.store(value_offset, &price.to_be_bytes())
     }
@@ -265,7 +265,7 @@ impl Call<'_> {
         topic2: i32,
         topic3: i32,
         topic4: i32,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         let topic_bytes = as_count(MAXIMUM_TOPICS * HASH_BYTES);
         self.charge_persisted_bytes(topic_bytes.wrapping_add(as_count(length)));
         let data = self.load(data_offset, length)?;
@@ -282,23 +282,23 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn replace_return_data(&mut self, offset: i32, length: i32) -> Answer<()> {
+    fn replace_return_data(&mut self, offset: i32, length: i32) -> HostResult<()> {
         self.charge_persisted_bytes(as_count(length));
         let data = self.load(offset, length)?;
         self.contexts().output.return_data = vec![data];
         Ok(())
     }
 
-    fn ethereum_finish(&mut self, result_offset: i32, length: i32) -> Answer<()> {
+    fn ethereum_finish(&mut self, result_offset: i32, length: i32) -> HostResult<()> {
         self.replace_return_data(result_offset, length)
     }
 
-    fn ethereum_revert(&mut self, data_offset: i32, length: i32) -> Answer<()> {
+    fn ethereum_revert(&mut self, data_offset: i32, length: i32) -> HostResult<()> {
         self.replace_return_data(data_offset, length)?;
         Err(self.signal(Bytes::from_static(b"revert")))
     }
 
-    fn ethereum_get_return_data_size(&mut self) -> Answer<i32> {
+    fn ethereum_get_return_data_size(&mut self) -> HostResult<i32> {
         let items = self.contexts().output.return_data.iter();
         Ok(as_size(items.map(Bytes::len).sum()))
     }
@@ -308,7 +308,7 @@ impl Call<'_> {
         result_offset: i32,
         data_offset: i32,
         length: i32,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         let whole = self.contexts().output.return_data.concat();
         if as_size(whole.len()) < data_offset.wrapping_add(length) {
             return Err(ExecutionError::InvalidApiCall.into());
@@ -316,7 +316,7 @@ impl Call<'_> {
         self.copy_part(&whole, result_offset, data_offset, length)
     }
 
-    fn ethereum_self_destruct(&mut self, address_offset: i32) -> Answer<()> {
+    fn ethereum_self_destruct(&mut self, address_offset: i32) -> HostResult<()> {
         self.load_address(address_offset)?;
         Ok(())
     }

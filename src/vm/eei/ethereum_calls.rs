@@ -1,11 +1,11 @@
 //! What runs other contracts in the namespace `ethereum` (docs/spec/eei.md#predefined-contracts, #ethereum).
 
+use super::call::{Call, HostResult};
 use super::execution::Nested;
-use super::memory::VALUE_BYTES;
 use super::table::host_functions;
-use super::{Answer, Call};
 use crate::vm::contexts::big_int::from_unsigned_bytes;
-use crate::vm::error::Fault;
+use crate::vm::error::Interrupt;
+use crate::vm::memory::VALUE_BYTES;
 use bytes::Bytes;
 
 /// Bytes of an address of a static call.
@@ -43,17 +43,17 @@ host_functions! {
 }
 
 /// What a contract sees of a call whose memory can't be read: 1, like for any other failure.
-fn softly(result: Answer<i32>) -> Answer<i32> {
+fn softly(result: HostResult<i32>) -> HostResult<i32> {
     match result {
-        Err(Fault::Api(_)) => Ok(1),
+        Err(Interrupt::Api(_)) => Ok(1),
         result => result,
     }
 }
 
 impl Call<'_> {
-    /// Loads the data of a call and charges for it.
-    fn load_call_data(&mut self, data_offset: i32, data_length: i32) -> Answer<Bytes> {
-        let data = self.load(data_offset, data_length)?;
+    /// Loads the data of a call, of which offset and length are given, and charges for it.
+    fn load_call_data(&mut self, [offset, length]: [i32; 2]) -> HostResult<Bytes> {
+        let data = self.load(offset, length)?;
         self.charge_copied_bytes(data.len() as u64);
         Ok(data)
     }
@@ -65,9 +65,10 @@ impl Call<'_> {
         gas_limit: i64,
         address_offset: i32,
         value_offset: i32,
-        data: Bytes,
+        data: [i32; 2],
         big_endian_for_callee: bool,
-    ) -> Answer<Option<Nested>> {
+    ) -> HostResult<Option<Nested>> {
+        let data = self.load_call_data(data)?;
         let recipient = self.load_address(address_offset)?;
         let bytes = self.load(value_offset, VALUE_BYTES)?;
         let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
@@ -98,12 +99,9 @@ impl Call<'_> {
         value_offset: i32,
         data_offset: i32,
         data_length: i32,
-    ) -> Answer<i32> {
-        let nested = self
-            .load_call_data(data_offset, data_length)
-            .and_then(|data| {
-                self.read_value_call(gas_limit, address_offset, value_offset, data, false)
-            });
+    ) -> HostResult<i32> {
+        let data = [data_offset, data_length];
+        let nested = self.read_value_call(gas_limit, address_offset, value_offset, data, false);
         match nested {
             Ok(Some(nested)) => self.run_on_dest_context(nested),
             other => softly(other.map(|_| 1)),
@@ -117,12 +115,9 @@ impl Call<'_> {
         value_offset: i32,
         data_offset: i32,
         data_length: i32,
-    ) -> Answer<i32> {
-        let nested = self
-            .load_call_data(data_offset, data_length)
-            .and_then(|data| {
-                self.read_value_call(gas_limit, address_offset, value_offset, data, true)
-            });
+    ) -> HostResult<i32> {
+        let data = [data_offset, data_length];
+        let nested = self.read_value_call(gas_limit, address_offset, value_offset, data, true);
         match nested {
             Ok(Some(nested)) => self.run_on_same_context(nested),
             other => softly(other.map(|_| 1)),
@@ -135,14 +130,13 @@ impl Call<'_> {
         address_offset: i32,
         data_offset: i32,
         data_length: i32,
-    ) -> Answer<i32> {
-        let nested = self
-            .load_call_data(data_offset, data_length)
-            .and_then(|data| {
-                let address = self.load_address(address_offset)?;
-                let function = Bytes::from_static(MAIN_FUNCTION);
-                self.for_caller(gas_limit, address, function, vec![data])
-            });
+    ) -> HostResult<i32> {
+        let data = self.load_call_data([data_offset, data_length]);
+        let nested = data.and_then(|data| {
+            let address = self.load_address(address_offset)?;
+            let function = Bytes::from_static(MAIN_FUNCTION);
+            self.for_caller(gas_limit, address, function, vec![data])
+        });
         match nested {
             Ok(Some(nested)) => self.run_on_same_context(nested),
             other => softly(other.map(|_| 1)),
@@ -155,9 +149,9 @@ impl Call<'_> {
         address_offset: i32,
         data_offset: i32,
         data_length: i32,
-    ) -> Answer<i32> {
+    ) -> HostResult<i32> {
         let loaded = self
-            .load_call_data(data_offset, data_length)
+            .load_call_data([data_offset, data_length])
             .and_then(|data| {
                 let address = self.load(address_offset, ETHEREUM_ADDRESS_BYTES)?;
                 Ok((address, data))
@@ -202,7 +196,7 @@ impl Call<'_> {
         data_offset: i32,
         length: i32,
         result_offset: i32,
-    ) -> Answer<i32> {
+    ) -> HostResult<i32> {
         let loaded = self.load(value_offset, VALUE_BYTES).and_then(|value| {
             let code = self.load(data_offset, length)?;
             Ok((from_unsigned_bytes(&value), code))

@@ -1,11 +1,11 @@
 //! Nested executions and deploys (docs/spec/eei.md#base-functions, docs/spec/host.md#nested-executions).
 
-use super::memory::{ArgumentPointers, FunctionAndArguments, VALUE_BYTES, read_arguments};
+use super::call::{Call, HostResult, as_count};
 use super::table::host_functions;
-use super::{Answer, Call, as_count};
 use crate::vm::contexts::big_int::from_unsigned_bytes;
 use crate::vm::contexts::input::{CallInput, CreateInput, Input};
-use crate::vm::error::{Failure, Fault};
+use crate::vm::error::{Failure, Interrupt};
+use crate::vm::memory::{ArgumentPointers, FunctionAndArguments, VALUE_BYTES, read_arguments};
 use bytes::Bytes;
 use num_bigint::BigInt;
 
@@ -44,7 +44,7 @@ host_functions! {
 }
 
 /// What a contract sees of a nested execution: 0, or 1 for any failure.
-fn outcome(result: Result<(), Failure>) -> Answer<i32> {
+fn outcome(result: Result<(), Failure>) -> HostResult<i32> {
     match result {
         Ok(()) => Ok(0),
         Err(Failure::Execution(_)) => Ok(1),
@@ -68,7 +68,7 @@ impl Call<'_> {
     fn nested_input(&mut self, nested: Nested) -> CallInput {
         let gas_provided = self
             .host
-            .contexts
+            .contexts()
             .bound_gas(self.instance, nested.gas_limit);
         CallInput {
             input: Input {
@@ -84,21 +84,20 @@ impl Call<'_> {
     }
 
     /// Runs it on destination context; 0, or 1 for any failure.
-    pub(super) fn run_on_dest_context(&mut self, nested: Nested) -> Answer<i32> {
+    pub(super) fn run_on_dest_context(&mut self, nested: Nested) -> HostResult<i32> {
         let input = self.nested_input(nested);
-        let output = self.host.execute_on_dest_context(self.instance, &input)?;
-        Ok(i32::from(output.error.is_some()))
+        outcome(self.host.call_on_dest_context(self.instance, &input))
     }
 
     /// Runs it on same context; 0, or 1 for any failure.
-    pub(super) fn run_on_same_context(&mut self, nested: Nested) -> Answer<i32> {
+    pub(super) fn run_on_same_context(&mut self, nested: Nested) -> HostResult<i32> {
         let input = self.nested_input(nested);
-        outcome(self.host.execute_on_same_context(self.instance, &input))
+        outcome(self.host.call_on_same_context(self.instance, &input))
     }
 
     /// Runs it on same context, without writes to the storage. Afterwards they are allowed, even if they were not
     /// before (docs/spec/README.md#quirk-30).
-    pub(super) fn run_read_only(&mut self, nested: Nested) -> Answer<i32> {
+    pub(super) fn run_read_only(&mut self, nested: Nested) -> HostResult<i32> {
         self.contexts().runtime.state.read_only = true;
         let result = self.run_on_same_context(nested);
         self.contexts().runtime.state.read_only = false;
@@ -111,7 +110,7 @@ impl Call<'_> {
         address_offset: i32,
         value_offset: i32,
         pointers: ArgumentPointers,
-    ) -> Answer<Option<(Bytes, BigInt, FunctionAndArguments)>> {
+    ) -> HostResult<Option<(Bytes, BigInt, FunctionAndArguments)>> {
         let mut read = || {
             let address = self.load_address(address_offset)?;
             let value = from_unsigned_bytes(&self.load(value_offset, VALUE_BYTES)?);
@@ -120,7 +119,7 @@ impl Call<'_> {
         };
         match read() {
             Ok(read) => Ok(Some(read)),
-            Err(Fault::Api(_)) => Ok(None),
+            Err(Interrupt::Api(_)) => Ok(None),
             Err(fault) => Err(fault),
         }
     }
@@ -133,7 +132,7 @@ impl Call<'_> {
         value_offset: i32,
         pointers: ArgumentPointers,
         base_cost: u64,
-    ) -> Answer<Option<Nested>> {
+    ) -> HostResult<Option<Nested>> {
         let read = self.read_call(address_offset, value_offset, pointers)?;
         let Some((recipient, value, call)) = read else {
             return Ok(None);
@@ -161,20 +160,26 @@ impl Call<'_> {
         count: i32,
         lengths_offset: i32,
         data_offset: i32,
-    ) -> Answer<i32> {
-        let pointers = ArgumentPointers {
+    ) -> HostResult<i32> {
+        let pointers = [
             function_offset,
             function_length,
             count,
             lengths_offset,
             data_offset,
-        };
+        ];
         let cost = self
             .contexts()
             .schedule
             .Kalyan3104APICost
             .ExecuteOnDestContext;
-        match self.read_own_call(gas_limit, address_offset, value_offset, pointers, cost)? {
+        match self.read_own_call(
+            gas_limit,
+            address_offset,
+            value_offset,
+            pointers.into(),
+            cost,
+        )? {
             Some(nested) => self.run_on_dest_context(nested),
             None => Ok(1),
         }
@@ -191,20 +196,26 @@ impl Call<'_> {
         count: i32,
         lengths_offset: i32,
         data_offset: i32,
-    ) -> Answer<i32> {
-        let pointers = ArgumentPointers {
+    ) -> HostResult<i32> {
+        let pointers = [
             function_offset,
             function_length,
             count,
             lengths_offset,
             data_offset,
-        };
+        ];
         let cost = self
             .contexts()
             .schedule
             .Kalyan3104APICost
             .ExecuteOnSameContext;
-        match self.read_own_call(gas_limit, address_offset, value_offset, pointers, cost)? {
+        match self.read_own_call(
+            gas_limit,
+            address_offset,
+            value_offset,
+            pointers.into(),
+            cost,
+        )? {
             Some(nested) => self.run_on_same_context(nested),
             None => Ok(1),
         }
@@ -218,7 +229,7 @@ impl Call<'_> {
         recipient: Bytes,
         function: Bytes,
         arguments: Vec<Bytes>,
-    ) -> Answer<Option<Nested>> {
+    ) -> HostResult<Option<Nested>> {
         let current = &self.contexts().current_call().input;
         let (caller, value) = (current.caller.clone(), current.call_value.clone());
         if !self.transfer(&recipient, &caller, &value, &[])? {
@@ -239,7 +250,7 @@ impl Call<'_> {
         gas_limit: i64,
         address_offset: i32,
         pointers: ArgumentPointers,
-    ) -> Answer<Option<Nested>> {
+    ) -> HostResult<Option<Nested>> {
         let address = self.load_address(address_offset)?;
         let call = read_arguments(self.instance, pointers)?;
         self.charge_copied_bytes(as_count(call.argument_bytes));
@@ -256,15 +267,15 @@ impl Call<'_> {
         count: i32,
         lengths_offset: i32,
         data_offset: i32,
-    ) -> Answer<i32> {
-        let pointers = ArgumentPointers {
+    ) -> HostResult<i32> {
+        let pointers = [
             function_offset,
             function_length,
             count,
             lengths_offset,
             data_offset,
-        };
-        match self.read_delegated(gas_limit, address_offset, pointers)? {
+        ];
+        match self.read_delegated(gas_limit, address_offset, pointers.into())? {
             Some(nested) => self.run_on_same_context(nested),
             None => Ok(1),
         }
@@ -280,15 +291,15 @@ impl Call<'_> {
         count: i32,
         lengths_offset: i32,
         data_offset: i32,
-    ) -> Answer<i32> {
-        let pointers = ArgumentPointers {
+    ) -> HostResult<i32> {
+        let pointers = [
             function_offset,
             function_length,
             count,
             lengths_offset,
             data_offset,
-        };
-        match self.read_delegated(gas_limit, address_offset, pointers)? {
+        ];
+        match self.read_delegated(gas_limit, address_offset, pointers.into())? {
             Some(nested) => self.run_read_only(nested),
             None => Ok(1),
         }
@@ -304,17 +315,13 @@ impl Call<'_> {
         count: i32,
         lengths_offset: i32,
         data_offset: i32,
-    ) -> Answer<i32> {
+    ) -> HostResult<i32> {
         let value = from_unsigned_bytes(&self.load(value_offset, VALUE_BYTES)?);
         let code = self.load(code_offset, length)?;
-        let pointers = ArgumentPointers {
-            function_offset: 0,
-            function_length: 0,
-            count,
-            lengths_offset,
-            data_offset,
-        };
-        let call = read_arguments(self.instance, pointers)?;
+        let call = read_arguments(
+            self.instance,
+            [0, 0, count, lengths_offset, data_offset].into(),
+        )?;
         self.charge_copied_bytes(as_count(call.argument_bytes));
         let metadata = Bytes::from_static(CREATED_METADATA);
         match self.deploy(value, code, metadata, call.arguments)? {
@@ -333,8 +340,8 @@ impl Call<'_> {
         code: Bytes,
         code_metadata: Bytes,
         arguments: Vec<Bytes>,
-    ) -> Answer<Option<Bytes>> {
-        let contexts = &mut self.host.contexts;
+    ) -> HostResult<Option<Bytes>> {
+        let contexts = self.host.contexts();
         let input = CreateInput {
             input: Input {
                 caller: contexts.current_call().address.clone(),

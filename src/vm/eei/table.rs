@@ -14,7 +14,7 @@
 //! charged first, because nothing but the sum is ever seen. Where that is not so the line says `own gas KEY` and the
 //! method charges; `no gas` is free.
 
-use super::{Answer, Call};
+use super::call::{Call, HostResult};
 use crate::engine::{ImportedFunction, ValueType};
 
 /// A host function.
@@ -24,7 +24,7 @@ pub struct HostFunction {
     /// The section and the key of the gas schedule; none for a free function.
     pub gas: Option<(&'static str, &'static str)>,
     /// Charges and runs.
-    pub run: fn(&mut Call<'_>, &[i64]) -> Answer<i64>,
+    pub run: fn(&mut Call<'_>, &[i64]) -> HostResult<i64>,
     /// What docs/spec/host-functions.md says besides.
     #[cfg(test)]
     pub declaration: Declaration,

@@ -26,7 +26,8 @@ const MOST_WIDTH: u32 = 3_000;
 /// The most bytes of a body that fuzzing makes: larger ones are only slower.
 const MOST_BYTES: usize = 1 << 20;
 
-/// What a call of a bomb may take, with the instrumentation of a sanitizer. It takes 50 ms at most without, and compiled behind.
+/// What a call of a bomb may take, with the instrumentation of a sanitizer. It takes 50 ms at most without, and
+/// compiled behind.
 const MOST_TIME: Duration = Duration::from_secs(20);
 
 /// What the compiler may take of memory. Sanitizers keep what is freed for a while.

@@ -171,7 +171,7 @@ enum End {
 
 /// What can be seen of an instance.
 #[derive(Debug, PartialEq, Eq)]
-struct State {
+struct InstanceState {
     used_points: u64,
     has_memory: bool,
     declared_maximum_pages: Option<u32>,
@@ -179,14 +179,14 @@ struct State {
     memory_hash: u64,
 }
 
-impl State {
-    fn of(instance: &mut dyn Instance<ScriptedHost>) -> State {
+impl InstanceState {
+    fn of(instance: &mut dyn Instance<ScriptedHost>) -> InstanceState {
         let mut memory = vec![0; instance.memory_size() as usize];
         let read = instance.read_memory(0, &mut memory);
         assert_eq!(read.is_ok(), instance.has_memory());
         let mut hasher = DefaultHasher::new();
         memory.hash(&mut hasher);
-        State {
+        InstanceState {
             used_points: instance.used_points(),
             has_memory: instance.has_memory(),
             declared_maximum_pages: instance.declared_maximum_pages(),
@@ -196,13 +196,13 @@ impl State {
     }
 }
 
-/// What an engine has answered.
+/// What is seen of an engine.
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
-    Instantiated(State),
+enum Observation {
+    Instantiated(InstanceState),
     Invalid,
     StartCalledHost,
-    Called(End, ScriptedHost, State),
+    Called(End, ScriptedHost, InstanceState),
     Accessed(Access),
 }
 
@@ -217,7 +217,7 @@ struct Play<'a> {
     instances: Vec<Box<dyn Instance<ScriptedHost>>>,
     /// Instances that were asked for.
     instantiations: u64,
-    answers: Vec<Answer>,
+    answers: Vec<Observation>,
 }
 
 impl Play<'_> {
@@ -265,12 +265,12 @@ impl Play<'_> {
         let limit = [MAXIMUM_POINTS, 0, 10, 300][usize::from(detail % 4)];
         let answer = match module.instantiate(limit) {
             Ok(mut instance) => {
-                let state = State::of(&mut *instance);
+                let state = InstanceState::of(&mut *instance);
                 self.instances.push(instance);
-                Answer::Instantiated(state)
+                Observation::Instantiated(state)
             }
-            Err(InstantiationError::Invalid(_)) => Answer::Invalid,
-            Err(InstantiationError::StartCalledHost) => Answer::StartCalledHost,
+            Err(InstantiationError::Invalid(_)) => Observation::Invalid,
+            Err(InstantiationError::StartCalledHost) => Observation::StartCalledHost,
             Err(InstantiationError::Abandoned) => return Err(GivenUp),
             Err(error @ (InstantiationError::Machine(_) | InstantiationError::Bug(_))) => {
                 panic!("{error}")
@@ -305,15 +305,18 @@ impl Play<'_> {
             self.functions.iter().any(is_function) || end == End::Trapped,
             "{name:?}: {end:?}"
         );
-        self.answers
-            .push(Answer::Called(end, *host, State::of(&mut **instance)));
+        self.answers.push(Observation::Called(
+            end,
+            *host,
+            InstanceState::of(&mut **instance),
+        ));
         Ok(())
     }
 
     fn access(&mut self, detail: u8, access: fn(&mut dyn InstanceAccess, u8) -> Access) {
         if let Some(instance) = self.instances.last_mut() {
             self.answers
-                .push(Answer::Accessed(access(&mut **instance, detail)));
+                .push(Observation::Accessed(access(&mut **instance, detail)));
         }
     }
 
@@ -333,7 +336,7 @@ fn play(
     engine: &dyn Engine<ScriptedHost>,
     module: &InstrumentedModule,
     script: Script<'_>,
-) -> Vec<Answer> {
+) -> Vec<Observation> {
     let identity = ModuleIdentity {
         code_hash: [0; 32],
         rules_hash: [0; 32],
@@ -362,7 +365,7 @@ fn play(
     answers
 }
 
-fn attempt(module: Compiled, script: Script<'_>) -> Result<(Vec<Answer>, u64), GivenUp> {
+fn attempt(module: Compiled, script: Script<'_>) -> Result<(Vec<Observation>, u64), GivenUp> {
     let mut play = Play {
         conduct: script.conduct,
         functions: module.exported_functions().to_vec(),

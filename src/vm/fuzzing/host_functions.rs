@@ -5,7 +5,7 @@ use super::host_calls::{
     CONTRACTS, HostCall, HostCallGenerator, LARGEST_SHIFT, MAXIMUM_PARAMETERS, data,
 };
 use super::node_state::{NODE_STATE_BYTES, NodeState};
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use crate::engine::tiers::TieredEngine;
 use crate::engine::wasmi_engine::WasmiEngine;
 use crate::engine::{ImportedFunction, ValueType};
@@ -263,7 +263,7 @@ impl Run {
         })
     }
 
-    fn run(&self, bench: &mut Bench, code: &Bytes) -> Outcome {
+    fn run(&self, bench: &mut Bench, code: &Bytes) -> RunOutcome {
         self.set_up(bench, code);
         let long: &[u8] = if self.node.has_calldata {
             &[0x80; 32]
@@ -285,7 +285,7 @@ impl Run {
                 bench.call_with("self", "upgradeContract", VmInput { arguments, ..input })
             }
         };
-        Outcome::new(bench, result)
+        RunOutcome::new(bench, result)
     }
 
     fn create(
@@ -346,8 +346,9 @@ fn builtin_answer(
     bytes.choose(&answers).cloned()
 }
 
-/// Runs what the bytes say on both engines, and, as the length of the input says, a second time on one, or twice on a VM that
-/// sees the contract for the first time, and whose first tier gives up at some point. All outcomes must be equal.
+/// Runs what the bytes say on both engines, and, as the length of the input says, a second time on one, or twice on a
+/// VM that sees the contract for the first time, and whose first tier gives up at some point. All outcomes must be
+/// equal.
 pub fn host_functions(data: &[u8]) {
     MACHINES.with_borrow_mut(|machines| {
         let Machines {

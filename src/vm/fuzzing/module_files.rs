@@ -43,7 +43,7 @@ fn read(file: &[u8], table: ImportTable) -> Result<Stored, FormatError> {
     decode(Bytes::copy_from_slice(file), &KEY, table)
 }
 
-/// Nobody guesses a checksum.
+/// A checksum can't be guessed.
 fn any_file(file: &[u8]) {
     let expected = match file.len() {
         length @ ..HEADER_BYTES => FormatError::TooShort(length),

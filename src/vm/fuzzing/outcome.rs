@@ -27,22 +27,22 @@ const BROKEN_NODE: &str = "the run can't go on: the pipe is broken";
 
 /// What a run gave, and what it asked the node.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub enum RunOutcome {
     Output(Box<VmOutput>, Vec<String>),
     HostFault(String, Vec<String>),
 }
 
-impl Outcome {
+impl RunOutcome {
     /// The outcome of the last run of a bench.
-    pub fn new(bench: &Bench, result: Result<VmOutput, NoOutput>) -> Outcome {
+    pub fn new(bench: &Bench, result: Result<VmOutput, NoOutput>) -> RunOutcome {
         let calls = bench.world().calls.clone();
         match result {
-            Ok(output) => Outcome::Output(Box::new(output), calls),
-            Err(NoOutput::Failure(failure)) => Outcome::HostFault(failure.0, calls),
+            Ok(output) => RunOutcome::Output(Box::new(output), calls),
+            Err(NoOutput::Failure(failure)) => RunOutcome::HostFault(failure.0, calls),
             Err(NoOutput::Fatal(fatal)) => {
                 let source = fatal.source().map(ToString::to_string);
                 let text = format!("{fatal}: {}", source.unwrap_or_default());
-                Outcome::HostFault(text, calls)
+                RunOutcome::HostFault(text, calls)
             }
         }
     }
@@ -51,14 +51,14 @@ impl Outcome {
     /// if it failed and, if `is_gas_bounded`, with no more gas than it was given. Only a node that breaks may end a run so.
     pub fn check(&self, gas: u64, is_gas_bounded: bool, node_breaks: bool) {
         match self {
-            Outcome::HostFault(text, _) => {
+            RunOutcome::HostFault(text, _) => {
                 assert!(
                     HOST_FAULTS.iter().any(|known| text.contains(known))
                         || (node_breaks && text == BROKEN_NODE),
                     "{text}"
                 );
             }
-            Outcome::Output(output, _) => {
+            RunOutcome::Output(output, _) => {
                 let remaining = output.gas_remaining;
                 assert!(
                     !is_gas_bounded || remaining <= gas,

@@ -3,7 +3,7 @@
 
 use super::admission::{Admission, admission};
 use super::engine_calls::{SCRIPT_BYTES, engine_calls};
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use crate::engine::ValueType;
 use crate::engine::instrument::{InstrumentedModule, instrument};
 use crate::engine::opcode_costs::OpcodeCosts;
@@ -261,7 +261,7 @@ fn check_code(
 }
 
 /// Deploys the code, and calls its functions.
-fn run(bench: &mut Bench, code: &[u8], gas: u64) -> Vec<Outcome> {
+fn run(bench: &mut Bench, code: &[u8], gas: u64) -> Vec<RunOutcome> {
     let code = Bytes::copy_from_slice(code);
     let input = || VmInput {
         gas_provided: gas,
@@ -273,7 +273,7 @@ fn run(bench: &mut Bench, code: &[u8], gas: u64) -> Vec<Outcome> {
         contract_code: code.clone(),
         contract_code_metadata: Bytes::new(),
     });
-    let mut outcomes = vec![Outcome::new(bench, output_of(created))];
+    let mut outcomes = vec![RunOutcome::new(bench, output_of(created))];
     for (call_type, function) in [(0, "f"), (2, "callBack")] {
         begin(bench, &code);
         let called = bench.call_with(
@@ -284,7 +284,7 @@ fn run(bench: &mut Bench, code: &[u8], gas: u64) -> Vec<Outcome> {
                 ..input()
             },
         );
-        outcomes.push(Outcome::new(bench, called));
+        outcomes.push(RunOutcome::new(bench, called));
     }
     for outcome in &outcomes {
         outcome.check(gas, false, false);

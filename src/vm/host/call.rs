@@ -1,18 +1,13 @@
 //! Calls by transactions (docs/spec/host.md#call).
 
-use super::{CALLBACK_FUNCTION, Host, Running, as_invalid_contract, is_init, log_unusable};
+use super::instance::{Running, as_invalid_contract, is_init, log_unusable};
+use super::{CALLBACK_FUNCTION, Host};
 use crate::messages::CallType;
 use crate::vm::contexts::input::CallInput;
-use crate::vm::contexts::output::OutputState;
-use crate::vm::error::{Broken, ExecutionError, Failure};
+use crate::vm::error::{ExecutionError, Failure};
 
 impl Host {
-    /// Calls a function of a contract.
-    pub fn run_call(&mut self, call: CallInput) -> Result<OutputState, Broken> {
-        self.complete(|host| host.call_contract(&call))
-    }
-
-    /// The state that calls and upgrades begin with. That the caller has the value is the node's business.
+    /// The state that calls and upgrades begin with. The node has checked that the caller has the value.
     pub(super) fn begin_top_level_call(&mut self, call: &CallInput) {
         let contexts = &mut self.contexts;
         contexts.runtime.state.begin_call(call);
@@ -21,7 +16,8 @@ impl Host {
         *contexts.storage_address = call.recipient.clone();
     }
 
-    fn call_contract(&mut self, call: &CallInput) -> Result<(), Failure> {
+    /// Calls a function of a contract, up to the output.
+    pub(super) fn call_contract(&mut self, call: &CallInput) -> Result<(), Failure> {
         self.begin_top_level_call(call);
         let code = match self.contexts.code(&call.recipient) {
             Ok(code) => code,
@@ -52,7 +48,7 @@ impl Host {
             self.choose_stored_callback()?;
         }
         let function = running.function_to_call(&self.contexts.current_call().function)?;
-        self.run(running, &function)?;
+        self.run_function(running, &function)?;
         if is_answer {
             return self.answer_stored_promise(running.access());
         }

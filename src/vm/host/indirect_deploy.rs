@@ -10,7 +10,7 @@ use bytes::Bytes;
 impl Host {
     /// Deploys a contract for the one that runs as `creator`; returns the new address. Whatever happened before a
     /// failure stays, and the new contract uses the creator's storage and big integers (docs/spec/README.md#quirk-25).
-    pub fn create_contract(
+    pub(super) fn deploy_from_contract(
         &mut self,
         creator: &mut dyn InstanceAccess,
         input: CreateInput,
@@ -60,7 +60,7 @@ impl Host {
         let limit = self.contexts.current_call().input.gas_provided;
         let mut running = self.start_deploy(code, limit, "CreateNewContract")?;
         if let Some(init) = running.init_function() {
-            self.run(&mut running, &init)?;
+            self.run_function(&mut running, &init)?;
         }
         Ok(self.contexts.gas_left(running.access()))
     }

@@ -2,11 +2,12 @@
 //!
 //! Everywhere `payer` is the instance that called: it is active while the callee has none, and pays for the callee.
 
-use super::{Host, is_init};
+use super::Host;
+use super::instance::is_init;
 use crate::engine::InstanceAccess;
+use crate::vm::contexts::asynchronous::Promises;
 use crate::vm::contexts::input::CallInput;
 use crate::vm::contexts::metering::{restore_gas, use_gas};
-use crate::vm::contexts::promises::Promises;
 use crate::vm::error::{Broken, ExecutionError, Failure};
 use bytes::Bytes;
 
@@ -166,7 +167,7 @@ impl Host {
         let limit = self.contexts.current_call().input.gas_provided;
         let mut running = self.start(code, limit)?;
         let function = running.function_to_call(&self.contexts.current_call().function)?;
-        self.run(&mut running, &function)?;
+        self.run_function(&mut running, &function)?;
         if self.contexts.output.return_code != 0 {
             return Err(ExecutionError::ReturnCodeNotOk.into());
         }

@@ -191,7 +191,7 @@ fn quirk_20_gas_that_is_sent_also_remains() {
         let left = GAS - length(&async_caller()) - 5 - 1 - 1;
         assert_eq!(account(&output, "callee").gas_limit, left);
         assert_eq!(output.gas_remaining, left);
-        // An answer, likewise; the lock comes back after that.
+        // The same for an answer; the lock comes back after that.
         let functions = r#"(func (export "f"))"#;
         bench.world().put_contract("self", contract(functions));
         let output = bench

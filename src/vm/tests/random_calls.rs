@@ -7,7 +7,7 @@ use crate::messages::{VmInput, VmOutput};
 use crate::vm::eei::import_table;
 use crate::vm::fixtures::*;
 use crate::vm::fuzzing::host_calls::{CONTRACTS, HostCall, HostCallGenerator, data};
-use crate::vm::fuzzing::outcome::Outcome;
+use crate::vm::fuzzing::outcome::RunOutcome;
 use arbitrary::Unstructured;
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -68,7 +68,7 @@ fn module(calls: &[HostCall], callback: &[HostCall]) -> String {
 }
 
 /// Calls `f` of the first contract, as a direct call, an asynchronous one, or an answer.
-fn run(bench: &mut Bench, call_type: i64, gas: u64) -> Outcome {
+fn run(bench: &mut Bench, call_type: i64, gas: u64) -> RunOutcome {
     let input = VmInput {
         call_value: Some(3u64.into()),
         gas_provided: gas,
@@ -76,10 +76,10 @@ fn run(bench: &mut Bench, call_type: i64, gas: u64) -> Outcome {
         ..input(&[b"first", &[0x80; 40], b""])
     };
     let result = bench.call_with("self", "f", input);
-    Outcome::new(bench, result)
+    RunOutcome::new(bench, result)
 }
 
-fn outcomes(codes: &[String], call_type: i64, gas: u64) -> Vec<Outcome> {
+fn outcomes(codes: &[String], call_type: i64, gas: u64) -> Vec<RunOutcome> {
     let outcomes = Mutex::new(Vec::new());
     on_each_engine(|bench| {
         for (name, code) in CONTRACTS.iter().zip(codes) {

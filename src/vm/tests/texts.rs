@@ -21,7 +21,7 @@ pub fn execute(context: &str, function: &str) -> String {
     )
 }
 
-/// Likewise for the current caller, with the current value: `delegateExecution` or `executeReadOnly`.
+/// The same for the current caller, with the current value: `delegateExecution` or `executeReadOnly`.
 pub fn execute_for_caller(name: &str, function: &str) -> String {
     format!(
         "(call ${name} (i64.const 500000) (i32.const 0) (i32.const 64) (i32.const {})

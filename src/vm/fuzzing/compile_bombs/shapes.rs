@@ -1,7 +1,7 @@
 //! A generator of compile bombs: small valid contracts that an optimising compiler takes long for, or much memory.
 //!
-//! Each has `init`, which does nothing, and `run`, which goes once through the code and never loops. Nothing is imported. The
-//! file uses nothing of this crate, so that the bench can have it as well.
+//! Each has `init`, which does nothing, and `run`, which goes once through the code and never loops. Nothing is
+//! imported. The file uses nothing of this crate, so that the bench can have it as well.
 
 use wasm_encoder::{
     BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,

@@ -31,7 +31,7 @@ pub enum MemoryError {
     /// A read that begins before or behind the memory.
     #[error("mem load: bad bounds")]
     LoadBounds,
-    /// A read of less than nothing.
+    /// A read of a negative length.
     #[error("mem load: negative length")]
     LoadLength,
     /// A write that begins before the memory.
@@ -62,10 +62,10 @@ pub enum MemoryError {
     /// A slice outside of what it is cut from.
     #[error("GuardedGetBytesSlice: bad bounds")]
     SliceBounds,
-    /// A slice of less than nothing.
+    /// A slice of a negative length.
     #[error("GuardedGetBytesSlice: negative length")]
     SliceLength,
-    /// A list of less than nothing.
+    /// A list of a negative length.
     #[error("GuardedMakeByteSlice2D: negative length ({0})")]
     ListLength(i32),
     /// Arguments that have more bytes than we hold in memory. Not in the reference; ends the run.
@@ -172,7 +172,27 @@ pub struct ArgumentPointers {
     pub data_offset: i32,
 }
 
-/// What stood there.
+impl From<[i32; 5]> for ArgumentPointers {
+    /// In the order in which host functions have these parameters.
+    fn from(parameters: [i32; 5]) -> ArgumentPointers {
+        let [
+            function_offset,
+            function_length,
+            count,
+            lengths_offset,
+            data_offset,
+        ] = parameters;
+        ArgumentPointers {
+            function_offset,
+            function_length,
+            count,
+            lengths_offset,
+            data_offset,
+        }
+    }
+}
+
+/// A function name and arguments, read from memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionAndArguments {
     pub function: Bytes,

@@ -1,12 +1,11 @@
 //! Making the promised calls when an execution has ended (docs/spec/host.md#promise-processing).
 
-use super::Host;
-use super::async_call::parse_call_data;
-use super::promise_json;
+use super::calls::parse_call_data;
+use super::json;
 use crate::engine::InstanceAccess;
-use crate::vm::contexts::promises::{Promise, PromiseStatus, Promises};
-use crate::vm::contexts::runtime::AsyncCall;
+use crate::vm::contexts::asynchronous::{AsyncCall, Promise, PromiseStatus, Promises};
 use crate::vm::error::{Broken, ExecutionError, Failure};
+use crate::vm::host::Host;
 use bytes::Bytes;
 
 /// What follows the hash of the transaction in the storage key of stored promises.
@@ -15,7 +14,7 @@ const STORED_PROMISES_SUFFIX: &[u8] = b"asyncCalls";
 impl Host {
     /// Makes the calls whose destination is here, and leaves the others to the node, together with what is needed when
     /// their answers come. Returns those that are pending then.
-    pub(super) fn process_promises(
+    pub(in crate::vm::host) fn process_promises(
         &mut self,
         payer: &mut dyn InstanceAccess,
         promises: &mut Promises,
@@ -33,7 +32,7 @@ impl Host {
         if pending.groups.is_empty() {
             return Ok(pending);
         }
-        let stored = promise_json::write(&pending);
+        let stored = json::write(&pending);
         let key = self.stored_promises_key();
         self.contexts.store_storage(payer, &key, stored.into())?;
         self.set_gas_limits(payer, &mut pending)?;

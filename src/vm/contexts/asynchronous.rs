@@ -1,9 +1,19 @@
-//! Asynchronous calls of the newer style: registered while a contract runs, made when it has ended
-//! (docs/spec/host.md#promises).
+//! Asynchronous calls that are to be made. Those of the old style end the function that makes them; promises are registered
+//! while a contract runs and made when it has ended (docs/spec/host.md#asynccall, #promises).
 
 use bytes::Bytes;
 
-/// What has become of a promise. The numbers are those of the stored form.
+/// An asynchronous call of the old style, which ends the function that makes it.
+#[derive(Debug, Clone, Default)]
+pub struct AsyncCall {
+    pub destination: Bytes,
+    pub data: Bytes,
+    pub gas_limit: u64,
+    /// Unsigned, big-endian.
+    pub value: Bytes,
+}
+
+/// The state of a promise. The numbers are those of the stored form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PromiseStatus {
     /// Not made yet, or not answered.

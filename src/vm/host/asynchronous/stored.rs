@@ -1,16 +1,17 @@
 //! Answers from other shards to promises that were stored (docs/spec/host.md#incoming-callback).
 
-use super::nested::NestedOutput;
-use super::{CALLBACK_FUNCTION, Host, promise_json};
+use super::json;
 use crate::engine::InstanceAccess;
-use crate::vm::contexts::promises::Promises;
+use crate::vm::contexts::asynchronous::Promises;
 use crate::vm::error::{ExecutionError, Failure};
+use crate::vm::host::nested::NestedOutput;
+use crate::vm::host::{CALLBACK_FUNCTION, Host};
 use bytes::Bytes;
 
 impl Host {
     /// Before the function: the success callback of the promise that is answered takes its place, whatever the answer
     /// is (docs/spec/README.md#quirk-39).
-    pub(super) fn choose_stored_callback(&mut self) -> Result<(), Failure> {
+    pub(in crate::vm::host) fn choose_stored_callback(&mut self) -> Result<(), Failure> {
         let Some(promises) = self.load_promises()? else {
             return Ok(());
         };
@@ -24,9 +25,9 @@ impl Host {
         Ok(())
     }
 
-    /// After the function: if no other answer is awaited, the promises are over, and who asked for them is told.
+    /// After the function: if no other answer is awaited, the promises are over, and their caller is answered.
     /// Otherwise what is stored stays as it is (docs/spec/README.md#quirk-39).
-    pub(super) fn answer_stored_promise(
+    pub(in crate::vm::host) fn answer_stored_promise(
         &mut self,
         payer: &mut dyn InstanceAccess,
     ) -> Result<(), Failure> {
@@ -61,7 +62,7 @@ impl Host {
         if stored.is_empty() {
             return Ok(None);
         }
-        promise_json::read(&stored).map(Some)
+        json::read(&stored).map(Some)
     }
 
     /// The output of the call at hand, as if it had ended.

@@ -1,16 +1,16 @@
 //! Asynchronous calls of the old style, which end the function that makes them (docs/spec/host.md#asynccall,
 //! docs/spec/gas.md#asynchronous-gas).
 
-use super::nested::NestedOutput;
-use super::{CALLBACK_FUNCTION, Host};
 use crate::engine::InstanceAccess;
 use crate::hooks::BlockchainHook as _;
 use crate::messages::CallType;
 use crate::messages::null::not_null;
+use crate::vm::contexts::asynchronous::AsyncCall;
 use crate::vm::contexts::big_int::{from_unsigned_bytes, unsigned_bytes};
 use crate::vm::contexts::input::{CallInput, Input};
-use crate::vm::contexts::runtime::AsyncCall;
 use crate::vm::error::{Broken, ExecutionError, Failure, return_code_text, unless_refused};
+use crate::vm::host::nested::NestedOutput;
+use crate::vm::host::{CALLBACK_FUNCTION, Host};
 use bytes::Bytes;
 use num_bigint::BigInt;
 
@@ -26,7 +26,7 @@ enum Mode {
 
 impl Host {
     /// Makes the call that the function has asked for; `payer` is the instance whose function that was.
-    pub(super) fn make_async_call(
+    pub(in crate::vm::host) fn make_async_call(
         &mut self,
         payer: &mut dyn InstanceAccess,
     ) -> Result<(), Failure> {
@@ -159,7 +159,7 @@ impl Host {
         }
     }
 
-    /// Runs a callback. That it fails is not an error of the caller, which loses its gas and gets two more items of
+    /// Runs a callback. If it fails, that is not an error of the caller; the caller loses its gas and gets two more items of
     /// return data.
     pub(super) fn execute_callback(
         &mut self,
@@ -196,7 +196,10 @@ impl Host {
     }
 
     /// Answers the contract of another shard that called this one (docs/spec/host.md#incoming-call).
-    pub(super) fn answer_caller(&mut self, payer: &mut dyn InstanceAccess) -> Result<(), Failure> {
+    pub(in crate::vm::host) fn answer_caller(
+        &mut self,
+        payer: &mut dyn InstanceAccess,
+    ) -> Result<(), Failure> {
         let mut data = String::new();
         push_hex(
             &mut data,

@@ -2,7 +2,7 @@
 //! (docs/spec/host.md#stored-promises).
 
 use crate::messages::json::{JsonError, Reader, Writer, byte_string, integer, position, text};
-use crate::vm::contexts::promises::{Promise, PromiseGroup, PromiseStatus, Promises};
+use crate::vm::contexts::asynchronous::{Promise, PromiseGroup, PromiseStatus, Promises};
 use crate::vm::error::{Broken, ExecutionError, Failure};
 use bytes::Bytes;
 

@@ -1,0 +1,123 @@
+//! A call of a host function: what all host functions share.
+
+use crate::engine::InstanceAccess;
+use crate::vm::contexts::Contexts;
+use crate::vm::contexts::input::{CallInput, CreateInput};
+use crate::vm::contexts::metering::use_gas;
+use crate::vm::error::{Broken, Failure, Interrupt};
+use crate::vm::memory;
+use bytes::Bytes;
+
+/// The result of a host function.
+pub(super) type HostResult<T> = Result<T, Interrupt>;
+
+/// What host functions need of the host: the state of the run, and the executions of other contracts. The caller pays
+/// for those with the points of `payer`.
+pub trait ContractCalls {
+    /// The state of the run.
+    fn contexts(&mut self) -> &mut Contexts;
+
+    /// Runs a contract on its own storage (docs/spec/host.md#destination-context).
+    fn call_on_dest_context(
+        &mut self,
+        payer: &mut dyn InstanceAccess,
+        call: &CallInput,
+    ) -> Result<(), Failure>;
+
+    /// Runs a contract's code on the caller's storage (docs/spec/host.md#same-context).
+    fn call_on_same_context(
+        &mut self,
+        payer: &mut dyn InstanceAccess,
+        call: &CallInput,
+    ) -> Result<(), Failure>;
+
+    /// Deploys a contract; returns its address (docs/spec/host.md#indirect-deploy).
+    fn create_contract(
+        &mut self,
+        creator: &mut dyn InstanceAccess,
+        input: CreateInput,
+    ) -> Result<Bytes, Failure>;
+}
+
+/// A call of a host function by an instance.
+pub struct Call<'a> {
+    pub host: &'a mut dyn ContractCalls,
+    pub instance: &'a mut dyn InstanceAccess,
+}
+
+impl Call<'_> {
+    /// The state of the run.
+    pub(super) fn contexts(&mut self) -> &mut Contexts {
+        self.host.contexts()
+    }
+
+    /// Adds to the points that the instance has used.
+    pub(super) fn charge(&mut self, gas: u64) {
+        use_gas(self.instance, gas);
+    }
+
+    /// Charges `count` times a cost per byte.
+    pub(super) fn charge_bytes(&mut self, cost: u64, count: u64) {
+        self.charge(cost.wrapping_mul(count));
+    }
+
+    /// Charges for bytes that are copied.
+    pub(super) fn charge_copied_bytes(&mut self, count: u64) {
+        let cost = self.contexts().schedule.BaseOperationCost.DataCopyPerByte;
+        self.charge_bytes(cost, count);
+    }
+
+    /// Charges for bytes that are stored.
+    pub(super) fn charge_persisted_bytes(&mut self, count: u64) {
+        let cost = self.contexts().schedule.BaseOperationCost.PersistPerByte;
+        self.charge_bytes(cost, count);
+    }
+
+    /// Copies from the memory (docs/spec/eei.md#memory).
+    pub(super) fn load(&mut self, offset: i32, length: i32) -> HostResult<Bytes> {
+        Ok(memory::load(self.instance, offset, length)?)
+    }
+
+    /// Copies an address from the memory.
+    pub(super) fn load_address(&mut self, offset: i32) -> HostResult<Bytes> {
+        self.load(offset, memory::ADDRESS_BYTES)
+    }
+
+    /// Copies to the memory (docs/spec/eei.md#memory).
+    pub(super) fn store(&mut self, offset: i32, bytes: &[u8]) -> HostResult<()> {
+        Ok(memory::store(self.instance, offset, bytes)?)
+    }
+
+    /// The argument with this index, unless there is none.
+    pub(super) fn argument(&mut self, id: i32) -> Option<Bytes> {
+        let index = usize::try_from(id).ok()?;
+        self.contexts()
+            .current_call()
+            .input
+            .arguments
+            .get(index)
+            .cloned()
+    }
+}
+
+/// A length that a contract gives, as it is charged: below zero it is a huge number.
+pub(super) fn as_count(length: i32) -> u64 {
+    length as u64
+}
+
+/// A size that goes back to a contract, in 32 bits.
+pub(super) fn as_size(size: usize) -> i32 {
+    size as i32
+}
+
+/// The item of a list with this index: none behind its end. The reference panics before its beginning
+/// (docs/spec/host.md#panics).
+pub(super) fn item(list: &[Bytes], index: i32) -> Result<Option<Bytes>, Broken> {
+    match usize::try_from(index) {
+        Ok(index) => Ok(list.get(index).cloned()),
+        Err(_) => {
+            let text = format!("runtime error: index out of range [{index}]");
+            Err(Broken::HostPanic(text))
+        }
+    }
+}
