@@ -64,6 +64,19 @@ struct Start {
     asked: bool,
 }
 
+impl Start {
+    /// Before anything is sent.
+    fn new(deadline: Instant, init: OwnedFd, initialize: Vec<u8>) -> Start {
+        Start {
+            deadline,
+            init: Some(init),
+            frame: initialize,
+            sent_bytes: 0,
+            asked: false,
+        }
+    }
+}
+
 /// The parent's ends of the pipes, and the child's.
 struct PipePairs {
     parents: [OwnedFd; 5],
@@ -138,13 +151,11 @@ impl Process {
                 config.format,
                 config.payload_limit_bytes,
             ),
-            start: Some(Start {
-                deadline: started + config.start_time.min(ENDLESS),
-                init: Some(init),
-                frame: initialize,
-                sent_bytes: 0,
-                asked: false,
-            }),
+            start: Some(Start::new(
+                started + config.start_time.min(ENDLESS),
+                init,
+                initialize,
+            )),
             profiles,
             output: Some(output),
             shared_core: SharedCore::default(),

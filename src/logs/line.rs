@@ -20,13 +20,13 @@ pub const PAYLOAD_LIMIT_BYTES: u32 = 8 << 20;
 pub enum LineError {
     /// It is not the JSON of a line.
     #[error("unreadable log line: {0}")]
-    Json(#[from] JsonError),
+    Json(JsonError),
     /// It is not the protobuf of a line.
     #[error("unreadable log line: {0}")]
-    Protobuf(#[from] prost::DecodeError),
+    Protobuf(prost::DecodeError),
     /// Its arguments would take far more memory than their bytes.
     #[error("unreadable log line: {0}")]
-    TooManyElements(#[from] TooManyElements),
+    TooManyElements(TooManyElements),
 }
 
 /// A line of `logger`. `args` are keys and values in turn.
@@ -66,10 +66,11 @@ pub fn encode(format: Format, line: &LogLine, out: &mut Vec<u8>) -> Result<(), F
 pub fn decode(format: Format, payload: &[u8]) -> Result<LogLine, LineError> {
     let mut line = LogLine::default();
     match format {
-        Format::Json => json::read_object(payload, &mut line)?,
+        Format::Json => json::read_object(payload, &mut line).map_err(LineError::Json)?,
         Format::Protobuf => {
-            elements::check::<LogLine>(payload, elements::limit_bytes(payload.len()))?;
-            line.merge(payload)?;
+            let limit = elements::limit_bytes(payload.len());
+            elements::check::<LogLine>(payload, limit).map_err(LineError::TooManyElements)?;
+            line.merge(payload).map_err(LineError::Protobuf)?;
         }
     }
     line.log_level &= 0xff;

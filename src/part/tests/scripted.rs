@@ -1,0 +1,275 @@
+//! A machine that does what it is told, and a node that answers it.
+
+use super::super::*;
+use crate::hooks::HookError;
+use crate::machine::{Outcome, VmFailure};
+use crate::messages::*;
+use crate::transport::memory::{MemoryTransport, pair};
+use bytes::Bytes;
+use std::thread::JoinHandle;
+
+/// Does what the function name of a call says.
+struct ScriptedMachine {
+    hook: Box<dyn BlockchainHook>,
+}
+
+/// Why a scripted machine can't go on.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Lack(&'static str, #[source] Option<HookError>);
+
+impl Machine for ScriptedMachine {
+    type Fatal = Lack;
+
+    fn deploy(&mut self, input: ContractCreateInput) -> Result<Outcome, Lack> {
+        Ok(Ok(VmOutput {
+            return_data: vec![input.contract_code],
+            ..VmOutput::default()
+        }))
+    }
+
+    fn call(&mut self, input: ContractCallInput) -> Result<Outcome, Lack> {
+        match input.function.as_str() {
+            "lack" => Err(Lack("no memory", None)),
+            "heed errors" => match self.hook.last_nonce() {
+                Err(error) => Err(Lack("no node", Some(error))),
+                Ok(_) => Ok(Ok(VmOutput::default())),
+            },
+            _ => Ok(self.run(input)),
+        }
+    }
+}
+
+impl ScriptedMachine {
+    fn run(&mut self, input: ContractCallInput) -> Outcome {
+        match input.function.as_str() {
+            "panic" => panic!("out of ideas"),
+            "fail" => Err(VmFailure("no result".to_owned())),
+            // A machine that takes a broken hook for a soft failure.
+            "ignore errors" => {
+                let _ = self.hook.last_nonce();
+                let _ = self.hook.last_round();
+                Ok(VmOutput::default())
+            }
+            "every hook" => Ok(VmOutput {
+                return_data: ask_every_hook(&mut *self.hook).expect("answered"),
+                ..VmOutput::default()
+            }),
+            "refused" => {
+                let texts = [
+                    self.hook
+                        .user_account(b"a")
+                        .expect_err("refused")
+                        .to_string(),
+                    format!(
+                        "{:?}",
+                        self.hook.storage_data(b"a", b"k").expect("value counts")
+                    ),
+                    format!(
+                        "{:?}",
+                        self.hook.shard_of_address(b"a").expect("value counts")
+                    ),
+                    format!(
+                        "{:?}",
+                        self.hook.is_smart_contract(b"a").expect("value counts")
+                    ),
+                ];
+                let return_data = texts.into_iter().map(Bytes::from).collect();
+                Ok(VmOutput {
+                    return_data,
+                    ..VmOutput::default()
+                })
+            }
+            other => panic!("no script for {other}"),
+        }
+    }
+}
+
+fn ask_every_hook(hook: &mut dyn BlockchainHook) -> Result<Vec<Bytes>, HookError> {
+    let number = |number: u64| Bytes::from(number.to_string());
+    let input = ContractCallInput {
+        function: "claim".to_owned(),
+        ..Default::default()
+    };
+    Ok(vec![
+        hook.new_address(b"creator", 7, b"\x05\x00")?,
+        hook.storage_data(b"a", b"k")?.expect("not null"),
+        hook.block_hash(9)?,
+        number(hook.last_nonce()?),
+        number(hook.last_round()?),
+        number(hook.last_time_stamp()?),
+        hook.last_random_seed()?,
+        number(hook.last_epoch()?.into()),
+        hook.state_root_hash()?,
+        number(hook.current_nonce()?),
+        number(hook.current_round()?),
+        number(hook.current_time_stamp()?),
+        hook.current_random_seed()?,
+        number(hook.current_epoch()?.into()),
+        hook.process_builtin_function(&input)?
+            .expect("not null")
+            .return_data
+            .remove(0),
+        hook.builtin_function_names()?.remove(0),
+        hook.all_state(b"a")?.remove(0).value,
+        hook.user_account(b"a")?.expect("not null").code,
+        number(hook.shard_of_address(b"a")?.into()),
+        number(hook.is_smart_contract(b"a")?.into()),
+    ])
+}
+
+/// The node's side and the thread of the child's loop.
+pub(super) fn start() -> (Messenger<MemoryTransport>, JoinHandle<LoopEnd>) {
+    fn build(_: &Arguments, hook: Box<dyn BlockchainHook>) -> Result<ScriptedMachine, BuildError> {
+        Ok(ScriptedMachine { hook })
+    }
+    let (near, far) = pair(1 << 16);
+    let messenger = |side, transport| Messenger::new(side, transport, Format::Json, 1 << 20);
+    let node = messenger(Side::Node, near);
+    let child = std::thread::spawn(move || {
+        let link = Link::new(messenger(Side::Arwen, far));
+        DialogueLoop::new(link, Arguments::default(), build)
+            .expect("builds")
+            .run()
+    });
+    (node, child)
+}
+
+pub(super) fn call(node: &mut Messenger<MemoryTransport>, function: &str) {
+    let call_input = Some(ContractCallInput {
+        function: function.to_owned(),
+        ..Default::default()
+    });
+    node.send("", &ContractCallRequest { call_input }, None)
+        .expect("sent");
+}
+
+/// The answer to a call: the error message and the output.
+pub(super) fn response(node: &mut Messenger<MemoryTransport>) -> (String, Option<VmOutput>) {
+    let received = node.receive(None).expect("received");
+    let response = ContractResponse::from_message(received.message).expect("a ContractResponse");
+    (received.envelope.error_message, response.vm_output)
+}
+
+pub(super) fn end(node: Messenger<MemoryTransport>, child: JoinHandle<LoopEnd>) -> LoopEnd {
+    drop(node);
+    child.join().expect("the loop does not panic")
+}
+
+/// Answers a hook request so that the answer can be told from all others.
+pub(super) fn answer_hook(node: &mut Messenger<MemoryTransport>, request: Message, error: &str) {
+    fn bytes(text: &str) -> Bytes {
+        Bytes::copy_from_slice(text.as_bytes())
+    }
+    macro_rules! answer {
+        ($payload:expr) => {
+            node.send(error, &$payload, None)
+        };
+    }
+    let name = bytes("claim");
+    let sent = match request {
+        Message::BlockchainNewAddressRequest(request) => {
+            assert_eq!(
+                (&request.creator_address[..], request.creator_nonce),
+                (&b"creator"[..], 7)
+            );
+            answer!(BlockchainNewAddressResponse {
+                result: bytes("address")
+            })
+        }
+        Message::BlockchainGetStorageDataRequest(request) => {
+            assert_eq!(
+                (&request.address[..], &request.index[..]),
+                (&b"a"[..], &b"k"[..])
+            );
+            answer!(BlockchainGetStorageDataResponse {
+                data: Some(bytes("stored"))
+            })
+        }
+        Message::BlockchainGetBlockhashRequest(request) => {
+            answer!(BlockchainGetBlockhashResponse {
+                result: bytes(&format!("hash {}", request.nonce))
+            })
+        }
+        Message::BlockchainLastNonceRequest(_) => {
+            answer!(BlockchainLastNonceResponse { result: 1 })
+        }
+        Message::BlockchainLastRoundRequest(_) => {
+            answer!(BlockchainLastRoundResponse { result: 2 })
+        }
+        Message::BlockchainLastTimeStampRequest(_) => {
+            answer!(BlockchainLastTimeStampResponse { result: 3 })
+        }
+        Message::BlockchainLastRandomSeedRequest(_) => {
+            answer!(BlockchainLastRandomSeedResponse {
+                result: bytes("last seed")
+            })
+        }
+        Message::BlockchainLastEpochRequest(_) => {
+            answer!(BlockchainLastEpochResponse { result: 4 })
+        }
+        Message::BlockchainGetStateRootHashRequest(_) => {
+            answer!(BlockchainGetStateRootHashResponse {
+                result: bytes("root")
+            })
+        }
+        Message::BlockchainCurrentNonceRequest(_) => {
+            answer!(BlockchainCurrentNonceResponse { result: 5 })
+        }
+        Message::BlockchainCurrentRoundRequest(_) => {
+            answer!(BlockchainCurrentRoundResponse { result: 6 })
+        }
+        Message::BlockchainCurrentTimeStampRequest(_) => {
+            answer!(BlockchainCurrentTimeStampResponse { result: 7 })
+        }
+        Message::BlockchainCurrentRandomSeedRequest(_) => {
+            answer!(BlockchainCurrentRandomSeedResponse {
+                result: bytes("seed")
+            })
+        }
+        Message::BlockchainCurrentEpochRequest(_) => {
+            answer!(BlockchainCurrentEpochResponse { result: 8 })
+        }
+        Message::BlockchainProcessBuiltinFunctionRequest(request) => {
+            let function = request.call_input.expect("not null").function;
+            let return_data = vec![Bytes::from(format!("ran {function}"))];
+            let vm_output = Some(VmOutput {
+                return_data,
+                ..VmOutput::default()
+            });
+            answer!(BlockchainProcessBuiltinFunctionResponse { vm_output })
+        }
+        Message::BlockchainGetBuiltinFunctionNamesRequest(_) => {
+            let function_names = vec![NameEntry { key: name }];
+            answer!(BlockchainGetBuiltinFunctionNamesResponse {
+                function_names,
+                null_lists: 0
+            })
+        }
+        Message::BlockchainGetAllStateRequest(_) => {
+            let all_state = vec![StorageDataEntry {
+                key: name,
+                value: bytes("all"),
+            }];
+            answer!(BlockchainGetAllStateResponse {
+                all_state,
+                null_lists: 0
+            })
+        }
+        Message::BlockchainGetUserAccountRequest(_) => {
+            let account = Some(Account {
+                code: bytes("code"),
+                ..Account::default()
+            });
+            answer!(BlockchainGetUserAccountResponse { account })
+        }
+        Message::BlockchainGetShardOfAddressRequest(_) => {
+            answer!(BlockchainGetShardOfAddressResponse { shard: 9 })
+        }
+        Message::BlockchainIsSmartContractRequest(_) => {
+            answer!(BlockchainIsSmartContractResponse { result: true })
+        }
+        other => panic!("no hook request: {other:?}"),
+    };
+    sent.expect("sent");
+}
