@@ -138,6 +138,7 @@ fn copy_of_the_project() -> PathBuf {
         // Without the VM itself, but with what else has to do with messages.
         for file in [
             "src/lib.rs",
+            "src/logs/mod.rs",
             "src/messages/mod.rs",
             "src/messages/json/mod.rs",
         ] {
