@@ -1,5 +1,6 @@
 //! Big integers, which contracts know by handles (docs/spec/eei.md#big-integer-handles), and their encodings.
 
+use crate::vm::error::Broken;
 use num_bigint::BigInt;
 use std::collections::BTreeMap;
 
@@ -29,6 +30,63 @@ impl BigInts {
     pub fn copy(&mut self, handle: i32) -> BigInt {
         self.value(handle).clone()
     }
+}
+
+/// What operations on long numbers have cost a run so far (docs/spec/eei.md#limit-of-big-integers). Gas does not bound it: an
+/// operation costs the same for numbers of any length.
+#[derive(Debug, Clone, Default)]
+pub struct Effort(u64);
+
+/// The most that a run may spend: about a nanosecond each, and no more than as many bytes of results.
+pub const EFFORT_LIMIT: u64 = 1 << 30;
+
+/// An operation on at most so many bytes is free. Gas bounds how many there are, and contracts need no longer numbers: those of
+/// RSA with 4096 bits have 512.
+const FREE_BYTES: u64 = 1024;
+
+impl Effort {
+    /// A run spends more. An error once it is too much.
+    pub fn spend(&mut self, steps: u64) -> Result<(), Broken> {
+        self.0 = self.0.saturating_add(steps);
+        match self.0 <= EFFORT_LIMIT {
+            true => Ok(()),
+            false => Err(Broken::host_fault(format_args!(
+                "operations on long big integers take more than {EFFORT_LIMIT} steps"
+            ))),
+        }
+    }
+}
+
+/// How many bytes the absolute value takes.
+pub fn length(value: &BigInt) -> u64 {
+    value.bits().div_ceil(8)
+}
+
+/// The effort of an operation that goes through so many bytes once.
+pub fn linear_steps(bytes: u64) -> u64 {
+    if bytes <= FREE_BYTES { 0 } else { bytes }
+}
+
+/// The effort of a product of numbers with so many bytes: less than the words of one for each word of the other.
+pub fn product_steps(left: u64, right: u64) -> u64 {
+    if left.saturating_add(right) <= FREE_BYTES {
+        return 0;
+    }
+    let (longer, shorter) = (words(left.max(right)), words(left.min(right)));
+    longer.saturating_mul(2 * shorter.isqrt())
+}
+
+/// The effort of a division of numbers with so many bytes: each word of the quotient takes each of the divisor.
+pub fn quotient_steps(dividend: u64, divisor: u64) -> u64 {
+    if dividend.saturating_add(divisor) <= FREE_BYTES {
+        return 0;
+    }
+    let (dividend, divisor) = (words(dividend), words(divisor));
+    (dividend.saturating_sub(divisor) + 1).saturating_mul(divisor)
+}
+
+fn words(bytes: u64) -> u64 {
+    bytes.div_ceil(8)
 }
 
 /// Shortest unsigned big-endian bytes of the absolute value; none for 0.
@@ -80,6 +138,22 @@ mod tests {
         // Two handles are in use, and handle 2 is one of them.
         assert_eq!(numbers.add(8.into()), 3);
         assert_eq!(numbers.copy(3), 8.into());
+    }
+
+    #[test]
+    fn short_numbers_cost_no_effort_and_long_ones_end_a_run() {
+        assert_eq!([linear_steps(1024), linear_steps(1025)], [0, 1025]);
+        assert_eq!([product_steps(512, 512), quotient_steps(512, 512)], [0, 0]);
+        // 64 KiB are 8192 words.
+        assert_eq!(product_steps(1 << 16, 1 << 16), 8192 * 180);
+        assert_eq!(product_steps(8, 1 << 16), product_steps(1 << 16, 8));
+        assert_eq!(quotient_steps(1 << 16, 1 << 15), 4097 * 4096);
+        assert_eq!(quotient_steps(1 << 15, 1 << 16), 8192);
+        let mut effort = Effort::default();
+        effort.spend(EFFORT_LIMIT).expect("as much as allowed");
+        let error = effort.spend(1).expect_err("too much");
+        assert!(error.to_string().contains("1073741824 steps"), "{error}");
+        effort.spend(u64::MAX).expect_err("and not forgotten");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub mod storage;
 
 use crate::vm::crypto::CryptoHook;
 use crate::vm::gas::schedule::GasSchedule;
-use big_int::BigInts;
+use big_int::{BigInts, Effort};
 use bytes::Bytes;
 use layered::Layered;
 use output::OutputState;
@@ -48,6 +48,8 @@ pub struct Contexts {
     /// The account whose storage is read and written.
     pub storage_address: Layered<Bytes>,
     pub big_ints: Layered<BigInts>,
+    /// Of the whole run: nested executions have numbers of their own, and the same time.
+    pub big_int_effort: Effort,
     /// Gas that an asynchronous call keeps for its answer; one number for all nested calls
     /// (docs/spec/gas.md#locked-gas).
     pub gas_locked: u64,
@@ -73,6 +75,7 @@ impl Contexts {
             output: Layered::default(),
             storage_address: Layered::default(),
             big_ints: Layered::default(),
+            big_int_effort: Effort::default(),
             gas_locked: 0,
             calldata: None,
         }
@@ -84,6 +87,7 @@ impl Contexts {
         self.output.reset();
         self.storage_address.reset();
         self.big_ints.reset();
+        self.big_int_effort = Effort::default();
         self.gas_locked = 0;
         self.calldata = None;
     }

@@ -4,7 +4,8 @@ use super::call::{Call, HostResult, as_size, item};
 use super::table::host_functions;
 use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{
-    from_signed_bytes, from_unsigned_bytes, low_i64, signed_bytes, unsigned_bytes,
+    from_signed_bytes, from_unsigned_bytes, length, linear_steps, low_i64, product_steps,
+    quotient_steps, signed_bytes, unsigned_bytes,
 };
 use crate::vm::error::ExecutionError;
 use num_bigint::{BigInt, Sign};
@@ -108,27 +109,50 @@ impl Call<'_> {
         self.contexts().big_ints.value(handle)
     }
 
-    fn set_number(&mut self, handle: i32, value: BigInt) {
+    fn set_number(&mut self, handle: i32, value: BigInt) -> HostResult<()> {
+        self.spend(linear_steps(length(&value)))?;
         *self.contexts().big_ints.value(handle) = value;
+        Ok(())
+    }
+
+    /// Effort that gas does not bound.
+    fn spend(&mut self, steps: u64) -> HostResult<()> {
+        Ok(self.contexts().big_int_effort.spend(steps)?)
+    }
+
+    /// The bytes of a number.
+    fn bytes_of(&mut self, handle: i32, bytes: fn(&BigInt) -> Vec<u8>) -> HostResult<Vec<u8>> {
+        let steps = linear_steps(length(self.number(handle)));
+        self.spend(steps)?;
+        Ok(bytes(self.number(handle)))
     }
 
     /// The operands of a binary operation; also the handle of the result is in use from now on.
-    fn operands(&mut self, destination: i32, left: i32, right: i32) -> (BigInt, BigInt) {
+    fn operands(
+        &mut self,
+        destination: i32,
+        left: i32,
+        right: i32,
+    ) -> HostResult<(BigInt, BigInt)> {
         let numbers = &mut self.contexts().big_ints;
         numbers.value(destination);
-        (numbers.copy(left), numbers.copy(right))
+        let steps = linear_steps(length(numbers.value(left)) + length(numbers.value(right)));
+        self.spend(steps)?;
+        let numbers = &mut self.contexts().big_ints;
+        Ok((numbers.copy(left), numbers.copy(right)))
     }
 
     fn divisor(&mut self, destination: i32, left: i32, right: i32) -> HostResult<(BigInt, BigInt)> {
-        let (left, right) = self.operands(destination, left, right);
+        let (left, right) = self.operands(destination, left, right)?;
         if right.sign() == Sign::NoSign {
             return Err(ExecutionError::DivisionByZero.into());
         }
+        self.spend(quotient_steps(length(&left), length(&right)))?;
         Ok((left, right))
     }
 
     fn bits(&mut self, destination: i32, left: i32, right: i32) -> HostResult<(BigInt, BigInt)> {
-        let (left, right) = self.operands(destination, left, right);
+        let (left, right) = self.operands(destination, left, right)?;
         if left.is_negative() || right.is_negative() {
             return Err(ExecutionError::NegativeBitwise.into());
         }
@@ -136,7 +160,7 @@ impl Call<'_> {
     }
 
     fn shift(&mut self, destination: i32, operand: i32, bits: i32) -> HostResult<(BigInt, u32)> {
-        let (operand, _) = self.operands(destination, operand, operand);
+        let (operand, _) = self.operands(destination, operand, operand)?;
         match u32::try_from(bits) {
             Ok(bits) if !operand.is_negative() => Ok((operand, bits)),
             _ => Err(ExecutionError::NegativeShift.into()),
@@ -148,11 +172,11 @@ impl Call<'_> {
     }
 
     fn big_int_unsigned_byte_length(&mut self, reference: i32) -> HostResult<i32> {
-        Ok(as_size(unsigned_bytes(self.number(reference)).len()))
+        Ok(as_size(self.bytes_of(reference, unsigned_bytes)?.len()))
     }
 
     fn big_int_signed_byte_length(&mut self, reference: i32) -> HostResult<i32> {
-        Ok(as_size(signed_bytes(self.number(reference)).len()))
+        Ok(as_size(self.bytes_of(reference, signed_bytes)?.len()))
     }
 
     fn copy_out(&mut self, byte_offset: i32, bytes: &[u8]) -> HostResult<i32> {
@@ -162,12 +186,12 @@ impl Call<'_> {
     }
 
     fn big_int_get_unsigned_bytes(&mut self, reference: i32, byte_offset: i32) -> HostResult<i32> {
-        let bytes = unsigned_bytes(self.number(reference));
+        let bytes = self.bytes_of(reference, unsigned_bytes)?;
         self.copy_out(byte_offset, &bytes)
     }
 
     fn big_int_get_signed_bytes(&mut self, reference: i32, byte_offset: i32) -> HostResult<i32> {
-        let bytes = signed_bytes(self.number(reference));
+        let bytes = self.bytes_of(reference, signed_bytes)?;
         self.copy_out(byte_offset, &bytes)
     }
 
@@ -178,7 +202,7 @@ impl Call<'_> {
         byte_length: i32,
     ) -> HostResult<()> {
         let bytes = self.load(byte_offset, byte_length)?;
-        self.set_number(destination, from_unsigned_bytes(&bytes));
+        self.set_number(destination, from_unsigned_bytes(&bytes))?;
         self.charge_copied_bytes(bytes.len() as u64);
         Ok(())
     }
@@ -190,7 +214,7 @@ impl Call<'_> {
         byte_length: i32,
     ) -> HostResult<()> {
         let bytes = self.load(byte_offset, byte_length)?;
-        self.set_number(destination, from_signed_bytes(&bytes));
+        self.set_number(destination, from_signed_bytes(&bytes))?;
         self.charge_copied_bytes(bytes.len() as u64);
         Ok(())
     }
@@ -204,80 +228,68 @@ impl Call<'_> {
     }
 
     fn big_int_set_int64(&mut self, destination: i32, value: i64) -> HostResult<()> {
-        self.set_number(destination, value.into());
-        Ok(())
+        self.set_number(destination, value.into())
     }
 
     fn big_int_add(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.operands(destination, left, right);
-        self.set_number(destination, left + right);
-        Ok(())
+        let (left, right) = self.operands(destination, left, right)?;
+        self.set_number(destination, left + right)
     }
 
     fn big_int_sub(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.operands(destination, left, right);
-        self.set_number(destination, left - right);
-        Ok(())
+        let (left, right) = self.operands(destination, left, right)?;
+        self.set_number(destination, left - right)
     }
 
     fn big_int_mul(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.operands(destination, left, right);
-        self.set_number(destination, left * right);
-        Ok(())
+        let (left, right) = self.operands(destination, left, right)?;
+        self.spend(product_steps(length(&left), length(&right)))?;
+        self.set_number(destination, left * right)
     }
 
     fn big_int_tdiv(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.divisor(destination, left, right)?;
-        self.set_number(destination, left / right);
-        Ok(())
+        self.set_number(destination, left / right)
     }
 
     fn big_int_tmod(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.divisor(destination, left, right)?;
-        self.set_number(destination, left % right);
-        Ok(())
+        self.set_number(destination, left % right)
     }
 
     fn big_int_ediv(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.divisor(destination, left, right)?;
-        self.set_number(destination, euclidean(&left, &right).0);
-        Ok(())
+        self.set_number(destination, euclidean(&left, &right).0)
     }
 
     fn big_int_emod(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.divisor(destination, left, right)?;
-        self.set_number(destination, euclidean(&left, &right).1);
-        Ok(())
+        self.set_number(destination, euclidean(&left, &right).1)
     }
 
     fn big_int_and(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.bits(destination, left, right)?;
-        self.set_number(destination, left & right);
-        Ok(())
+        self.set_number(destination, left & right)
     }
 
     fn big_int_or(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.bits(destination, left, right)?;
-        self.set_number(destination, left | right);
-        Ok(())
+        self.set_number(destination, left | right)
     }
 
     fn big_int_xor(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
         let (left, right) = self.bits(destination, left, right)?;
-        self.set_number(destination, left ^ right);
-        Ok(())
+        self.set_number(destination, left ^ right)
     }
 
     fn big_int_abs(&mut self, destination: i32, operand: i32) -> HostResult<()> {
-        let (operand, _) = self.operands(destination, operand, operand);
-        self.set_number(destination, operand.abs());
-        Ok(())
+        let (operand, _) = self.operands(destination, operand, operand)?;
+        self.set_number(destination, operand.abs())
     }
 
     fn big_int_neg(&mut self, destination: i32, operand: i32) -> HostResult<()> {
-        let (operand, _) = self.operands(destination, operand, operand);
-        self.set_number(destination, -operand);
-        Ok(())
+        let (operand, _) = self.operands(destination, operand, operand)?;
+        self.set_number(destination, -operand)
     }
 
     fn big_int_sign(&mut self, operand: i32) -> HostResult<i32> {
@@ -289,26 +301,27 @@ impl Call<'_> {
     }
 
     fn big_int_cmp(&mut self, left: i32, right: i32) -> HostResult<i32> {
-        let (left, right) = self.operands(left, left, right);
+        let (left, right) = self.operands(left, left, right)?;
         Ok(left.cmp(&right) as i32)
     }
 
     fn big_int_not(&mut self, destination: i32, operand: i32) -> HostResult<()> {
         let (operand, _) = self.bits(destination, operand, operand)?;
-        self.set_number(destination, -operand - 1);
-        Ok(())
+        self.set_number(destination, -operand - 1)
     }
 
     fn big_int_shr(&mut self, destination: i32, operand: i32, bits: i32) -> HostResult<()> {
         let (operand, bits) = self.shift(destination, operand, bits)?;
-        self.set_number(destination, operand >> bits);
-        Ok(())
+        self.set_number(destination, operand >> bits)
     }
 
     fn big_int_shl(&mut self, destination: i32, operand: i32, bits: i32) -> HostResult<()> {
         let (operand, bits) = self.shift(destination, operand, bits)?;
-        self.set_number(destination, operand << bits);
-        Ok(())
+        // Before the memory is taken. 0 stays 0.
+        if operand.sign() != Sign::NoSign {
+            self.spend(linear_steps(u64::from(bits) / 8))?;
+        }
+        self.set_number(destination, operand << bits)
     }
 
     fn finish_number(&mut self, bytes: Vec<u8>) -> HostResult<()> {
@@ -318,12 +331,12 @@ impl Call<'_> {
     }
 
     fn big_int_finish_unsigned(&mut self, reference: i32) -> HostResult<()> {
-        let bytes = unsigned_bytes(self.number(reference));
+        let bytes = self.bytes_of(reference, unsigned_bytes)?;
         self.finish_number(bytes)
     }
 
     fn big_int_finish_signed(&mut self, reference: i32) -> HostResult<()> {
-        let bytes = signed_bytes(self.number(reference));
+        let bytes = self.bytes_of(reference, signed_bytes)?;
         self.finish_number(bytes)
     }
 
@@ -334,7 +347,7 @@ impl Call<'_> {
         source: i32,
     ) -> HostResult<i32> {
         let key = self.load(key_offset, key_length)?;
-        let bytes = unsigned_bytes(self.number(source));
+        let bytes = self.bytes_of(source, unsigned_bytes)?;
         self.write_storage(&key, bytes.into())
     }
 
@@ -345,37 +358,35 @@ impl Call<'_> {
         destination: i32,
     ) -> HostResult<i32> {
         let bytes = self.read_storage(key_offset, key_length)?;
-        self.set_number(destination, from_unsigned_bytes(&bytes));
+        self.set_number(destination, from_unsigned_bytes(&bytes))?;
         self.charge_copied_bytes(bytes.len() as u64);
         Ok(as_size(bytes.len()))
     }
 
     fn big_int_get_unsigned_argument(&mut self, id: i32, destination: i32) -> HostResult<()> {
         if let Some(bytes) = item(&self.contexts().current_call().input.arguments, id)? {
-            self.set_number(destination, from_unsigned_bytes(&bytes));
+            self.set_number(destination, from_unsigned_bytes(&bytes))?;
         }
         Ok(())
     }
 
     fn big_int_get_signed_argument(&mut self, id: i32, destination: i32) -> HostResult<()> {
         if let Some(bytes) = item(&self.contexts().current_call().input.arguments, id)? {
-            self.set_number(destination, from_signed_bytes(&bytes));
+            self.set_number(destination, from_signed_bytes(&bytes))?;
         }
         Ok(())
     }
 
     fn big_int_get_call_value(&mut self, destination: i32) -> HostResult<()> {
         let value = self.contexts().current_call().input.call_value.clone();
-        self.set_number(destination, value);
-        Ok(())
+        self.set_number(destination, value)
     }
 
     fn big_int_get_external_balance(&mut self, address_offset: i32, result: i32) -> HostResult<()> {
         let address = self.load_address(address_offset)?;
         let balance = self.contexts().balance(&address)?;
         // Read back from the bytes of the absolute value.
-        self.set_number(result, balance.abs());
-        Ok(())
+        self.set_number(result, balance.abs())
     }
 }
 

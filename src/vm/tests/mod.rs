@@ -18,6 +18,7 @@ mod gas_limits;
 mod gas_vectors;
 mod gas_vectors_async;
 mod host_functions;
+mod long_big_ints;
 mod memory_edges;
 mod nested;
 mod promises;
