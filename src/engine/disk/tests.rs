@@ -201,7 +201,7 @@ fn a_note_that_a_module_is_not_compiled_holds_for_a_day() {
     assert_eq!(load(&store(&folder)), Some(module()));
 }
 
-/// What somebody made who can compute checksums, and what another format may look like.
+/// Files with right checksums that are not ours, and what another format may look like.
 #[test]
 fn files_with_a_good_checksum_are_checked_further() {
     let folder = private_folder();
@@ -245,7 +245,7 @@ fn files_of_others_are_not_trusted() {
     }
     fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("our file");
     assert_eq!(load(&store), Some(module()));
-    // As if we were somebody else.
+    // As if this process had another user.
     let user = store.folder.user;
     Arc::get_mut(&mut store.folder).expect("no writer").user = user + 1;
     is_rejected(&store, "another owner");
@@ -476,7 +476,7 @@ fn two_stores_share_a_folder() {
                 for _ in 0..10 {
                     assert_eq!(run(limits(&folder), 1).0, expected);
                     let disk = limits(&folder);
-                    // Whoever comes first removes it; the others compile it or have it.
+                    // The first process removes it; the others compile it or have it.
                     for path in files(&disk) {
                         let _ = fs::remove_file(path);
                     }

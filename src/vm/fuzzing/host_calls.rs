@@ -54,7 +54,7 @@ const EDGES: [i64; 21] = [
     i64::MAX,
 ];
 
-/// What contracts have in memory at first: addresses at 0, 32, 64 and 96 (of nobody), the values 5 and 0 at 128 and
+/// What contracts have in memory at first: addresses at 0, 32, 64 and 96 (of no account), the values 5 and 0 at 128 and
 /// 160, names of functions, two lengths (1 and 2) before their arguments, data for asynchronous calls, a protected
 /// key, a contract that can be deployed, and predefined addresses of 20 bytes.
 pub fn data() -> String {

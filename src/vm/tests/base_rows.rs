@@ -237,7 +237,7 @@ fn about_locks() -> Vec<Row> {
             .before("(drop (call $setStorageLock (i32.const 160) (i32.const 3) (i64.const 13)))")
             .returns(0)
             .costs(is_locked),
-        // The lock of "k" is below zero: nobody looks at the clock.
+        // The lock of "k" is below zero: the clock is not read.
         bad("env.isStorageLocked", &[192, 1])
             .returns(-1)
             .costs(api("StorageLoad")),
@@ -304,7 +304,7 @@ fn about_accounts() -> Vec<Row> {
         good("env.getExternalBalance", &[32, RESULT])
             .writes([3, 0xe8])
             .costs(api("GetExternalBalance")),
-        // No bytes for nobody.
+        // No bytes for an address without an account.
         good("env.getExternalBalance", &[64, -1]).costs(api("GetExternalBalance")),
         fault("env.getExternalBalance", &[-1, RESULT], LOAD_BOUNDS),
         fault("env.getExternalBalance", &[32, -1], LOWER),

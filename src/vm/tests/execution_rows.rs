@@ -56,7 +56,7 @@ fn own_calls() -> Vec<Row> {
             good(function, &[-1, 0, 128, 484, 4, 2, 496, 160])
                 .data(&[b"ab", b"c"])
                 .costs(price + args_gas()),
-            // Without arguments nobody looks where they would be.
+            // Without arguments their offsets are not read.
             good(function, &[50_000, 0, 128, 480, 4, 0, -1, -1]).costs(api(key) + callee_gas()),
             // There is no code: what was given is gone.
             bad(function, &[50_000, 64, 128, 480, 4, 2, 496, 160])
@@ -174,7 +174,7 @@ fn asynchronous_calls() -> Vec<Row> {
         (i32.const 484) (i32.const 4) (i64.const 1234))";
     let good_promise = [160, 3, 64, 128, 160, 3, 480, 4, 484, 4, 1234];
     let mut rows = vec![
-        // Nobody is on this shard under that address, so the call is the node's business.
+        // No account of this shard has that address, so the call is left to the node.
         good("env.asyncCall", &[64, 128, 160, 3])
             .stops(0, "")
             .check(|output| {

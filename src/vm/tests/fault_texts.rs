@@ -1,5 +1,5 @@
 //! The texts of errors, each where a node or a callback sees it (docs/spec/host.md#error-texts). Those of memory have
-//! tests of their own. Not seen by anybody: what only a failed deploy by a contract would say (read-only mode), the
+//! tests of their own. Not seen from outside: what only a failed deploy by a contract would say (read-only mode), the
 //! limit of nested instances (at that depth the callback that would be told can't start either), and breakpoint 4.
 
 use super::rows::{MEMORY, RESULT, row_input};

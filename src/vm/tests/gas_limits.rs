@@ -34,7 +34,7 @@ fn telling_schedule() -> Vec<GasSectionEntry> {
                 b"CreateContract" => 1_000,
                 b"AsyncCallStep" => 70,
                 b"AsyncCallbackGasLock" => 500,
-                // Nobody pays for storing code.
+                // Storing code costs no gas.
                 b"StorePerByte" => 1 << 40,
                 _ => cost.value,
             };

@@ -383,7 +383,7 @@ fn builtin_that_leaves_400_of_500() {
 #[test]
 fn builtin_that_leaves_everything() {
     on_each_engine(|bench| {
-        // More than everything is no more than everything.
+        // More than all gas is the same as all gas.
         for gas in [500, 501, u64::MAX] {
             leave(bench, gas);
             let (left, returned) = left_after_builtin(bench, BUILTIN, 75);

@@ -135,7 +135,7 @@ fn async_call_with_00() {
             ["\0", "thirdparty", "vault", "\0", "succ"]
         );
         // The code is paid for three times; a step for the start of the child. What the child's input is short of (a
-        // step), and the callback's (a step and the bytes of its data), is given to nobody, but not used by anybody.
+        // step), and the callback's (a step and the bytes of its data), is not passed on, and not used either.
         let code = 2 * PARENT_BYTES as u64 + CHILD_BYTES as u64;
         assert_eq!(
             output.gas_remaining,

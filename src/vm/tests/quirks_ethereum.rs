@@ -161,7 +161,7 @@ fn quirk_12_ethereum_functions_do_not_do_what_their_names_say() {
         assert_eq!(call("seed", &[]).return_data, ["seed\0", "seed\0"]);
         // There is code at the address of 32 bytes, but none at its first 20.
         assert_eq!(call("static", &[]).return_data, [vec![1]]);
-        // A selector and one argument; the callee, without arguments, sees the same. Whoever asks first decides.
+        // A selector and one argument; the callee, without arguments, sees the same. The first to ask decides.
         assert_eq!(
             call("asks", &[b"argument"]).return_data,
             [vec![36], vec![36]]

@@ -16,7 +16,7 @@ use super::{base_rows, big_int_rows, ethereum_rows, execution_rows};
 pub const RESULT: i64 = 1000;
 
 /// The memory of a contract of a row, by offset:
-/// addresses at 0 (callee), 32 (caller) and 64 (nobody); the value 5 at 96 (little-endian) and at 128 (big-endian);
+/// addresses at 0 (callee), 32 (caller) and 64 (no account); the value 5 at 96 (little-endian) and at 128 (big-endian);
 /// bytes at 160; a key of 32 bytes at 192 and a value at 224; four topics from 256; a protected key at 384; the
 /// greatest value at 416 and zeros at 448; function names at 480 and 484; the lengths 2 and 1 at 496; a predefined
 /// contract of Ethereum at 540, which is 2; and at 576 the address of an account that the node refuses to tell of.
