@@ -91,7 +91,7 @@ pub fn validate(code: &[u8], table: ImportTable) -> Result<ValidatedModule, Inva
         return Err(InvalidModule::Empty);
     }
     let contract = contract::read(code)?;
-    let imports = linking::link(&contract, table)?;
+    let imports = linking::link(&contract, table).map_err(InvalidModule::Link)?;
     ValidatedModule::measure(contract.encode(&imports), &imports, &contract.bodies)
 }
 

@@ -28,6 +28,22 @@ fn the_example_runs_against_a_child() {
     }
 }
 
+/// A node without the VM takes few packages along.
+#[test]
+fn the_driver_alone_has_at_most_forty_packages() {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let output = std::process::Command::new(cargo)
+        .args(["tree", "--offline", "--no-default-features"])
+        .args(["--edges", "normal", "--prefix", "none"])
+        .current_dir(root())
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stdout).expect("text");
+    let packages: std::collections::BTreeSet<_> = told.lines().collect();
+    assert!((20..=40).contains(&packages.len()), "{packages:#?}");
+}
+
 /// As it is built without the VM, too, but with the child of this build.
 #[cfg(feature = "vm")]
 #[test]

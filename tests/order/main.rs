@@ -1,6 +1,7 @@
 //! The order of src/: what each module may import. Lower modules never import upper ones, and no two files import from each
 //! other, not even through others.
 
+mod errors;
 mod log_lines;
 mod rooms;
 mod rules;

@@ -59,7 +59,7 @@ pub(crate) enum FormatError {
     #[error("an artifact of {artifact} bytes is longer than the file of {file}")]
     Length { artifact: u64, file: usize },
     #[error("bad description: {0}")]
-    Description(#[from] prost::DecodeError),
+    Description(prost::DecodeError),
     #[error("import {0} is not there")]
     UnknownImport(u32),
     #[error("the engine can't load it: {0}")]
@@ -155,7 +155,9 @@ pub(crate) fn decode(
     }
     Ok(Stored::Module(Box::new(StoredModule {
         artifact: file.slice(ARTIFACT_AT..end),
-        description: Description::decode(&file[end..])?.into_module(table)?,
+        description: Description::decode(&file[end..])
+            .map_err(FormatError::Description)?
+            .into_module(table)?,
     })))
 }
 

@@ -72,12 +72,12 @@ pub struct DiskCounters {
 #[derive(Debug, Error)]
 pub enum FolderError {
     /// It is not there and can't be made, or can't be looked at.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     Io {
         /// The folder.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// It is a file or a link.
     #[error("{} is no folder", .0.display())]
@@ -100,7 +100,7 @@ pub enum FolderError {
 #[derive(Debug, Error)]
 enum Rejection {
     #[error("it can't be read: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     #[error("it is no regular file")]
     NotRegular,
     #[error("it belongs to the user {0}")]
@@ -109,6 +109,12 @@ enum Rejection {
     Writable(u32),
     #[error(transparent)]
     Format(#[from] FormatError),
+}
+
+impl From<io::Error> for Rejection {
+    fn from(error: io::Error) -> Rejection {
+        Rejection::Io(error)
+    }
 }
 
 /// Modules on disk. Writes happen on a thread of its own; dropping the store waits for them.
@@ -262,9 +268,9 @@ impl Writer {
 
 /// A folder that only this user can change, made if need be.
 fn check_folder(path: &Path, user: u32) -> Result<(), FolderError> {
-    let with_path = |source| FolderError::Io {
+    let with_path = |reason| FolderError::Io {
         path: path.to_owned(),
-        source,
+        reason,
     };
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(with_path)?;

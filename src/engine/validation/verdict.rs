@@ -20,7 +20,7 @@ pub enum InvalidModule {
     },
     /// The parts don't fit together, or to the host.
     #[error("could not create wasmer instance: {0}")]
-    Link(#[from] LinkErrors),
+    Link(LinkErrors),
     /// The reference accepts it, but it is larger than our engines can take: more than 50,000 locals in use, a body of
     /// more than 7,654,321 bytes, more than 100,000 segments, or more than 10,000,000 elements.
     #[error("could not create wasmer instance: compile error")]

@@ -75,7 +75,6 @@ impl fmt::Display for Sandbox {
 #[error("the sandbox is required, but has no {layer}: {reason}")]
 pub struct SandboxError {
     layer: &'static str,
-    #[source]
     reason: LayerError,
 }
 
