@@ -12,7 +12,7 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -30,10 +30,10 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts a program that has `outputs` as standard output and error, `pipes` as the descriptors from 3 on, and no
-    /// others. It has the node's environment with `variable` set.
+    /// others. These are its environment.
     pub(super) fn spawn(
         path: &Path,
-        variable: Option<(&str, &OsStr)>,
+        variables: BTreeMap<OsString, OsString>,
         outputs: [OwnedFd; 2],
         pipes: [OwnedFd; 5],
     ) -> io::Result<Child> {
@@ -56,7 +56,7 @@ impl Child {
             &actions,
             &attributes()?,
             &[name],
-            &environment(variable)?,
+            &environment(variables)?,
         )?;
         Ok(Child { id, end: None })
     }
@@ -64,6 +64,14 @@ impl Child {
     /// Its number.
     pub(super) fn id(&self) -> u32 {
         self.id.as_raw().unsigned_abs()
+    }
+
+    /// How much of its memory is in use, in bytes; unknown where there is no /proc.
+    pub(super) fn memory_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).ok()?;
+        let mut lines = status.lines();
+        let resident = lines.find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix(" kB"))?;
+        Some(resident.trim().parse::<u64>().ok()? * 1024)
     }
 
     /// How it ended, if it has.
@@ -138,9 +146,7 @@ fn attributes() -> nix::Result<PosixSpawnAttr> {
     Ok(attributes)
 }
 
-fn environment(variable: Option<(&str, &OsStr)>) -> io::Result<Vec<CString>> {
-    let mut variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-    variables.extend(variable.map(|(name, value)| (name.into(), value.to_owned())));
+fn environment(variables: BTreeMap<OsString, OsString>) -> io::Result<Vec<CString>> {
     let line = |(mut name, value): (OsString, OsString)| {
         name.push("=");
         name.push(value);

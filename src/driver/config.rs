@@ -3,7 +3,8 @@ use super::locate::Places;
 use crate::logs::profile::{self, LevelPatterns, Levels};
 use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use crate::messages::{Arguments, Format, LogProfile};
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,6 +63,73 @@ pub struct DriverConfig {
     /// Where the child keeps compiled modules on disk, so that the next child need not compile them. Default
     /// [`DiskCache::OfChild`].
     pub disk_cache: DiskCache,
+    /// What the child forbids itself at its start. Default [`Sandbox::OfChild`], which is the best effort.
+    pub sandbox: Sandbox,
+    /// Which of the node's environment variables the child gets. Default [`Environment::Scrubbed`].
+    pub environment: Environment,
+    /// After how many answered requests the child is replaced. It is told to stop before the next request, which starts
+    /// another one: some milliseconds. Default `None`: never.
+    pub recycle_after_requests: Option<u64>,
+    /// Above how many bytes of memory in use the child is replaced, before the next request. Default `None`: never.
+    pub recycle_above_bytes: Option<u64>,
+}
+
+/// What a child forbids itself at its start (docs/operation.md#sandbox). A child that has no such option does not mind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sandbox {
+    /// What it does by itself, unless the environment says otherwise.
+    #[default]
+    OfChild,
+    /// All that it knows; where the system can't do that, the child does not start.
+    Required,
+    /// What the system can do.
+    BestEffort,
+    /// Nothing.
+    Off,
+}
+
+impl Sandbox {
+    /// The environment variable that tells a child.
+    const VARIABLE: &str = "ARWEN_SANDBOX";
+
+    fn variable(self) -> Option<(&'static str, &'static OsStr)> {
+        let mode = match self {
+            Sandbox::OfChild => return None,
+            Sandbox::Required => "required",
+            Sandbox::BestEffort => "best-effort",
+            Sandbox::Off => "off",
+        };
+        Some((Self::VARIABLE, OsStr::new(mode)))
+    }
+}
+
+/// Which of the node's environment variables a child gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Environment {
+    /// Those that a child reads: its options (`ARWEN_...`), and where the system's programs, libraries and the user's folders
+    /// are. Nothing else of the node is told to a process that runs contracts.
+    #[default]
+    Scrubbed,
+    /// All.
+    OfNode,
+}
+
+impl Environment {
+    /// What a scrubbed environment has besides the child's options.
+    const KEPT: [&str; 5] = [
+        "HOME",
+        "LD_LIBRARY_PATH",
+        "PATH",
+        "RUST_BACKTRACE",
+        "XDG_CACHE_HOME",
+    ];
+
+    fn keeps(self, name: &OsStr) -> bool {
+        let is_option = || name.as_encoded_bytes().starts_with(b"ARWEN_");
+        self == Environment::OfNode || is_option() || Self::KEPT.iter().any(|kept| name == *kept)
+    }
 }
 
 /// Where a child keeps compiled modules on disk. A child that has no such cache does not mind.
@@ -84,7 +152,7 @@ impl DiskCache {
     const VARIABLE: &str = "ARWEN_MODULE_CACHE";
 
     /// Environment override; `None` inherits the node's value.
-    pub(super) fn variable(&self) -> Option<(&'static str, &OsStr)> {
+    fn variable(&self) -> Option<(&'static str, &OsStr)> {
         match self {
             DiskCache::OfChild => None,
             DiskCache::Off => Some((Self::VARIABLE, OsStr::new(""))),
@@ -110,6 +178,10 @@ impl DriverConfig {
             share_core: false,
             spin: Duration::ZERO,
             disk_cache: DiskCache::default(),
+            sandbox: Sandbox::default(),
+            environment: Environment::default(),
+            recycle_after_requests: None,
+            recycle_above_bytes: None,
         }
     }
 
@@ -174,6 +246,43 @@ impl DriverConfig {
     pub fn disk_cache(mut self, disk_cache: DiskCache) -> DriverConfig {
         self.disk_cache = disk_cache;
         self
+    }
+
+    /// Sets [`DriverConfig::sandbox`](#structfield.sandbox).
+    #[must_use]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> DriverConfig {
+        self.sandbox = sandbox;
+        self
+    }
+
+    /// Sets [`DriverConfig::environment`](#structfield.environment).
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> DriverConfig {
+        self.environment = environment;
+        self
+    }
+
+    /// Sets [`DriverConfig::recycle_after_requests`](#structfield.recycle_after_requests).
+    #[must_use]
+    pub fn recycle_after_requests(mut self, requests: u64) -> DriverConfig {
+        self.recycle_after_requests = Some(requests);
+        self
+    }
+
+    /// Sets [`DriverConfig::recycle_above_bytes`](#structfield.recycle_above_bytes).
+    #[must_use]
+    pub fn recycle_above_bytes(mut self, bytes: u64) -> DriverConfig {
+        self.recycle_above_bytes = Some(bytes);
+        self
+    }
+
+    /// The environment of a child.
+    pub(super) fn variables(&self) -> BTreeMap<OsString, OsString> {
+        let kept = std::env::vars_os().filter(|(name, _)| self.environment.keeps(name));
+        let own = [self.disk_cache.variable(), self.sandbox.variable()];
+        let own = own.into_iter().flatten();
+        kept.chain(own.map(|(name, value)| (name.into(), value.to_owned())))
+            .collect()
     }
 
     /// What would make every start fail.

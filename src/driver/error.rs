@@ -63,6 +63,7 @@ impl CriticalError {
             | Fault::CannotSendRequest(_)
             | Fault::CannotSendHookResponse(_) => Blame::Arwen,
             Fault::RestartPostponed { .. } => Blame::Restarts,
+            Fault::Aborted => Blame::Aborted,
             Fault::TimeExpired { .. } | Fault::StillStarting { .. } => Blame::Time,
             Fault::HookFailed(_) | Fault::HookAnswerTooLong(_) | Fault::UnsendableRequest(_) => {
                 Blame::Node
@@ -99,6 +100,8 @@ pub enum Blame {
     /// Children before this request, which kept dying; the next one is started later. The request reached no child. It may
     /// be sent again after [`CriticalError::retry_after`].
     Restarts,
+    /// The node ended the request by a [`DriverHandle`](super::DriverHandle). It may be sent again.
+    Aborted,
     /// The node's own hook or request. Sent again as it is, the request fails again.
     Node,
     /// The binary, its arguments or this machine. Every request fails until that is mended.
@@ -168,6 +171,9 @@ pub enum Fault {
     /// The node's hook gave an answer that is longer than the payload limit.
     #[error("cannot send hook call response: {0}")]
     HookAnswerTooLong(PayloadTooLong),
+    /// A [`DriverHandle`](super::DriverHandle) ended the request.
+    #[error("the request was aborted")]
+    Aborted,
     /// The node's hook has no answer, not even an error. See [`CriticalError::hook_error`].
     #[error("hook failed")]
     HookFailed(#[source] HookError),
@@ -262,6 +268,7 @@ impl Fault {
             self,
             Fault::TimeExpired { .. }
                 | Fault::StillStarting { .. }
+                | Fault::Aborted
                 | Fault::HookFailed(_)
                 | Fault::HookAnswerTooLong(_)
                 | Fault::UnsendableRequest(_)

@@ -7,6 +7,7 @@
 //! | `process` | a child that serves: its pipes, its first messages, its end |
 //! | `child` | the process itself: what it inherits, how it ended |
 //! | `supervisor` | when a child that died is started again |
+//! | `handle`, `stats` | what other threads may do and see meanwhile |
 //! | `dialogue_loop` | request, hook calls, answer |
 //! | `hook_calls` | answers hook calls with the node's [`BlockchainHook`] |
 //! | `logs`, `sinks`, `text_lines` | what the child says |
@@ -30,22 +31,26 @@ mod child;
 mod config;
 pub(crate) mod dialogue_loop;
 mod error;
+mod handle;
 mod hook_calls;
 pub mod locate;
 mod logs;
 mod placement;
 mod process;
 mod sinks;
+mod stats;
 mod supervisor;
 mod text_lines;
 
 pub use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
-pub use config::{DiskCache, DriverConfig, GAS_PER_MILLISECOND};
+pub use config::{DiskCache, DriverConfig, Environment, GAS_PER_MILLISECOND, Sandbox};
 pub use error::{
     BadMessage, Blame, ChildExit, Closed, CriticalError, Fault, ProcessEnd, ProfileError,
     StartError,
 };
+pub use handle::DriverHandle;
 pub use sinks::STDERR_TAIL_BYTES;
+pub use stats::{DriverStats, Latencies};
 
 // What the errors are made of.
 pub use crate::dialogue::{DialogueError, MessengerError};
@@ -63,11 +68,11 @@ pub use crate::machine::{Outcome, VmFailure};
 use crate::messages::*;
 use crate::transport::exit_codes;
 use dialogue_loop::Budget;
+use handle::Shared;
 use process::Process;
 use sinks::LOGGER;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use supervisor::Restarts;
 use tracing::{debug, info, trace, warn};
@@ -75,42 +80,18 @@ use tracing::{debug, info, trace, warn};
 /// How many deaths are remembered: enough to see whether they are alike.
 const REMEMBERED_EXITS: usize = 3;
 
-/// Figures over the life of a driver.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DriverStats {
-    /// Requests, with those that failed.
-    pub requests_total: u64,
-    /// Requests that ended with a critical error.
-    pub critical_errors_total: u64,
-    /// Hook calls that were answered.
-    pub hook_calls_total: u64,
-    /// Children that were started, the first one included.
-    pub starts_total: u64,
-    /// Log lines that came from the children.
-    pub log_lines_total: u64,
-    /// Log lines that could not be read.
-    pub bad_log_lines_total: u64,
-    /// Bytes on log pipes that were no log lines any more.
-    pub dropped_log_bytes_total: u64,
-    /// Bytes on stdout and stderr that were not shown: too much at once, or too long lines.
-    pub dropped_text_bytes_total: u64,
-}
-
 /// Runs contracts in a child process.
 #[derive(Debug)]
 pub struct Driver<H> {
     config: DriverConfig,
     hook: H,
     process: Option<Process>,
-    /// Whether the child has the profile of the config.
-    profile_sent: bool,
     restarts: Restarts,
     /// Why there was no child, or why the last one is gone.
     last_failure: String,
     exits: VecDeque<ChildExit>,
     stats: DriverStats,
-    counters: Arc<sinks::Counters>,
+    shared: Arc<Shared>,
     /// Deploys and calls so far, for the log.
     deploys: u64,
     calls: u64,
@@ -121,16 +102,16 @@ pub struct Driver<H> {
 impl<H: BlockchainHook> Driver<H> {
     /// Starts a child, so that a setup that can't work is noticed at once. The hook answers the questions of contracts.
     pub fn new(config: DriverConfig, hook: H) -> Result<Driver<H>, CriticalError> {
+        let shared = Arc::new(Shared::new(config.log_profile.clone()));
         let mut driver = Driver {
             config,
             hook,
             process: None,
-            profile_sent: false,
             restarts: Restarts::default(),
             last_failure: String::new(),
             exits: VecDeque::new(),
             stats: DriverStats::default(),
-            counters: Arc::default(),
+            shared,
             deploys: 0,
             calls: 0,
             action: "ArwenDriver.startArwen()",
@@ -142,6 +123,7 @@ impl<H: BlockchainHook> Driver<H> {
         // The start has its own time, and no other.
         let process = driver.start(&Budget::new(dialogue_loop::ENDLESS))?;
         driver.process = Some(process);
+        driver.shared.publish(&driver.stats);
         Ok(driver)
     }
 
@@ -185,11 +167,7 @@ impl<H: BlockchainHook> Driver<H> {
 
     /// Sets which lines the child logs, from now on and in every later child. On an error nothing has changed.
     pub fn set_log_profile(&mut self, profile: LogProfile) -> Result<(), ProfileError> {
-        config::check_profile(&profile)?;
-        self.config.log_profile = profile;
-        self.profile_sent = false;
-        self.send_profile();
-        Ok(())
+        self.shared.set_log_profile(profile)
     }
 
     /// Ends the child, after its last words: usually within milliseconds, at most within half a second. A later request
@@ -205,13 +183,17 @@ impl<H: BlockchainHook> Driver<H> {
 
     /// Figures so far.
     pub fn stats(&self) -> DriverStats {
-        DriverStats {
-            log_lines_total: self.counters.log_lines.load(Relaxed),
-            bad_log_lines_total: self.counters.bad_log_lines.load(Relaxed),
-            dropped_log_bytes_total: self.counters.dropped_log_bytes.load(Relaxed),
-            dropped_text_bytes_total: self.counters.dropped_text_bytes.load(Relaxed),
-            ..self.stats.clone()
-        }
+        self.shared.stats()
+    }
+
+    /// How long the requests took that were answered.
+    pub fn latencies(&self) -> Latencies {
+        self.shared.latencies().clone()
+    }
+
+    /// A handle for other threads.
+    pub fn handle(&self) -> DriverHandle {
+        DriverHandle(self.shared.clone())
     }
 
     /// The process id of the child; `None` if there is none.
@@ -237,11 +219,26 @@ impl<H: BlockchainHook> Driver<H> {
         accept: impl FnOnce(R::Response, String) -> Result<T, Fault>,
     ) -> Result<T, CriticalError> {
         let start = Instant::now();
-        let mut budget = Budget::new(self.config.max_loop_time);
         self.stats.requests_total += 1;
-        self.send_profile();
+        let result = self.dialogue(request, accept);
+        if result.is_ok() {
+            self.shared.latencies().add(start.elapsed());
+        }
+        trace!(target: LOGGER, request = R::KIND.as_str_name(), duration = %GoDuration(start.elapsed()), "end of dialogue");
+        self.shared.publish(&self.stats);
+        result
+    }
+
+    fn dialogue<R: Request, T>(
+        &mut self,
+        request: &R,
+        accept: impl FnOnce(R::Response, String) -> Result<T, Fault>,
+    ) -> Result<T, CriticalError> {
+        let mut budget = Budget::new(self.config.max_loop_time);
+        self.shared.send_profile();
         // Taken out: should the hook panic, the child, which waits for an answer, goes with it.
         let mut process = self.live_process(&budget)?;
+        let begun = self.shared.begin(process.id());
         let answer = dialogue_loop::run(
             &mut process.messenger,
             &mut self.hook,
@@ -249,17 +246,15 @@ impl<H: BlockchainHook> Driver<H> {
             &mut budget,
             &mut self.stats.hook_calls_total,
         );
-        let result = answer.and_then(|(response, error)| accept(response, error));
-        if result.is_ok() {
-            process.deliver_output();
-        }
-        trace!(target: LOGGER, request = R::KIND.as_str_name(), duration = %GoDuration(start.elapsed()), "end of dialogue");
-        match result {
+        let is_aborted = begun.end();
+        match answer.and_then(|(response, error)| accept(response, error)) {
             Ok(result) => {
+                process.deliver_output();
                 // Not before the first answer: the threads that the child has started by then stay on all cores.
                 if self.config.share_core {
                     process.share_core();
                 }
+                process.served();
                 self.process = Some(process);
                 self.restarts.served();
                 Ok(result)
@@ -269,6 +264,7 @@ impl<H: BlockchainHook> Driver<H> {
                 self.process = Some(process);
                 Err(self.critical(fault, None))
             }
+            Err(_) if is_aborted => Err(self.fail(process, Fault::Aborted)),
             Err(fault) => Err(self.fail(process, fault)),
         }
     }
@@ -278,6 +274,12 @@ impl<H: BlockchainHook> Driver<H> {
         if let Some(mut process) = self.process.take() {
             if process.is_starting() {
                 return self.finish_start(process, budget);
+            }
+            if process.is_worn(&self.config) {
+                self.stats.recycled_total += 1;
+                info!(target: LOGGER, id = process.id(), "arwen is replaced: its age or memory");
+                process.close();
+                return self.start(budget);
             }
             match process.check_idle() {
                 Ok(()) => return Ok(process),
@@ -301,7 +303,11 @@ impl<H: BlockchainHook> Driver<H> {
         self.stats.starts_total += 1;
         let spawned = self.config.binary_path().and_then(|path| {
             info!(target: LOGGER, path = %path.display(), "ArwenDriver.startArwen()");
-            Ok(Process::spawn(&path, &self.config, self.counters.clone())?)
+            Ok(Process::spawn(
+                &path,
+                &self.config,
+                self.shared.counters.clone(),
+            )?)
         });
         let process = match spawned {
             Ok(process) => process,
@@ -311,7 +317,7 @@ impl<H: BlockchainHook> Driver<H> {
                 return Err(self.critical(fault, None));
             }
         };
-        self.profile_sent = process.send_profile(&self.config.log_profile);
+        self.shared.set_profile_pipe(process.profile_pipe());
         self.finish_start(process, budget)
     }
 
@@ -393,15 +399,6 @@ impl<H: BlockchainHook> Driver<H> {
         }
         self.exits.push_back(exit.clone());
         exit
-    }
-
-    /// Sends the log profile if the child does not have it yet.
-    fn send_profile(&mut self) {
-        if let Some(process) = &self.process
-            && !self.profile_sent
-        {
-            self.profile_sent = process.send_profile(&self.config.log_profile);
-        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::DriverConfig;
 use super::child::Child;
-use super::config::PROFILE_FRAME_LIMIT_BYTES;
 use super::dialogue_loop::{self, Budget, ENDLESS};
 use super::error::{BadMessage, ChildExit, Closed, Fault, ProcessEnd, StartError};
 use super::locate;
@@ -13,10 +12,7 @@ use crate::dialogue::{Messenger, Side};
 use crate::escape::with_sources;
 use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, FrameError, Header};
 use crate::hooks::BlockchainHook;
-use crate::logs::profile;
-use crate::messages::{
-    DiagnoseWaitRequest, Format, Initialize, LogProfile, MessageKind, Stop, codec,
-};
+use crate::messages::{DiagnoseWaitRequest, Format, Initialize, MessageKind, Stop, codec};
 use crate::transport::descriptors::ChildPipe;
 use crate::transport::{Pipes, TransportError, set_non_blocking, write_rest};
 use nix::fcntl::OFlag;
@@ -44,9 +40,11 @@ pub(super) struct Process {
     pub(super) messenger: Messenger<Pipes>,
     /// None once the child has answered for the first time.
     start: Option<Start>,
-    profiles: OwnedFd,
+    profiles: Arc<OwnedFd>,
     output: Option<OutputReader>,
     shared_core: SharedCore,
+    /// Requests that it has answered.
+    served: u64,
 }
 
 /// How far the start of a child has come. It goes on where it was left: a child that needs longer than the request that
@@ -122,7 +120,7 @@ impl Process {
         let (stderr, its_stderr) = pipe2(OFlag::O_CLOEXEC).map_err(system)?;
         let outputs = [its_stdout, its_stderr];
         // With it the parent's copies of the child's ends are closed: the end of the child is the end of the streams.
-        let child = Child::spawn(path, config.disk_cache.variable(), outputs, pipes.childs);
+        let child = Child::spawn(path, config.variables(), outputs, pipes.childs);
         let mut child = child.map_err(system)?;
         let started = Instant::now();
         let [init, node_to_arwen, arwen_to_node, profiles, log_lines] = pipes.parents;
@@ -156,9 +154,10 @@ impl Process {
                 init,
                 initialize,
             )),
-            profiles,
+            profiles: Arc::new(profiles),
             output: Some(output),
             shared_core: SharedCore::default(),
+            served: 0,
         })
     }
 
@@ -226,13 +225,22 @@ impl Process {
             .map_err(fault)
     }
 
-    /// Sends a profile if the pipe has room, which it has unless the child does not read; whether it had.
-    pub(super) fn send_profile(&self, profile: &LogProfile) -> bool {
-        let mut frame = Vec::new();
-        let fits = profile::encode(profile, &mut frame).is_ok()
-            && frame.len() <= PROFILE_FRAME_LIMIT_BYTES;
-        // At once or not at all; a child that is gone will not miss it.
-        fits && nix::unistd::write(&self.profiles, &frame) != Err(nix::Error::EAGAIN)
+    /// The pipe that log profiles go to.
+    pub(super) fn profile_pipe(&self) -> &Arc<OwnedFd> {
+        &self.profiles
+    }
+
+    /// A request was answered.
+    pub(super) fn served(&mut self) {
+        self.served += 1;
+    }
+
+    /// Whether the child is to be replaced before the next request.
+    pub(super) fn is_worn(&self, config: &DriverConfig) -> bool {
+        let is_old = |limit| self.served >= limit;
+        let is_large = |limit| self.child.memory_bytes().is_some_and(|bytes| bytes > limit);
+        config.recycle_after_requests.is_some_and(is_old)
+            || config.recycle_above_bytes.is_some_and(is_large)
     }
 
     /// Between two dialogues: a fault if the child has ended, or has sent an unsolicited message.

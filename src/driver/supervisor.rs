@@ -1,6 +1,7 @@
 //! When a child that died is started again. Only children count that broke or never answered: one that was killed because
 //! a request had used up its time, or because the node failed, is replaced at once.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::{Duration, Instant};
 
 /// How long after the second death in a row the child is started again. The first restart is immediate: most deaths are
@@ -30,7 +31,7 @@ impl Restarts {
                 .min(LONGEST_DELAY),
         };
         self.deaths = self.deaths.saturating_add(1);
-        self.due = Some(now + delay);
+        self.due = Some(now + jittered(delay));
     }
 
     /// The child served a request.
@@ -45,6 +46,12 @@ impl Restarts {
     }
 }
 
+/// A quarter more or less, at random: nodes whose children died of the same request do not start them all at once.
+fn jittered(delay: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() % 512;
+    delay * (768 + random as u32) / 1024
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,17 +61,25 @@ mod tests {
         let now = Instant::now();
         let mut restarts = Restarts::default();
         assert_eq!(restarts.delay(now), Duration::ZERO);
-        let mut delays = Vec::new();
-        for _ in 0..40 {
+        let expected = [0, 10, 40, 160, 640, 2560].into_iter();
+        for expected in expected.chain([5000; 34]) {
             restarts.died(now);
-            delays.push(restarts.delay(now).as_millis());
+            let delay = restarts.delay(now).as_secs_f64() * 1000.0;
+            let expected = f64::from(expected);
+            let range = expected * 0.749..=expected * 1.251;
+            assert!(range.contains(&delay), "{delay} is not about {expected}");
         }
-        assert_eq!(delays[..8], [0, 10, 40, 160, 640, 2560, 5000, 5000]);
-        assert_eq!(delays[39], 5000);
-        assert_eq!(restarts.delay(now + LONGEST_DELAY), Duration::ZERO);
+        assert_eq!(restarts.delay(now + 2 * LONGEST_DELAY), Duration::ZERO);
         restarts.served();
         restarts.died(now);
         assert_eq!(restarts.delay(now), Duration::ZERO);
+    }
+
+    #[test]
+    fn no_two_nodes_start_their_children_at_the_same_moment() {
+        let delays: std::collections::BTreeSet<_> =
+            (0..50).map(|_| jittered(LONGEST_DELAY)).collect();
+        assert!(delays.len() > 20, "{delays:?}");
     }
 
     #[test]

@@ -158,6 +158,10 @@ fn behave(function: &str, node: &mut Node, profiles: &OwnedFd, logs: &OwnedFd) {
             return log(logs, br#"{"Message":"said it again"}"#);
         }
         "fds" => return respond(node, vec![descriptors_of_this_process()]),
+        "environment" => {
+            let names = std::env::vars_os().map(|(name, _)| name.into_encoded_bytes().into());
+            return respond(node, names.collect());
+        }
         "blocked-signals" => return respond(node, vec![blocked_signals()]),
         "flood" => flood(),
         "says-it-first" => {

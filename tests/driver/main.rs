@@ -5,6 +5,7 @@ mod child;
 #[cfg(feature = "vm")]
 #[path = "../common/mod.rs"]
 mod common;
+mod handle;
 mod output;
 #[cfg(feature = "vm")]
 mod real;
@@ -305,7 +306,7 @@ fn a_child_inherits_nothing_but_its_pipes() {
     // The last number is that of the directory that is being listed.
     let mut driver = driver();
     assert_eq!(call(&mut driver, "fds"), ["[0, 1, 2, 3, 4, 5, 6, 7, 8]"]);
-    // Likewise when the numbers of the pipes are free in the node.
+    // So it is when the numbers of the pipes are free in the node.
     drop(leaks);
     // What else the node starts gets no pipe of the driver, or it would keep it open.
     let listed = || {

@@ -1,6 +1,7 @@
 //! The sandbox of a child that a driver has started. What it refuses is tried in tests/sandbox.rs.
 
 use super::node::{Node, config};
+use arwen::driver::Sandbox;
 use std::os::unix::fs::PermissionsExt as _;
 
 const COUNTER: &str = include_str!("../../contracts/counter.wat");
@@ -34,6 +35,20 @@ fn a_child_is_restricted_unless_it_is_told_otherwise() {
     let status = status("off");
     assert!(status.contains("NoNewPrivs:\t0\n"), "{status}");
     assert!(status.contains("Seccomp:\t0\n"), "{status}");
+}
+
+#[test]
+fn a_driver_sets_the_sandbox_of_its_children() {
+    for (sandbox, seccomp) in [(Sandbox::Required, 2), (Sandbox::Off, 0)] {
+        let mut node = Node::with_contract(config().sandbox(sandbox), COUNTER);
+        assert_eq!(node.call("increment").return_data, [&[1][..]]);
+        let id = node.driver.child_id().expect("it lives");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it lives");
+        assert!(
+            status.contains(&format!("Seccomp:\t{seccomp}\n")),
+            "{status}"
+        );
+    }
 }
 
 #[test]
