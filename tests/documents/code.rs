@@ -40,7 +40,9 @@ fn the_driver_alone_has_at_most_forty_packages() {
         .expect("cargo starts");
     assert!(output.status.success(), "{output:?}");
     let told = String::from_utf8(output.stdout).expect("text");
-    let packages: std::collections::BTreeSet<_> = told.lines().collect();
+    // Name and version; marks may follow, one of them where a package is told again.
+    let package = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let packages: std::collections::BTreeSet<_> = told.lines().map(package).collect();
     assert!((20..=40).contains(&packages.len()), "{packages:#?}");
 }
 
