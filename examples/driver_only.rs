@@ -52,7 +52,7 @@ fn actor(mut driver: Driver<Chain>, requests: Receiver<Request>) {
         {
             eprintln!("{error}");
         }
-        // Whoever asked may have gone.
+        // The thread that asked may have gone.
         let _ = answers.send(result);
     }
 }

@@ -17,7 +17,9 @@ use thiserror::Error;
 
 /// There is no answer to a request. Nothing is known about the contract; it is not to be taken for failed.
 ///
-/// The child is gone by then, unless it is still starting; the next request gets a child that serves.
+/// By then the child is gone, except one that is still starting, and one that was not sent the request because that was too
+/// long ([`Fault::UnsendableRequest`]). The next request gets a child that serves: a fresh one at once after the first
+/// death, later ones after growing delays ([`CriticalError::retry_after`]).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CriticalError {

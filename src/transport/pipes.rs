@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// A pipe to read from and a pipe to write to.
 ///
-/// Whoever has no deadlines uses blocking pipes ([`Pipes::blocking`]): a system call less for each message.
+/// A side without deadlines uses blocking pipes ([`Pipes::blocking`]): a system call less for each message.
 #[derive(Debug)]
 pub struct Pipes {
     input: Arc<OwnedFd>,
@@ -121,7 +121,7 @@ impl Pipes {
         loop {
             match read(&self.input, into) {
                 Ok(read) => return Some(read),
-                // Whoever else has work on this core, perhaps the other side, goes first.
+                // Other work on this core, perhaps that of the other side, goes first.
                 Err(Errno::EAGAIN | Errno::EINTR) => std::thread::yield_now(),
                 Err(_) => return None,
             }

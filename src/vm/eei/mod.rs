@@ -25,8 +25,8 @@ use crate::engine::{ImportTable, ImportedFunction};
 use crate::vm::error::{Broken, Interrupt};
 use table::HostFunction;
 
-/// All functions; a contract knows one by its index here.
-static FUNCTIONS: [HostFunction; 120] = table::concatenate(&[
+/// The table of each file.
+const TABLES: &[&[HostFunction]] = &[
     base::FUNCTIONS,
     storage::FUNCTIONS,
     block::FUNCTIONS,
@@ -37,7 +37,10 @@ static FUNCTIONS: [HostFunction; 120] = table::concatenate(&[
     crypto::FUNCTIONS,
     ethereum::FUNCTIONS,
     ethereum_calls::FUNCTIONS,
-]);
+];
+
+/// All functions; a contract knows one by its index here.
+static FUNCTIONS: [HostFunction; table::count(TABLES)] = table::concatenate(TABLES);
 
 static IMPORTS: [ImportedFunction; FUNCTIONS.len()] = table::imports(&FUNCTIONS);
 

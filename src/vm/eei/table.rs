@@ -135,7 +135,18 @@ macro_rules! host_functions {
 }
 pub(super) use host_functions;
 
-/// All tables in one. Fails to compile if there are not as many functions as there should be.
+/// How many functions the tables have.
+pub const fn count(tables: &[&[HostFunction]]) -> usize {
+    let mut count = 0;
+    let mut table = 0;
+    while table < tables.len() {
+        count += tables[table].len();
+        table += 1;
+    }
+    count
+}
+
+/// All tables in one. Fails to compile if `COUNT` is not their [`count`].
 pub const fn concatenate<const COUNT: usize>(tables: &[&[HostFunction]]) -> [HostFunction; COUNT] {
     let mut all = [tables[0][0]; COUNT];
     let mut count = 0;
