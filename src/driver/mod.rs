@@ -19,9 +19,11 @@
 //!
 //! - A contract that fails is an `Ok(Ok(output))` with a return code, a VM that fails an `Ok(Err(failure))`, and
 //!   everything else a [`CriticalError`], after which the next request gets a fresh child.
-//! - No request takes longer than its time budget, whatever the child does, with the start of a new child if it needs one.
+//! - No request takes more of the child's time than its budget, whatever the child does, with the start of a new child if
+//!   it needs one. Time in the node's hooks does not count; ending a broken child may add up to 0.3 s.
 //!   A start that takes longer goes on for the next request, and has [`DriverConfig::start_time`] in all.
-//! - A child that dies is noticed at once. When a driver is dropped, no process, thread or descriptor is left.
+//! - A child that dies is noticed at once during a request, by the next one otherwise. When a driver is dropped, no
+//!   process, thread or descriptor is left.
 //! - A child that was ended because a request had used up its time is replaced at once. Children that break by themselves
 //!   are started ever later ([`CriticalError::retry_after`]), until one serves a request.
 //! - What the child writes to stdout and stderr and its log lines are always read, and never fill the node's memory. What it
