@@ -121,6 +121,30 @@ fn every_invariant_has_its_test() {
     assert!(tests_named(table).len() > 20);
 }
 
+/// The hops are in the files that they name, and in no more of them than the bar allows.
+#[test]
+fn a_request_passes_few_files() {
+    let page = read(PAGE);
+    let (_, way) = page.split_once("## The way of a request").expect("there");
+    let (way, _) = way.split_once("\n## ").expect("not the last");
+    let mut files = BTreeSet::new();
+    for row in way.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let names: Vec<_> = code_spans(cells[1]).collect();
+        let source = read(&names[0]);
+        for name in names.iter().filter(|name| !name.ends_with(".rs")) {
+            let function = name.rsplit("::").next().unwrap_or(name);
+            let is_there = source.contains(&format!("fn {function}"));
+            assert!(is_there, "{PAGE}: {} has no {function}", names[0]);
+        }
+        let of_row = code_spans(row).filter(|span| span.ends_with(".rs"));
+        files.extend(of_row);
+    }
+    assert!(files.len() <= 30, "{}: {files:#?}", files.len());
+    let told = format!("These are {} files.", files.len());
+    assert!(way.contains(&told), "{PAGE}: {told}");
+}
+
 #[test]
 fn every_fault_has_its_test() {
     const PAGE: &str = "docs/reliability.md";
