@@ -223,7 +223,7 @@ impl<'a> Schema<'a> {
         let (name, module) = (field.name(), self.json_module(field));
         let read = format!("json::{module}::read(&mut self.{name}, input)?;");
         let write = format!("json::{module}::write(&self.{name}, out)");
-        match nullable_lists(message).contains(&field.number()) {
+        match nullable_lists(message).contains(&field) {
             false => (read, write),
             true => {
                 let number = field.number();
@@ -243,13 +243,24 @@ impl<'a> Schema<'a> {
     fn null_lists(&self, out: &mut String, message: &DescriptorProto) {
         let lists = nullable_lists(message);
         if !lists.is_empty() {
-            let bits: u32 = lists.iter().map(|number| 1 << number).sum();
+            let bits: u32 = lists.iter().map(|list| 1 << list.number()).sum();
+            let empty = lists.iter().map(|list| {
+                let (name, number) = (list.name(), list.number());
+                format!("u32::from(self.{name}.is_empty()) << {number}")
+            });
+            let empty = empty.collect::<Vec<_>>().join(" | ");
             let type_name = rust_type(message.name());
             writeln!(
                 out,
                 "impl {type_name} {{
                     /// All lists and maps, for `null_lists`.
                     pub const ALL_LISTS: u32 = {bits};
+
+                    /// What of `null_lists` has a meaning: the bits of lists and maps that are empty.
+                    #[cfg(any(fuzzing, test))]
+                    pub(crate) fn empty_null_lists(&self) -> u32 {{
+                        self.null_lists & ({empty})
+                    }}
                 }}"
             )
             .expect(INFALLIBLE);
@@ -430,13 +441,14 @@ impl<'a> Schema<'a> {
 }
 
 /// The numbers of the lists and maps that can be null: all of a message that has a field to say so.
-fn nullable_lists(message: &DescriptorProto) -> Vec<i32> {
+fn nullable_lists(message: &DescriptorProto) -> Vec<&FieldDescriptorProto> {
     match message.field.iter().any(|field| field.name() == NULL_LISTS) {
         false => Vec::new(),
         true => {
             let lists = message.field.iter();
-            let lists = lists.filter(|field| field.label() == Label::Repeated);
-            lists.map(FieldDescriptorProto::number).collect()
+            lists
+                .filter(|field| field.label() == Label::Repeated)
+                .collect()
         }
     }
 }

@@ -60,8 +60,9 @@ fn stable(format: Format, data: &[u8]) {
 /// What one format reads, the other writes and reads back (docs/spec/wire.md#json). The second byte chooses the first
 /// format.
 ///
-/// From JSON to protobuf nothing changes. From protobuf to JSON: keys that are no text, which become text; the sign and
-/// the leading zeros of big integers, which have one form in JSON; and a VMInput that is missing, which is one of zeros.
+/// From JSON to protobuf nothing changes. From protobuf to JSON: keys that are not text, which become text; the sign and the
+/// leading zeros of big integers, which have one form in JSON; bits of `null_lists` for lists that have elements, or for none; and a
+/// VMInput that is missing, which is one of zeros.
 pub fn codec_agreement(data: &[u8]) {
     let [kind, choice, payload @ ..] = data else {
         return;
@@ -95,11 +96,13 @@ fn comparable(message: Decoded) -> Decoded {
     let (envelope, mut message) = with_inputs(message);
     if let Some(Some(input)) = input(&mut message) {
         big_int(&mut input.call_value);
+        input.null_lists = input.empty_null_lists();
     }
     match &mut message {
         Message::Initialize(initialize) => {
             if let Some(arguments) = &mut initialize.arguments {
                 names(&mut arguments.protocol_builtin_functions);
+                arguments.null_lists = arguments.empty_null_lists();
                 for section in &mut arguments.gas_schedule {
                     section.key.clear();
                     section.value.iter_mut().for_each(|cost| cost.key.clear());
@@ -112,8 +115,12 @@ fn comparable(message: Decoded) -> Decoded {
         }
         Message::BlockchainGetBuiltinFunctionNamesResponse(response) => {
             names(&mut response.function_names);
+            response.null_lists = response.empty_null_lists();
         }
-        Message::BlockchainGetAllStateResponse(response) => keyless(&mut response.all_state),
+        Message::BlockchainGetAllStateResponse(response) => {
+            keyless(&mut response.all_state);
+            response.null_lists = response.empty_null_lists();
+        }
         Message::BlockchainGetUserAccountResponse(response) => account(&mut response.account),
         _ => {}
     }
@@ -138,6 +145,10 @@ fn account(account: &mut Option<Account>) {
 fn output(output: &mut Option<VmOutput>) {
     let Some(output) = output else { return };
     big_int(&mut output.gas_refund);
+    output.null_lists = output.empty_null_lists();
+    for log in &mut output.logs {
+        log.null_lists = log.empty_null_lists();
+    }
     for entry in &mut output.output_accounts {
         entry.key.clear();
         let Some(account) = &mut entry.value else {
@@ -145,6 +156,7 @@ fn output(output: &mut Option<VmOutput>) {
         };
         big_int(&mut account.balance);
         big_int(&mut account.balance_delta);
+        account.null_lists = account.empty_null_lists();
         for update in &mut account.storage_updates {
             update.key.clear();
         }
@@ -161,4 +173,15 @@ fn big_int(number: &mut Option<BigInt>) {
         .count();
     number.magnitude = number.magnitude.slice(zeros..);
     number.negative &= !number.magnitude.is_empty();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::codec_agreement;
+
+    /// Initialize in protobuf, whose `null_lists` names field 0. JSON has no such list, so it does not come back.
+    #[test]
+    fn null_lists_of_no_list_are_no_disagreement() {
+        codec_agreement(&[1, 1, 0x10, 1, 0x22, 3, 0xb0, 6, 0x19]);
+    }
 }
