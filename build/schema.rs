@@ -1,6 +1,7 @@
-//! What prost-build does not generate: the JSON form of the messages, and what follows from the names of the kinds.
+//! Generates what prost-build does not: the JSON codec of the messages, and the roles and pairs that follow from the
+//! names of kinds.
 //!
-//! The rules stand where an author of the schema reads them, at the top of types.proto and of kind.proto.
+//! The rules are at the top of types.proto and kind.proto, where authors of the schema read them.
 
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet};
@@ -10,8 +11,8 @@ use std::fmt::Write;
 /// Fields from this number on are extensions of ours, which old peers do not know.
 const FIRST_EXTENSION: i32 = 100;
 
-/// A field of this name says which lists and maps of its message are null: a bit for each field number. It is not a member of
-/// the JSON object, where null is written as such.
+/// A field with this name is a bit set, by field number, of the lists and maps of its message that are null. It is not
+/// a member of the JSON object, where null is written as such.
 const NULL_LISTS: &str = "null_lists";
 
 const INFALLIBLE: &str = "writing to a String can't fail";
@@ -34,7 +35,7 @@ pub fn generate(descriptors: &FileDescriptorSet) -> String {
     out
 }
 
-/// What a message is in JSON.
+/// The JSON form of a message.
 #[derive(PartialEq)]
 enum Shape {
     /// An object.
@@ -45,13 +46,13 @@ enum Shape {
     BigInt,
 }
 
-/// Rust for the members of a JSON object.
+/// Generated Rust for the members of a JSON object.
 struct JsonMembers {
-    /// Whether a member is known, which is then read.
+    /// An expression that reads a member if it is known, and whether it is.
     known: String,
-    /// Reads the members that come in the order of the fields.
+    /// Statements that read the members in the order of the fields.
     in_order: String,
-    /// Writes all.
+    /// Statements that write all members.
     write: String,
 }
 
@@ -90,8 +91,8 @@ impl<'a> Schema<'a> {
             .expect("field types are messages of this package")
     }
 
-    /// The fields of the envelope stand beside those of every payload, in both encodings: no field may take the place of
-    /// one of them, nor of another field in JSON, where case does not matter.
+    /// Checks for collisions. The fields of the envelope are merged with those of every payload, in both encodings, so
+    /// no field may have the number or name of one of them. In JSON, names must also differ in more than case.
     fn check_payloads(&self) {
         let envelope = self.messages["Envelope"];
         let kinds = self.kinds.value.iter().map(|kind| kind.name());
@@ -150,7 +151,7 @@ impl<'a> Schema<'a> {
             in_order,
             write,
         } = self.members(message);
-        // A message without fields uses none of its parameters.
+        // Without fields the parameters are unused.
         let unused = if message.field.is_empty() { "_" } else { "" };
         let type_name = rust_type(message.name());
         writeln!(
@@ -188,7 +189,7 @@ impl<'a> Schema<'a> {
         for (index, field) in own.iter().enumerate() {
             let name = field.name();
             let (read_value, write_value) = self.field_value(message, field);
-            // The member up to its value.
+            // The text of the member up to its value.
             let member = format!("\"{}\":", names[index]);
             in_order += &format!("if input.takes_member(b{member:?}) {{ {read_value} }}\n");
             read += &format!("{index} => {{ {read_value} true }}\n");
@@ -239,7 +240,7 @@ impl<'a> Schema<'a> {
         }
     }
 
-    /// For a message whose lists can be null: all of them, as its `null_lists` has them.
+    /// Constants of a message with `null_lists`.
     fn null_lists(&self, out: &mut String, message: &DescriptorProto) {
         let lists = nullable_lists(message);
         if !lists.is_empty() {
@@ -376,7 +377,7 @@ impl<'a> Schema<'a> {
         let rows: String = sent
             .iter()
             .map(|(name, rust)| {
-                // Those with a message in them are large, and all variants take the room of the largest.
+                // Payloads that contain a message are large and boxed: an enum is as large as its largest variant.
                 let stored = match self.messages[*name].field.iter().any(is_single_message) {
                     true => "boxed",
                     false => "plain",
@@ -385,7 +386,7 @@ impl<'a> Schema<'a> {
             })
             .collect();
         writeln!(out, "messages! {{ {rows} }}").expect(INFALLIBLE);
-        // For what has to do something with every hook request, each in its own way.
+        // A macro for code with a case for every hook request.
         let hook_requests: Vec<&str> = sent
             .iter()
             .filter(|(name, _)| is_hook(name) && self.response(name).is_some())
@@ -440,7 +441,7 @@ impl<'a> Schema<'a> {
     }
 }
 
-/// The numbers of the lists and maps that can be null: all of a message that has a field to say so.
+/// The lists and maps that can be null: all of a message with a field `null_lists`.
 fn nullable_lists(message: &DescriptorProto) -> Vec<&FieldDescriptorProto> {
     match message.field.iter().any(|field| field.name() == NULL_LISTS) {
         false => Vec::new(),
@@ -461,7 +462,7 @@ fn is_hook(kind: &str) -> bool {
     kind.starts_with("Blockchain")
 }
 
-/// The fields of a VMInput stand beside those of the message that contains it.
+/// Whether the field is a VMInput, whose fields are merged into those of the containing message.
 fn is_flattened(field: &FieldDescriptorProto) -> bool {
     field.type_name().ends_with(".VMInput")
 }

@@ -1,4 +1,5 @@
-//! What an output changes in the state of a node. The chapter docs/embedding.md says what a node does before and after.
+//! Applies the output of a contract to the state of a node. docs/embedding.md describes what a node does before and
+//! after.
 
 use crate::escape::hex;
 use crate::messages::{OutputAccount, VmOutput};
@@ -6,7 +7,7 @@ use bytes::Bytes;
 use num_bigint::{BigInt, BigUint};
 use thiserror::Error;
 
-/// What an output changes in one account. An account that the node does not have is made by it.
+/// The changes of one account. The node creates the account if it does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change<'a> {
@@ -14,11 +15,11 @@ pub struct Change<'a> {
     pub address: &'a Bytes,
     /// To be added to its balance; may be negative.
     pub balance_delta: BigInt,
-    /// Its nonce is at least this afterwards. 0 says nothing.
+    /// Lower bound of its nonce after the change; 0 sets none.
     pub least_nonce: u64,
     /// Its new code, if it was deployed or upgraded.
     pub code: Option<NewCode<'a>>,
-    /// Storage keys and their new values; an empty value deletes. Values that were only read are there, too, unchanged.
+    /// Storage keys and their new values; an empty value deletes. Values that were only read are included, unchanged.
     pub storage: Vec<(&'a Bytes, &'a Bytes)>,
 }
 
@@ -28,7 +29,7 @@ pub struct Change<'a> {
 pub struct NewCode<'a> {
     /// The wasm code.
     pub code: &'a Bytes,
-    /// Its metadata; byte 0 bit 0 says that it may be upgraded.
+    /// Its metadata; bit 0 of byte 0 marks it as upgradeable.
     pub metadata: &'a Bytes,
 }
 
@@ -37,11 +38,11 @@ pub struct NewCode<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transfer<'a> {
-    /// To whom.
+    /// The address of the recipient.
     pub to: &'a Bytes,
     /// What it carries: a function and its arguments as `function@hex@hex`, or the answer to such a call.
     pub data: &'a Bytes,
-    /// The gas of the call, in units; it is paid for.
+    /// The gas of the call, in units, already paid for.
     pub gas_limit: u64,
     /// A [`CallType`](crate::messages::CallType), for [`VmInput::call_type`](crate::messages::VmInput::call_type) of the call.
     pub call_type: i64,
@@ -59,10 +60,10 @@ pub enum ApplyError {
         /// The return message.
         message: String,
     },
-    /// The VM leaves no delta out.
+    /// An output account without a balance delta, which the VM always sets.
     #[error("the output account {} has no balance delta", hex(.0))]
     NoBalanceDelta(Bytes),
-    /// The VM made coins, or lost some.
+    /// The balance deltas do not add up: the VM created or destroyed coins.
     #[error(
         "sum of balance deltas should equal call value. Sum of balance deltas: {sum}. Call value: {value}"
     )]
@@ -74,15 +75,15 @@ pub enum ApplyError {
     },
 }
 
-/// Applies a successful output, account by account: `change` is given first the sender without the value, which no output
-/// takes from it, then each account of the output. All that can be wrong with the output is checked before the first change;
-/// an error of `change` itself ends this at once, with the changes before it made.
+/// Applies a successful output, account by account. `change` is first called to take the value from the sender, which
+/// no output does, then for each account of the output. The whole output is checked before the first change. An error
+/// of `change` stops at once; changes already made stay.
 ///
 /// `sender` is the account that the transaction takes `value` from; `None` if the coins come from nowhere, as in a reward.
 ///
-/// Left to the node are the transfers that are returned, and everything that is not a change of an account: gas
-/// ([`VmOutput::gas_remaining`], [`VmOutput::gas_refund`]), [`VmOutput::logs`], [`VmOutput::return_data`], who owns a new
-/// contract, and who may upgrade one.
+/// The node still has to handle the returned transfers and everything that is not a change of an account: gas
+/// ([`VmOutput::gas_remaining`], [`VmOutput::gas_refund`]), [`VmOutput::logs`], [`VmOutput::return_data`], who owns a
+/// new contract, and who may upgrade one.
 pub fn apply<'a, E: From<ApplyError>>(
     sender: Option<&'a Bytes>,
     value: &BigUint,

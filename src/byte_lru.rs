@@ -27,13 +27,13 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         }
     }
 
-    /// What the values take.
+    /// The total size of the values, in bytes.
     #[cfg(any(feature = "vm", test))]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The value of a key, which is not a use of it.
+    /// The value of a key; does not count as a use.
     pub(crate) fn peek<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -41,7 +41,7 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         self.entries.peek(key).map(|entry| &entry.value)
     }
 
-    /// The value of a key.
+    /// The value of a key; counts as a use.
     pub(crate) fn get<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -49,8 +49,8 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
-    /// Keeps a value that takes `bytes`, in place of one of the same key. One that takes more than the limit is not kept.
-    /// Returns how many others were evicted.
+    /// Inserts a value of size `bytes`, replacing one with the same key. A value larger than the limit is not kept.
+    /// Returns the number of evictions.
     pub(crate) fn put(&mut self, key: K, value: V, bytes: usize) -> usize {
         self.remove(&key);
         if bytes > self.limit_bytes {
@@ -61,7 +61,7 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         self.keep_limit()
     }
 
-    /// Notes that the value of a key now takes `bytes`. Returns how many values were evicted.
+    /// Updates the size of the value of a key to `bytes`. Returns the number of evictions.
     #[cfg(any(feature = "vm", test))]
     pub(crate) fn resize(&mut self, key: &K, bytes: usize) -> usize {
         if let Some(entry) = self.entries.peek_mut(key) {

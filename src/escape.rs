@@ -1,11 +1,11 @@
-//! Text of others, made fit for terminals and logs.
+//! Makes untrusted text safe for terminals and logs.
 
 use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
 
-/// The text as one line without control characters: they are written as in Rust (`\u{1b}`, `\n`), tabs are kept. So no text
-/// of a contract, of a file or of another program can move the cursor of a terminal, or look like a line of its own.
+/// The text as one line, with control characters escaped as in Rust (`\u{1b}`, `\n`); tabs are kept. Text of a
+/// contract, a file or another program thus can't move the cursor of a terminal, or forge a line.
 pub fn escape_line(text: &str) -> Cow<'_, str> {
     escape(text, |character| character != '\t' && is_control(character))
 }
@@ -17,19 +17,19 @@ pub fn escape_text(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Control characters, and those that are none but change where or in which order others are shown.
+/// Control characters, and format characters that change the position or order of others, such as bidirectional marks.
 fn is_control(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Bytes as people write them: `0x00ff`.
+/// Bytes as hexadecimal text: `0x00ff`.
 pub fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
     std::iter::once("0x".to_owned()).chain(digits).collect()
 }
 
-/// An error with its sources, as one line: for logs and reports, where nothing else shows them.
+/// An error and its sources as one line, for logs and reports, which don't show sources otherwise.
 pub fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -40,7 +40,7 @@ pub fn with_sources(error: &dyn Error) -> String {
     text
 }
 
-/// The text of a panic that was caught; `None` if it has none.
+/// The message of a caught panic; `None` if its payload is not text.
 pub fn panic_text(panic: &(dyn Any + Send)) -> Option<&str> {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied())

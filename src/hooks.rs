@@ -1,47 +1,49 @@
-//! What the VM asks of the chain while a contract runs (docs/spec/host.md#hook). Beside it stands what the chain asks of a VM,
-//! in `machine`.
+//! The interface from the VM to the chain, called while a contract runs (docs/spec/host.md#hook). Its counterpart is
+//! `machine`, the interface from the chain to a VM.
 //!
-//! A node implements [`BlockchainHook`] for the state of its chain; the driver answers hook calls with it. In the child the
-//! same trait is implemented by the gateway, which sends the calls over the pipe. So the VM can't tell where it runs.
+//! A node implements [`BlockchainHook`] for the state of its chain, and the driver answers hook calls with it. In the
+//! child, the gateway implements the same trait by sending the calls over the pipe. The VM is thus the same in both
+//! processes.
 
 use crate::messages::{Account, ContractCallInput, StorageDataEntry, VmOutput};
 use bytes::Bytes;
 use std::error::Error;
 use thiserror::Error;
 
-/// A hook call without a value. The two kinds differ as a result of a contract differs from a broken disk.
+/// A hook call that failed. A refusal is a deterministic result that contracts may see; a fatal error is a failure of
+/// this node.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HookError {
-    /// The node answered that it can't: an answer like any other, which all nodes must give alike. What the contract sees of
-    /// it is said at each method of [`BlockchainHook`]; often it is an empty value, and the contract goes on.
+    /// The node refused. All nodes must refuse the same calls. Each method of [`BlockchainHook`] says what the contract
+    /// sees; often it is an empty value, and the contract goes on.
     #[error("{0}")]
     Refused(String),
-    /// There is no answer: a database can't be read, the node can't be reached. Never an outcome of a contract: the run ends
-    /// without one (docs/spec/wire.md#hook-answers), and the error comes back as a source of the machine's fatal error.
+    /// No answer, because a database can't be read or the node can't be reached. The run ends without an outcome
+    /// (docs/spec/wire.md#hook-answers), and this error is a source of the machine's fatal error.
     #[error("the node can't be asked")]
     Fatal(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl HookError {
-    /// An answer that the node can't give, and no other node can. The reason is the message of the output where the contract
-    /// fails for it.
+    /// A refusal, which every node must give. If the contract fails because of it, `reason` is the message of the
+    /// output.
     pub fn refused(reason: impl Into<String>) -> HookError {
         HookError::Refused(reason.into())
     }
 
-    /// There is no answer, because of this error. It comes back with its type: `CriticalError::hook_error`.
+    /// A fatal error with this cause. `CriticalError::hook_error` returns it with its type.
     pub fn fatal(error: impl Into<Box<dyn Error + Send + Sync>>) -> HookError {
         HookError::Fatal(error.into())
     }
 }
 
-/// A hook that a contract needs and that the node leaves to the default of [`BlockchainHook`].
+/// A hook that a contract called and the node has not implemented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the node's BlockchainHook does not implement {0}")]
 pub struct NotImplemented(pub &'static str);
 
-/// The answer of a default: the node has to be mended, no contract has failed.
+/// The answer of a default method: a fault of the node, not of the contract.
 fn not_implemented<T>(hook: &'static str) -> HookResult<T> {
     Err(HookError::fatal(NotImplemented(hook)))
 }
@@ -51,15 +53,15 @@ pub type HookResult<T> = Result<T, HookError>;
 
 /// The state of the chain, as contracts see it.
 ///
-/// Within one request the answers must not change: what a contract writes is in the output only. Addresses, storage keys and
-/// hashes are bytes of any length.
+/// Answers must not change within one request: what a contract writes is in the output only. Addresses, storage keys
+/// and hashes are bytes of any length.
 ///
-/// Required are the three methods that a contract with a storage needs. Of the others, those about blocks, built-in functions
-/// and whole storages are [fatal](HookError::Fatal) by default ([`NotImplemented`]): a node that lacks one finds out, and no
-/// contract gets a made-up answer.
+/// Only the three methods that contracts with storage need are required. The defaults of those about blocks, built-in
+/// functions and whole storages fail with a [fatal](HookError::Fatal) error ([`NotImplemented`]), so that no contract
+/// gets an invented answer.
 pub trait BlockchainHook: Send {
-    /// The address of the contract that `creator` deploys with this nonce, for a VM of this type. The nonce is that of the
-    /// deploying transaction: what [`user_account`](Self::user_account) says, less one.
+    /// The address of the contract that `creator` deploys with this nonce, for a VM of this type. `creator_nonce` is
+    /// that of the deploying transaction: one less than the nonce that [`user_account`](Self::user_account) reports.
     ///
     /// A refusal fails the deploy, with its reason as the message.
     fn new_address(
@@ -69,23 +71,23 @@ pub trait BlockchainHook: Send {
         vm_type: &[u8],
     ) -> HookResult<Bytes>;
 
-    /// A storage value; `None` when nothing is stored. An empty value is not the same: it is reported as read.
+    /// A storage value; `None` when nothing is stored. An empty value is different: the output reports it as read.
     ///
-    /// **A refusal reads as if nothing were stored**, and a contract that counts begins at nothing again. If the value can't be
-    /// read, the answer is [`HookError::fatal`].
+    /// **A refusal reads as if nothing were stored**, so that a counter in a contract would start again from zero. If
+    /// the value can't be read, return [`HookError::fatal`].
     fn storage_data(&mut self, address: &[u8], key: &[u8]) -> HookResult<Option<Bytes>>;
 
     /// An account with its code; `None` if there is none.
     ///
-    /// A refusal says the same as `None`, but where the contract fails for it, its reason is the message. An account that can't
-    /// be read is [`HookError::fatal`].
+    /// A refusal reads as `None`, but if the contract fails because of it, its reason is the message of the output. If
+    /// the account can't be read, return [`HookError::fatal`].
     fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>>;
 
     /// Like [`user_account`](Self::user_account), for a caller that already holds the code for `known_code_hash`, which is not
     /// empty. If the account still has this [`Account::code_hash`], the code may be left out and [`Account::code_unchanged`]
     /// set (docs/spec/wire.md#known-code).
     ///
-    /// To be overridden by a node that need not load the code then. With any other code hash the code must be there.
+    /// Override it if the node can skip loading the code. With any other code hash the code must be present.
     fn user_account_with_known_code(
         &mut self,
         address: &[u8],
@@ -109,7 +111,7 @@ pub trait BlockchainHook: Send {
         Ok(account.is_some_and(|account| !account.code.is_empty()))
     }
 
-    /// The shard that an address belongs to. By default 0: everything is in one shard.
+    /// The shard of an address. By default 0: everything is in one shard.
     ///
     /// A refusal reads as 0.
     fn shard_of_address(&mut self, address: &[u8]) -> HookResult<u32> {
@@ -117,10 +119,10 @@ pub trait BlockchainHook: Send {
         Ok(0)
     }
 
-    /// Runs a function that the protocol itself implements: one of `Arguments::protocol_builtin_functions`. `None` is a fault
-    /// of the node's: the run has no output.
+    /// Runs a function that the protocol itself implements: one of `Arguments::protocol_builtin_functions`. `None` is a
+    /// fault of the node, and the run has no output.
     ///
-    /// A refusal fails the call, with its reason as the message, and costs all its gas.
+    /// A refusal fails the call, with its reason as the message, and consumes all gas of the call.
     fn process_builtin_function(
         &mut self,
         input: &ContractCallInput,
@@ -129,7 +131,8 @@ pub trait BlockchainHook: Send {
         not_implemented("process_builtin_function")
     }
 
-    /// The names of those functions; by default there are none. The VM knows them from its arguments and does not ask.
+    /// The names of the protocol's built-in functions; by default none. The VM knows them from its arguments and does
+    /// not ask.
     fn builtin_function_names(&mut self) -> HookResult<Vec<Bytes>> {
         Ok(Vec::new())
     }

@@ -1,32 +1,34 @@
-//! What the chain asks of a virtual machine: to deploy contracts and to call them. Beside it stands what the machine asks of
-//! the chain meanwhile, `BlockchainHook`: the two traits are the whole contract between them.
+//! The interface from the chain to a virtual machine: deploy and call contracts. Its counterpart is `BlockchainHook`,
+//! the interface from the machine to the chain. These two traits are the whole contract between chain and VM.
 //!
-//! The VM itself is a [`Machine`], and so is a `Driver`, whose VM runs in another process. The child serves any machine, and
-//! scenarios, benchmarks and fuzz targets run any.
+//! The VM itself is a [`Machine`], and so is a `Driver`, whose VM runs in another process. The child, scenarios,
+//! benchmarks and fuzz targets work with any machine.
 
 use crate::escape::escape_line;
 use crate::messages::{ContractCallInput, ContractCreateInput, VmOutput};
 use std::error::Error;
 use thiserror::Error;
 
-/// What a machine answers: the output, whose return code says whether the contract succeeded, or the machine's own failure for
-/// this one request.
+/// The result of a request: the output, whose return code says whether the contract succeeded, or a failure of the
+/// machine for this one request.
 pub type Outcome = Result<VmOutput, VmFailure>;
 
-/// The VM has no output for a request: where the reference panics or dies, or where the request can't be used
-/// (docs/spec/README.md#host-faults). Every node sees the same; nothing is applied, and the machine goes on.
+/// A request without output: the reference panics or dies on it, or the request is invalid
+/// (docs/spec/README.md#host-faults). Every node sees the same failure. Nothing is applied, and the machine remains
+/// usable.
 ///
-/// A contract that fails is something else: its output has a return code other than 0.
+/// A failed contract is different: it has an output, with a return code other than 0.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", escape_line(.0))]
 pub struct VmFailure(pub String);
 
 /// Runs contracts, one request after the other.
 pub trait Machine: Send {
-    /// There is no outcome, and nothing is known about the contract: it must not be taken for failed, since other nodes may see an
-    /// outcome. Unless the type says otherwise the machine can't be used any more, and its process must end.
+    /// The error of a request without outcome. Nothing is known about the contract; it must not be treated as failed,
+    /// since other nodes may see an outcome. Unless the type says otherwise, the machine is unusable afterwards and its
+    /// process must end.
     ///
-    /// An error that the hook gave is among its [sources](Error::source).
+    /// A fatal error of the hook is among its [sources](Error::source).
     type Fatal: Error + Send + Sync + 'static;
 
     /// Deploys a contract (docs/spec/host.md#create).
@@ -36,11 +38,11 @@ pub trait Machine: Send {
     fn call(&mut self, input: ContractCallInput) -> Result<Outcome, Self::Fatal>;
 }
 
-/// Why there is no machine.
+/// Why a machine could not be built.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The Initialize arguments can't be used.
+    /// The Initialize arguments are invalid.
     #[error(transparent)]
     Arguments(Box<dyn Error + Send + Sync>),
     /// This computer lacks what a machine needs, such as a thread.

@@ -1,4 +1,4 @@
-//! The child process. A node starts it; see the library's documentation.
+//! The child process, which a node starts; see the documentation of the library.
 
 #[path = "arwen/variables.rs"]
 mod variables;
@@ -83,19 +83,19 @@ struct CommandLine {
     sandbox: Sandbox,
 }
 
-/// The names of the modes, which `--help` lists.
+/// Parses the names of the sandbox modes, which `--help` lists.
 fn sandbox_names() -> impl TypedValueParser<Value = Sandbox> {
     let names = Sandbox::ALL.map(|(name, _)| name);
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Sandbox>())
 }
 
-/// The smallest limit of payloads: what says that something is longer must fit.
+/// The smallest payload limit: the error message about a too long payload must fit.
 const MINIMUM_PAYLOAD_LIMIT_BYTES: i64 = 4096;
 
-/// The user's folder for what can be made again, if there is one.
+/// The default folder of compiled modules, in the user's cache folder, if there is one.
 fn default_folder() -> Option<PathBuf> {
     let named = |variable| env::var_os(variable).map(PathBuf::from);
-    // As the XDG Base Directory Specification has it, a relative path is to be ignored.
+    // The XDG Base Directory Specification says that a relative path is to be ignored.
     let caches = named("XDG_CACHE_HOME").filter(|path| path.is_absolute());
     let caches = caches.or_else(|| named("HOME").map(|home| home.join(".cache")));
     caches
@@ -132,7 +132,7 @@ impl From<CommandLine> for EngineSettings {
 }
 
 fn main() -> ExitCode {
-    // SAFETY: the first thing that the process does; nothing has opened a descriptor yet.
+    // SAFETY: called first in the process, before anything opens a descriptor.
     #[expect(unsafe_code, reason = "the pipes are given by number")]
     let inherited = unsafe { arwen::internal::transport::descriptors::inherited() };
     part::signals::block();
@@ -145,7 +145,7 @@ fn main() -> ExitCode {
     let engine = EngineSettings::from(line);
     let reachable = Reachable {
         folders: engine.open_files(),
-        // A backtrace names functions and lines of it.
+        // A backtrace reads functions and line numbers from it.
         files: env::current_exe().into_iter().collect(),
     };
     match enter(sandbox, &reachable) {
@@ -164,18 +164,18 @@ fn main() -> ExitCode {
     ExitCode::from(end.exit_code())
 }
 
-/// Says which layers are missing. Layers that are in force are not told: most nodes log what comes on stderr as an error.
+/// Reports missing layers only: most nodes log stderr as errors.
 fn tell(sandbox: Sandbox, report: &Report) {
     if sandbox != Sandbox::Off && report.layers.iter().any(|layer| layer.state.is_err()) {
         say(&format!("arwen: the sandbox is not whole: {report}"));
     }
 }
 
-/// Says why the program does not run, or what it was asked for in place of that.
+/// Prints why the program does not run, or the requested help or version.
 fn refuse(refused: Refused) -> ExitCode {
     match refused {
         Refused::CommandLine(error) => {
-            // What can't be printed has no reader either.
+            // If printing fails, the output has no reader.
             let _ = error.print();
             match error.use_stderr() {
                 true => ExitCode::from(exit_codes::BAD_SETTING),

@@ -1,4 +1,4 @@
-//! The tool for people, beside the node.
+//! A command line tool to run contracts without a node.
 
 use anyhow::Context;
 use arwen::internal::escape::escape_text;
@@ -123,8 +123,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// The exit code when the output has no reader any more, such as `head` when it has seen enough: that of a program that SIGPIPE
-/// ends. This one ignores the signal, since it has pipes to its children, too.
+/// The exit code when the reader of the output, such as `head`, has closed it: that of a program ended by SIGPIPE. This
+/// program ignores the signal, because it also has pipes to its children.
 const NO_READER: u8 = 128 + 13;
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -176,7 +176,7 @@ struct Printer {
 }
 
 impl Printer {
-    /// Breaks when nothing can be printed any more.
+    /// Prints a report; breaks when the output is closed.
     fn scenario(&mut self, scenario: &ScenarioReport) -> ControlFlow<()> {
         self.finished += 1;
         self.status("");
@@ -195,7 +195,7 @@ impl Printer {
     /// Replaces the last line of the terminal.
     fn status(&self, text: &str) {
         if self.progress {
-            // Whether people see it is of no importance to the run.
+            // An error is ignored: the status line is optional.
             let _ = write!(stderr(), "\r\x1b[K{text}");
         }
     }

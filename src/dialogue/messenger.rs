@@ -9,15 +9,16 @@ use std::time::Instant;
 use thiserror::Error;
 use tracing::trace;
 
-/// How much is read at a time: a pipe's default capacity, so that nearly every frame comes with one read.
+/// Size of one read: the default capacity of a pipe, so that nearly every frame takes one read.
 const READ_BYTES: usize = 64 << 10;
 
-/// A buffer for outgoing frames that has grown beyond this for a large one is given back.
+/// Capacity above which the buffer for outgoing frames is freed after a large frame.
 const KEEP_BUFFER_BYTES: usize = 1 << 20;
 
 const LOGGER: &str = "arwen/baseMessenger";
 
-/// A message that could not be sent or received. After one, the dialogue and perhaps the stream is lost.
+/// A message that could not be sent or received. Unless a variant says otherwise, the dialogue is lost, perhaps the
+/// stream as well.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MessengerError {
@@ -30,13 +31,13 @@ pub enum MessengerError {
     /// A payload is not a message.
     #[error(transparent)]
     Message(#[from] MessageError),
-    /// A message is too long. Nothing was sent, and the dialogue is as it was.
+    /// A message is too long. Nothing was sent; the dialogue is unchanged.
     #[error(transparent)]
     TooLong(#[from] PayloadTooLong),
-    /// A message may not be sent now.
+    /// A message that the dialogue does not allow now.
     #[error(transparent)]
     Dialogue(#[from] DialogueError),
-    /// The bytes could not be moved.
+    /// The transport failed.
     #[error(transparent)]
     Transport(#[from] TransportError),
 }
@@ -81,8 +82,8 @@ pub struct Messenger<T> {
 }
 
 impl<T: Transport> Messenger<T> {
-    /// For one side, with payloads in this format. Nothing is received that is longer than `payload_limit_bytes`, and nothing
-    /// is sent whose JSON would be longer.
+    /// A messenger for one side, with payloads in this format. Received payloads are at most `payload_limit_bytes`
+    /// long, and so is the JSON form of what is sent.
     pub fn new(side: Side, transport: T, format: Format, payload_limit_bytes: u32) -> Messenger<T> {
         Messenger {
             transport,
@@ -94,7 +95,7 @@ impl<T: Transport> Messenger<T> {
         }
     }
 
-    /// Sends a message, with one write if the transport has the room.
+    /// Sends a message, in one write if the transport has room for it.
     pub fn send<P: Payload>(
         &mut self,
         error_message: &str,
@@ -157,12 +158,12 @@ impl<T: Transport> Messenger<T> {
         &self.dialogue
     }
 
-    /// Whether bytes of a further message have come already.
+    /// Whether bytes of a further message have been received.
     pub fn has_unread_bytes(&self) -> bool {
         !self.decoder.is_empty()
     }
 
-    /// The transport, for questions that no message answers.
+    /// The transport, to query its state, such as whether input is waiting.
     pub fn transport_mut(&mut self) -> &mut T {
         &mut self.transport
     }

@@ -1,7 +1,7 @@
-//! Dialogues: who may send what when (docs/spec/wire.md#dialogue).
+//! Dialogues: which side may send which message when (docs/spec/wire.md#dialogue).
 //!
-//! [`Dialogue`] holds the rules: nonces and turns, without IO and without a clock; both sides use the same. A
-//! [`Messenger`] applies them to a transport: it sends and receives whole messages.
+//! [`Dialogue`] is the state machine of nonces and turns, without IO or a clock. Both sides use it. A [`Messenger`]
+//! applies them to a transport: it sends and receives whole messages.
 
 mod messenger;
 mod state;

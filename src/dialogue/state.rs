@@ -27,17 +27,17 @@ impl Side {
     }
 }
 
-/// What has been said so far, and so whose turn it is.
+/// The phase of a dialogue, which decides whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing: the node may start a dialogue.
+    /// Between dialogues: the node may start one.
     Idle,
-    /// A request: arwen may ask hooks and has to send the answer.
+    /// A request was sent: arwen may call hooks and has to send the answer.
     Requested {
         /// The kind that ends the dialogue.
         answer: MessageKind,
     },
-    /// A hook request within the dialogue: the node has to answer it.
+    /// A hook request was sent: the node has to answer it.
     HookRequested {
         /// The kind that ends the dialogue.
         answer: MessageKind,
@@ -46,8 +46,8 @@ pub enum Phase {
     },
 }
 
-/// A message that may not be sent now. One that was received is a fault of the other side, after which nothing is known
-/// of the dialogue any more.
+/// A message that breaks the rules of the dialogue. If it was received, the other side is at fault and the dialogue
+/// can't go on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DialogueError {
@@ -59,12 +59,12 @@ pub enum DialogueError {
         /// The nonce that is due.
         expected: u32,
     },
-    /// A kind that can't come now.
+    /// A kind that is not allowed in this phase.
     #[error("{} where {expected} is due", kind_name(*.found))]
     UnexpectedKind {
         /// The kind of the message.
         found: u32,
-        /// What could have come.
+        /// What is allowed in this phase.
         expected: &'static str,
     },
     /// It is the other side's turn.
@@ -84,7 +84,7 @@ pub struct Dialogue {
 }
 
 impl Dialogue {
-    /// Before the first message, for this side.
+    /// The state before the first message, for this side.
     pub fn new(side: Side) -> Dialogue {
         Dialogue {
             side,
@@ -98,12 +98,12 @@ impl Dialogue {
         self.side
     }
 
-    /// What has been said so far.
+    /// The phase of the dialogue.
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// The nonce of the message of this kind that is about to be sent, which is counted as sent.
+    /// Counts a message of this kind as sent and returns its nonce.
     pub fn send(&mut self, kind: u32) -> Result<u32, DialogueError> {
         let nonce = self.nonce.wrapping_add(1);
         self.advance(self.side, kind, nonce)?;
@@ -131,7 +131,7 @@ impl Dialogue {
             return Err(DialogueError::OutOfTurn { found: kind });
         }
         self.phase = self.phase_after(kind)?;
-        // The end of a dialogue: both sides count from the start again.
+        // The end of a dialogue resets the count on both sides.
         self.nonce = if self.phase == Phase::Idle { 0 } else { nonce };
         Ok(())
     }
@@ -141,7 +141,7 @@ impl Dialogue {
         let role = kind.and_then(MessageKind::role);
         let unexpected = |expected| Err(DialogueError::UnexpectedKind { found, expected });
         match self.phase {
-            // What starts no dialogue starts one that ends with the answer "undefined" (rule 6).
+            // A kind that can't start a dialogue still starts one, whose answer is "undefined" (rule 6).
             Phase::Idle => Ok(match role {
                 Some(Role::Request(answer)) => Phase::Requested { answer },
                 _ => Phase::Requested {
@@ -170,7 +170,7 @@ mod tests {
         (Dialogue::new(Side::Node), Dialogue::new(Side::Arwen))
     }
 
-    /// Lets `from` say it to `to`.
+    /// Sends a message from `from` to `to`.
     fn say(from: &mut Dialogue, to: &mut Dialogue, kind: MessageKind) -> u32 {
         let nonce = from.send(kind.wire()).expect("may be sent");
         to.receive(kind.wire(), nonce).expect("may be received");

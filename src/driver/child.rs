@@ -1,7 +1,7 @@
-//! A child as the system knows it: a number, what it was started with, and how it ended (docs/spec/wire.md#process).
+//! The operating system's view of a child: process id, inherited descriptors, exit status (docs/spec/wire.md#process).
 //!
-//! `std::process::Command` can place the pipes only in a copy of the node, which it forks. For a node of 8 GiB that copy
-//! takes 0.2 s; `posix_spawn` makes none.
+//! Spawned with `posix_spawn`: `std::process::Command` can place the pipes only in a fork of the node, and forking a
+//! node of 8 GiB takes 0.2 s.
 
 use super::error::ProcessEnd;
 use nix::errno::Errno;
@@ -18,10 +18,10 @@ use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
-/// How many descriptors the child has: standard input, output and error, and the five pipes.
+/// Number of descriptors of the child: standard input, output and error, and the five pipes.
 const DESCRIPTORS: usize = 8;
 
-/// A process that was started and must be waited for.
+/// A started process, which must be reaped.
 #[derive(Debug)]
 pub(super) struct Child {
     id: Pid,
@@ -29,8 +29,8 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts a program that has `outputs` as standard output and error, `pipes` as the descriptors from 3 on, and no
-    /// others. These are its environment.
+    /// Starts a program with `outputs` as standard output and error, `pipes` as descriptors 3 and up, no other
+    /// descriptors, and these environment variables.
     pub(super) fn spawn(
         path: &Path,
         variables: BTreeMap<OsString, OsString>,
@@ -61,12 +61,12 @@ impl Child {
         Ok(Child { id, end: None })
     }
 
-    /// Its number.
+    /// Its process id.
     pub(super) fn id(&self) -> u32 {
         self.id.as_raw().unsigned_abs()
     }
 
-    /// How much of its memory is in use, in bytes; unknown where there is no /proc.
+    /// Its memory in use, in bytes; `None` without /proc.
     pub(super) fn memory_bytes(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).ok()?;
         let mut lines = status.lines();
@@ -74,12 +74,12 @@ impl Child {
         Some(resident.trim().parse::<u64>().ok()? * 1024)
     }
 
-    /// How it ended, if it has.
+    /// How it ended; `None` while it runs.
     pub(super) fn end(&mut self) -> Option<ProcessEnd> {
         self.wait(Some(WaitPidFlag::WNOHANG))
     }
 
-    /// Ends it, if it has not ended.
+    /// Kills it, unless it has ended.
     pub(super) fn kill(&mut self) {
         if self.end.is_none() {
             // Only fails for a process that another part of the node has waited for.
@@ -97,7 +97,7 @@ impl Child {
                 }
                 Ok(_) => return None,
                 Err(Errno::EINTR) => None,
-                // The node waits for every process, or a signal ended it that has no name.
+                // Another part of the node reaped it, or the signal that ended it is unknown to nix.
                 Err(_) => Some(ProcessEnd::Unknown),
             };
         }
@@ -105,14 +105,14 @@ impl Child {
     }
 }
 
-/// Has these descriptors placed at the numbers from 0 on, and all others closed. What is returned beside it must stay open
-/// until the child runs.
+/// Spawn actions that place these descriptors at the numbers from 0 on and close all others. The returned duplicates
+/// must stay open until the child runs.
 fn placed(
     descriptors: [OwnedFd; DESCRIPTORS],
 ) -> io::Result<(PosixSpawnFileActions, Vec<OwnedFd>)> {
     let end = DESCRIPTORS as RawFd;
     let mut actions = PosixSpawnFileActions::init()?;
-    // Away from the numbers that are about to be overwritten.
+    // Duplicated above the numbers that are about to be overwritten.
     let away: Result<Vec<_>, _> = descriptors
         .iter()
         .map(|descriptor| rustix::io::fcntl_dupfd_cloexec(descriptor, end))
@@ -121,7 +121,7 @@ fn placed(
     for (descriptor, number) in away.iter().zip(0..) {
         actions.add_dup2(descriptor.as_raw_fd(), number)?;
     }
-    // Most are closed by exec, but not those that the node has opened without a mark.
+    // Exec closes most of them, but not those that the node opened without `O_CLOEXEC`.
     for number in open_descriptors().filter(|number| *number >= end) {
         // Refused is a number beyond a limit that was lowered since; it stays open.
         let _ = actions.add_close(number);
@@ -135,7 +135,7 @@ fn open_descriptors() -> impl Iterator<Item = RawFd> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// As `Command` has it: no signal is blocked, and to write to a closed pipe ends a program that does not care.
+/// Like `Command`: no signal is blocked, and SIGPIPE has its default effect.
 fn attributes() -> nix::Result<PosixSpawnAttr> {
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_flags(

@@ -8,89 +8,90 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Longest profile, in bytes of its frame: what a pipe takes whole or not at all, so that no frame is torn when the child
-/// does not read. (`PIPE_BUF` on Linux.)
+/// Longest frame of a log profile, in bytes: `PIPE_BUF` on Linux. Up to this size a write to a pipe is atomic, so that
+/// no frame is torn when the child does not read.
 pub(super) const PROFILE_FRAME_LIMIT_BYTES: usize = 4096;
 
-/// How much gas a time budget should allow for in each millisecond, with the realistic gas schedule of the reference
-/// (docs/spec/gas_schedule.toml). Loops run 4 to 7 million units in a millisecond of a core of their own, and less than
-/// a million where many share it: this leaves room for a slower and busier machine. So a block gas limit of 600 million
-/// units asks for a [`DriverConfig::max_loop_time`] of 2.4 s. A test measures loops against it.
+/// Units of gas per millisecond to assume when choosing a time budget, with the realistic gas schedule of the reference
+/// (docs/spec/gas_schedule.toml). Loops run 4 to 7 million units per millisecond on a core of their own, and less than
+/// a million on a core that many share. This value leaves room for a slower and busier machine. A block gas limit of
+/// 600 million units thus needs a [`DriverConfig::max_loop_time`] of 2.4 s. A test measures loops against it.
 pub const GAS_PER_MILLISECOND: u64 = 250_000;
 
-/// How a driver and its children work. Make one with [`DriverConfig::new`] and change what needs changing: each field has a
-/// method that sets it.
+/// Configuration of a driver and its children. Create it with [`DriverConfig::new`]; each field has a setter of the
+/// same name.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DriverConfig {
-    /// What the VM is built with: its type, the gas schedule and so on. The driver sets the two marshalizers.
+    /// The Initialize arguments: VM type, gas schedule and so on. The driver sets the two marshalizers.
     pub arguments: Arguments,
-    /// The time that one request may take, with the start of a new child if it needs one; the node's hooks do not count.
-    /// When it is over, the child is killed and the request fails with a critical error, which other nodes may not see: so
-    /// it must be well above what the gas limit of a block allows for. With the realistic gas schedule, a millisecond for
-    /// each [`GAS_PER_MILLISECOND`] units of gas. Default 1 s, as in the reference.
+    /// Time budget of one request, including the start of a new child if it needs one. Time in the node's hooks does
+    /// not count. When the budget is used up, the child is killed and the request fails with a critical error. Other
+    /// nodes may not see that error, so the budget must be well above what the gas limit of a block allows for: with
+    /// the realistic gas schedule, a millisecond for each [`GAS_PER_MILLISECOND`] units of gas. Default 1 s, as in the
+    /// reference.
     pub max_loop_time: Duration,
-    /// The time that a child may take from its start to its first answer. A request that has to wait for it waits no longer
-    /// than its own time allows; the start goes on meanwhile. Default 10 s: a cold start reads the binary from a disk that
+    /// Time limit of a child from its start to its first answer. A request that waits for it waits no longer than its
+    /// own budget; the start then continues without it. Default 10 s: a cold start reads the binary from a disk that
     /// may be busy.
     pub start_time: Duration,
-    /// The binary. Default `None`: the file `arwen` in the current directory, the file that the environment variable
-    /// `ARWEN_PATH` names, or the file `arwen` beside the running program; the first that is there and no directory. A
-    /// path that is given is taken or refused: nothing else is looked for.
+    /// Path of the binary. With `None`, the default, it is the first of these that exists and is not a directory: the
+    /// file `arwen` in the current directory, the file that the environment variable `ARWEN_PATH` names, the file
+    /// `arwen` beside the running program. A given path is used or refused; there is no fallback.
     pub binary: Option<PathBuf>,
     /// Which lines the child logs, from its first request on. Default `*:INFO`.
     pub log_profile: LogProfile,
     /// The format of messages and log lines. Default JSON, or protobuf with the feature `protobuf`; without the feature,
     /// protobuf is refused at the start.
     pub format: Format,
-    /// Longest payload in both directions, in bytes of JSON, whatever the format is. The child is told. An output that
-    /// is longer is a failure of the VM ([`VmFailure`](super::VmFailure)), so all nodes of a network should have the
-    /// same limit (docs/spec/wire.md#frame-limit). Default
+    /// Longest payload in both directions, in bytes of its JSON form, whatever the format is. The driver passes the
+    /// limit on to the child. An output that is longer is a failure of the VM ([`VmFailure`](super::VmFailure)), so all
+    /// nodes of a network should have the same limit (docs/spec/wire.md#frame-limit). Default
     /// [`DEFAULT_PAYLOAD_LIMIT_BYTES`](super::DEFAULT_PAYLOAD_LIMIT_BYTES), which says why it is 1 GiB.
     pub payload_limit_bytes: u32,
-    /// Whether the thread that makes requests and the main thread of the child run on one core. They only ever take turns,
-    /// and to wake a thread on another core takes several times as long as on the same (docs/benchmarks.md). A thread that
-    /// makes a request stays on the core that it is on, also afterwards, so that it should be one made for that; the child
-    /// follows it once it has answered for the first time, but not its thread that compiles. Default false: neither could
-    /// move away from a core that others use.
+    /// Whether to pin the thread that makes requests and the main thread of the child to one core. The two only ever
+    /// take turns, and waking a thread on another core takes several times as long as on the same one
+    /// (docs/benchmarks.md). The requesting thread is pinned to its current core and stays pinned afterwards, so use a
+    /// dedicated thread. The child is pinned after its first answer; its compiler thread is not. Default false: pinned
+    /// threads can't move away from a core that others use.
     pub share_core: bool,
-    /// For how long both sides look for the next message again and again before they sleep, in whole microseconds. Worth it
-    /// where the two have a core each to themselves and to wake a sleeping core takes long, as in a virtual machine
-    /// (docs/benchmarks.md): something over the time of a call, such as 100 microseconds. Costs that much time of a core at
-    /// each wait, and gains nothing with [`DriverConfig::share_core`]. Default zero. A child that does not know the option
-    /// sleeps at once.
+    /// How long both sides busy-wait for the next message before they sleep, in whole microseconds. It pays where each
+    /// side has a core of its own and waking a sleeping core takes long, as in a virtual machine (docs/benchmarks.md).
+    /// A good value is a little over the time of a call, such as 100 microseconds. It costs up to that much CPU time at
+    /// each wait, and gains nothing with [`DriverConfig::share_core`]. Default zero. A child that does not know the
+    /// option sleeps at once.
     pub spin: Duration,
     /// Where the child keeps compiled modules on disk, so that the next child need not compile them. Default
     /// [`DiskCache::OfChild`].
     pub disk_cache: DiskCache,
-    /// What the child forbids itself at its start. Default [`Sandbox::OfChild`], which is the best effort.
+    /// The sandbox that the child enters at its start. Default [`Sandbox::OfChild`], which is the best effort.
     pub sandbox: Sandbox,
     /// Which of the node's environment variables the child gets. Default [`Environment::Scrubbed`].
     pub environment: Environment,
-    /// After how many answered requests the child is replaced. It is told to stop before the next request, which starts
-    /// another one: some milliseconds. Default `None`: never.
+    /// Number of answered requests after which the child is replaced. The next request stops it and starts another one,
+    /// which takes some milliseconds. Default `None`: never.
     pub recycle_after_requests: Option<u64>,
-    /// Above how many bytes of memory in use the child is replaced, before the next request. Default `None`: never.
+    /// Memory in use, in bytes, above which the child is replaced before the next request. Default `None`: never.
     pub recycle_above_bytes: Option<u64>,
 }
 
-/// What a child forbids itself at its start (docs/operation.md#sandbox). A child that has no such option does not mind.
+/// The sandbox of a child (docs/operation.md#sandbox). A child without this option ignores it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sandbox {
-    /// What it does by itself, unless the environment says otherwise.
+    /// The child's default, unless the environment overrides it.
     #[default]
     OfChild,
-    /// All that it knows; where the system can't do that, the child does not start.
+    /// All layers; if the system lacks one, the child does not start.
     Required,
-    /// What the system can do.
+    /// The layers that the system supports.
     BestEffort,
-    /// Nothing.
+    /// No sandbox.
     Off,
 }
 
 impl Sandbox {
-    /// The environment variable that tells a child.
+    /// The environment variable of this option.
     const VARIABLE: &str = "ARWEN_SANDBOX";
 
     fn variable(self) -> Option<(&'static str, &'static OsStr)> {
@@ -108,16 +109,16 @@ impl Sandbox {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Environment {
-    /// Those that a child reads: its options (`ARWEN_...`), and where the system's programs, libraries and the user's folders
-    /// are. Nothing else of the node is told to a process that runs contracts.
+    /// Only what a child reads: its options (`ARWEN_...`), and the paths of programs, libraries and the user's folders.
+    /// A process that runs contracts learns nothing else of the node.
     #[default]
     Scrubbed,
-    /// All.
+    /// All of them.
     OfNode,
 }
 
 impl Environment {
-    /// What a scrubbed environment has besides the child's options.
+    /// Variables that a scrubbed environment keeps besides the child's options.
     const KEPT: [&str; 5] = [
         "HOME",
         "LD_LIBRARY_PATH",
@@ -132,23 +133,22 @@ impl Environment {
     }
 }
 
-/// Where a child keeps compiled modules on disk. A child that has no such cache does not mind.
+/// The disk cache of compiled modules. A child without such a cache ignores it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DiskCache {
-    /// Where the child does by itself (`arwen --help`): in the user's folder for caches, unless the environment says
-    /// otherwise.
+    /// The child's default (`arwen --help`): in the user's cache folder, unless the environment overrides it.
     #[default]
     OfChild,
-    /// Nowhere.
+    /// No disk cache.
     Off,
-    /// In this folder, which must be this user's alone (mode 700); it is made if it is not there. Several children may use
-    /// it.
+    /// In this folder, which must be accessible to this user only (mode 700). It is created if it does not exist.
+    /// Several children may share it.
     Folder(PathBuf),
 }
 
 impl DiskCache {
-    /// The environment variable that tells a child; empty for nowhere.
+    /// The environment variable of this option; empty for no cache.
     const VARIABLE: &str = "ARWEN_MODULE_CACHE";
 
     /// Environment override; `None` inherits the node's value.
@@ -285,7 +285,7 @@ impl DriverConfig {
             .collect()
     }
 
-    /// What would make every start fail.
+    /// Checks for settings with which every start would fail.
     pub(super) fn check(&self) -> Result<(), Fault> {
         check_profile(&self.log_profile)?;
         self.format.check().map_err(Fault::UnsupportedFormat)?;

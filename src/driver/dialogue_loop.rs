@@ -12,20 +12,21 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use tracing::trace;
 
-/// How long a dialogue may take when its budget has no end that a clock could show: a year.
+/// Budget of a dialogue without a time limit: a year, which an `Instant` can represent.
 pub(super) const ENDLESS: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The time that a request may take, with the start of a child if it needs one. What the node's hooks take does not count.
+/// The time budget of a request, including the start of a child if it needs one. Time in the node's hooks does not
+/// count.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    /// All of it.
+    /// The whole budget.
     pub(super) whole: Duration,
-    /// When it is used up, as it looks now.
+    /// When it is used up. Each hook call moves it by the time that the hook took.
     pub(super) deadline: Instant,
 }
 
 impl Budget {
-    /// That begins now.
+    /// A budget that begins now.
     pub(crate) fn new(whole: Duration) -> Budget {
         Budget {
             whole,
@@ -33,7 +34,7 @@ impl Budget {
         }
     }
 
-    /// That ends then.
+    /// A budget that ends at `deadline`.
     pub(super) fn until(deadline: Instant) -> Budget {
         Budget {
             whole: deadline.saturating_duration_since(Instant::now()),
@@ -41,17 +42,17 @@ impl Budget {
         }
     }
 
-    /// What is left of it.
+    /// The time left.
     pub(super) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// It is used up.
+    /// The fault of a used-up budget.
     pub(super) fn expired(&self) -> Fault {
         Fault::TimeExpired { budget: self.whole }
     }
 
-    /// The time, unless the budget is used up: exactly nothing left is, too.
+    /// The current time, or the fault if the budget is used up. A budget with exactly zero left is used up.
     fn check(&self) -> Result<Instant, Fault> {
         let now = Instant::now();
         if now < self.deadline {
@@ -62,8 +63,9 @@ impl Budget {
     }
 }
 
-/// Sends a request, answers hook calls until its answer comes. Gives the answer and its error message, and adds to
-/// `hook_calls` what was answered. After a fault the child is in the middle of something and must be ended.
+/// Sends a request and answers hook calls until its answer comes. Returns the answer and its error message, and adds
+/// the number of answered calls to `hook_calls`. After a fault the child may be in the middle of a contract and must be
+/// ended.
 pub(crate) fn run<T: Transport, R: Request>(
     messenger: &mut Messenger<T>,
     hook: &mut dyn BlockchainHook,
@@ -110,7 +112,7 @@ pub(super) fn answer<T: Transport, R: Request>(
             ControlFlow::Break(message) => {
                 return match R::Response::from_message(message) {
                     Ok(response) => Ok((response, envelope.error_message)),
-                    // The dialogue has let only hook calls and the answer through.
+                    // The dialogue lets only hook calls and the answer through.
                     Err(other) => Err(Fault::BadMessage(BadMessage::Unexpected(other.kind()))),
                 };
             }
@@ -124,7 +126,7 @@ struct Replier<'a, T> {
     messenger: &'a mut Messenger<T>,
     hook: &'a mut dyn BlockchainHook,
     budget: &'a mut Budget,
-    /// When the call came.
+    /// When the call was received.
     asked: Instant,
 }
 
@@ -138,7 +140,7 @@ impl<T: Transport> Answerer for Replier<'_, T> {
         self.budget.deadline += took;
         let (error, response) = match answer {
             Ok(response) => (String::new(), response),
-            // An empty error message would be none.
+            // An empty error message would mean success.
             Err(HookError::Refused(reason)) if reason.is_empty() => {
                 ("hook refused".to_owned(), R::Response::default())
             }

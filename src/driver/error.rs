@@ -1,4 +1,4 @@
-//! What can go wrong between the node and the child, and what the node may do about it.
+//! Errors between the node and the child, and what the node may do about each.
 
 use super::locate::{NoProgram, NotFound};
 use crate::dialogue::{DialogueError, MessengerError};
@@ -15,17 +15,17 @@ use std::io;
 use std::time::Duration;
 use thiserror::Error;
 
-/// There is no answer to a request. Nothing is known about the contract; it is not to be taken for failed.
+/// A request without an answer. Nothing is known about the contract; the node must not treat it as failed.
 ///
-/// By then the child is gone, except one that is still starting, and one that was not sent the request because that was too
-/// long ([`Fault::UnsendableRequest`]). The next request gets a child that serves: a fresh one at once after the first
-/// death, later ones after growing delays ([`CriticalError::retry_after`]).
+/// The child has been ended by then, unless it is still starting or the request was too long to be sent
+/// ([`Fault::UnsendableRequest`]). The next request gets a fresh child: at once after the first death, after growing
+/// delays later ([`CriticalError::retry_after`]).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CriticalError {
     /// What went wrong.
     pub fault: Fault,
-    /// How the child ended; `None` if there was none.
+    /// How the child ended; `None` if no child ended.
     pub exit: Option<Box<ChildExit>>,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for CriticalError {
 }
 
 impl Error for CriticalError {
-    /// What stands behind the fault, whose text is that of this error.
+    /// The source of the fault; the text of the fault itself is part of this error's.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.fault.source()
     }
@@ -73,7 +73,7 @@ impl CriticalError {
         }
     }
 
-    /// What the node's hook gave [`HookError::fatal`], if that is why there is no answer; to be downcast to its type.
+    /// The error that the node's hook passed to [`HookError::fatal`], if that is the cause; downcast it to its type.
     pub fn hook_error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         match &self.fault {
             Fault::HookFailed(HookError::Fatal(error)) => Some(&**error),
@@ -81,7 +81,7 @@ impl CriticalError {
         }
     }
 
-    /// How long the node has to wait before it sends a request again, where sooner would be in vain: for
+    /// How long to wait before sending the request again; a retry before that fails as well. Only for
     /// [`Blame::Restarts`], `None` for all others.
     pub fn retry_after(&self) -> Option<Duration> {
         match &self.fault {
@@ -91,25 +91,25 @@ impl CriticalError {
     }
 }
 
-/// Whose fault a critical error is.
+/// Which party is to blame for a critical error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Blame {
-    /// The child broke. The request may be sent again: a fresh child gets it.
+    /// The child failed. The request may be sent again, to a fresh child.
     Arwen,
-    /// The time budget. The request may be sent again; perhaps the machine is busy, or the budget too small.
+    /// The time budget ran out: the machine may be busy or the budget too small. The request may be sent again.
     Time,
-    /// Children before this request, which kept dying; the next one is started later. The request reached no child. It may
-    /// be sent again after [`CriticalError::retry_after`].
+    /// Earlier children kept dying, so that the next start is delayed. The request reached no child. It may be sent
+    /// again after [`CriticalError::retry_after`].
     Restarts,
     /// The node ended the request by a [`DriverHandle`](super::DriverHandle). It may be sent again.
     Aborted,
-    /// The node's own hook or request. Sent again as it is, the request fails again.
+    /// The node's own hook or request. The same request fails again.
     Node,
-    /// The binary, its arguments or this machine. Every request fails until that is mended.
+    /// The binary, its arguments or this machine. Every request fails until that is fixed.
     Setup,
-    /// This machine lacked memory, addresses or threads for the child; its last words say which. The request may be sent
-    /// again; it fails again unless there is more.
+    /// This machine lacked memory, addresses or threads for the child; the end of its stderr says which. The request
+    /// may be sent again, and fails again unless more is available.
     Machine,
 }
 
@@ -117,7 +117,7 @@ pub enum Blame {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The child refused the Initialize arguments. Its own words.
+    /// The child refused the Initialize arguments; this is the message it wrote to stderr.
     #[error("bad arguments passed to arwen: {}", escape_text(.0))]
     BadArguments(String),
     /// The log profile of the configuration can't be used.
@@ -132,7 +132,7 @@ pub enum Fault {
     /// The child could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// It died again and again; the next start is not due within the time budget of the request.
+    /// The child died repeatedly; the next start is not due within the time budget of the request.
     #[error("arwen closed: it keeps dying, the next start is due in {due_in:?}; last: {last}")]
     RestartPostponed {
         /// When the next start is due.
@@ -146,16 +146,16 @@ pub enum Fault {
     /// The time budget of the request is used up.
     #[error("arwen time expired: no answer within {budget:?}")]
     TimeExpired {
-        /// What it was.
+        /// The budget.
         budget: Duration,
     },
-    /// The time budget of the request is used up, and the child, which goes on, is not ready yet.
+    /// The time budget of the request is used up while the child is still starting. The start continues.
     #[error("arwen time expired: it was still starting after {budget:?}")]
     StillStarting {
-        /// What the budget was.
+        /// The budget.
         budget: Duration,
     },
-    /// The child miscounted the messages.
+    /// The child sent a message with a wrong nonce.
     #[error(transparent)]
     InvalidNonce(DialogueError),
     /// An undecodable message, or one not allowed in this state.
@@ -164,7 +164,7 @@ pub enum Fault {
     /// The request could not be sent.
     #[error("cannot send contract request: {0}")]
     CannotSendRequest(TransportError),
-    /// The request can't be sent to any child.
+    /// The request can't be sent to any child, because it is too long.
     #[error("cannot send contract request: {0}")]
     UnsendableRequest(MessengerError),
     /// The answer to a hook call could not be sent.
@@ -176,7 +176,7 @@ pub enum Fault {
     /// A [`DriverHandle`](super::DriverHandle) ended the request.
     #[error("the request was aborted")]
     Aborted,
-    /// The node's hook has no answer, not even an error. See [`CriticalError::hook_error`].
+    /// The node's hook failed with a fatal error. See [`CriticalError::hook_error`].
     #[error("hook failed")]
     HookFailed(#[source] HookError),
 }
@@ -199,7 +199,7 @@ pub enum Closed {
     IdlePipe,
 }
 
-/// What a child must not send.
+/// A message that a child must not send.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BadMessage {
@@ -212,13 +212,13 @@ pub enum BadMessage {
     /// A message between two requests.
     #[error("a message that nobody asked for")]
     Unsolicited,
-    /// A response that answers nothing.
+    /// A response with neither an output nor an error.
     #[error("neither an output nor an error")]
     Empty,
 }
 
 impl Fault {
-    /// For a message that did not come.
+    /// The fault for a message that could not be received.
     pub(super) fn receiving(error: MessengerError, budget: Duration) -> Fault {
         match error {
             MessengerError::Transport(TransportError::DeadlinePassed(_)) => {
@@ -241,7 +241,7 @@ impl Fault {
         }
     }
 
-    /// For a request that could not be sent.
+    /// The fault for a request that could not be sent.
     pub(super) fn sending(error: MessengerError, budget: Duration) -> Fault {
         match error {
             MessengerError::Transport(TransportError::DeadlinePassed(_)) => {
@@ -252,7 +252,7 @@ impl Fault {
         }
     }
 
-    /// For the answer to a hook call that could not be sent.
+    /// The fault for the answer to a hook call that could not be sent.
     pub(super) fn answering(error: MessengerError, budget: Duration) -> Fault {
         match error {
             MessengerError::Transport(TransportError::DeadlinePassed(_)) => {
@@ -263,8 +263,8 @@ impl Fault {
         }
     }
 
-    /// Whether a child that was ended for it broke: then the next ones are started ever later. A child that was served its
-    /// time, or whose node failed, did not.
+    /// Whether the child is to blame, so that restarts back off. It is not when the time budget ran out or the node
+    /// failed.
     pub(super) fn is_the_childs(&self) -> bool {
         !matches!(
             self,
@@ -277,7 +277,7 @@ impl Fault {
         )
     }
 
-    /// Whether the child is probably about to end by itself, so that it is worth waiting for how.
+    /// Whether the child is probably exiting by itself, so that waiting for its exit status pays.
     pub(super) fn is_of_a_dying_child(&self) -> bool {
         matches!(
             self,
@@ -302,19 +302,19 @@ pub enum StartError {
     /// The system refused: too many processes or descriptors, no memory.
     #[error("cannot start arwen: {0}")]
     System(io::Error),
-    /// It started and ended before it answered; see the exit for the code and its last words.
+    /// It ended before its first answer; [`ChildExit`] has the exit code and the end of its stderr.
     #[error("cannot start arwen: it ended at once")]
     DiedAtOnce,
-    /// It refuses its options or an environment variable. Its own words.
+    /// It refuses its options or an environment variable; this is the message it wrote to stderr.
     #[error("cannot start arwen: {}", escape_text(.0))]
     BadSetting(String),
-    /// It runs and does not answer.
+    /// It runs but does not answer.
     #[error("cannot start arwen: no answer within {budget:?}; is it another program?")]
     NoAnswer {
-        /// How long it was waited for.
+        /// How long the driver waited.
         budget: Duration,
     },
-    /// It answered something else than a child does.
+    /// Its first answer is not one that a child sends.
     #[error("cannot start arwen: bad message from arwen: {0}; is it another program?")]
     BadAnswer(BadMessage),
 }
@@ -323,11 +323,11 @@ pub enum StartError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChildExit {
-    /// What the driver saw of it: the fault that ended it, or that it had ended.
+    /// Why the driver considers it gone: a fault, or that the process had ended.
     pub cause: String,
     /// How the process ended.
     pub end: ProcessEnd,
-    /// The end of what it wrote to stderr, at most [`STDERR_TAIL_BYTES`](super::STDERR_TAIL_BYTES).
+    /// The end of its stderr, at most [`STDERR_TAIL_BYTES`](super::STDERR_TAIL_BYTES).
     pub stderr_tail: String,
     /// How long it lived.
     pub lived: Duration,
@@ -353,7 +353,7 @@ pub enum ProcessEnd {
     Signalled(i32),
     /// It was alive, and the driver killed it.
     Killed,
-    /// By itself, but another part of the node has waited for it, or a signal did it that has no name.
+    /// Exit status lost: another part of the node reaped it, or an unknown signal ended it.
     Unknown,
 }
 
@@ -383,7 +383,7 @@ pub enum ProfileError {
     TooLong {
         /// Its length as a frame, in bytes.
         length: usize,
-        /// What a frame may have, in bytes.
+        /// The limit of a frame, in bytes.
         limit: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! What other threads may do with a driver while it runs a request: they don't wait for it.
+//! Access to a driver from other threads, without waiting for the request that runs.
 
 use super::config::{PROFILE_FRAME_LIMIT_BYTES, check_profile};
 use super::error::ProfileError;
@@ -12,23 +12,23 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// A handle of a [`Driver`](super::Driver) for other threads: figures, the log profile, and the end of the request that runs. It
-/// never waits for a request. Clones are of the same driver, and it may outlive it.
+/// A handle of a [`Driver`](super::Driver) for other threads: reads statistics, sets the log profile, aborts the
+/// running request. It never waits for a request. Clones refer to the same driver; a handle may outlive it.
 #[derive(Debug, Clone)]
 pub struct DriverHandle(pub(super) Arc<Shared>);
 
 impl DriverHandle {
-    /// Figures so far, without the request that runs.
+    /// Statistics so far, without the running request.
     pub fn stats(&self) -> DriverStats {
         self.0.stats()
     }
 
-    /// How long the requests took that were answered.
+    /// Latencies of the answered requests.
     pub fn latencies(&self) -> Latencies {
         lock(&self.0.latencies).clone()
     }
 
-    /// Sets which lines the child logs, from now on and in every later child. On an error nothing has changed.
+    /// Sets the log profile of the current child and of all later ones. On an error the old profile stays.
     ///
     /// # Errors
     ///
@@ -37,21 +37,22 @@ impl DriverHandle {
         self.0.set_log_profile(profile)
     }
 
-    /// Ends the request that runs, by the end of its child: it fails with [`Fault::Aborted`](super::Fault::Aborted), and the next
-    /// one gets a fresh child. Returns whether one was running.
+    /// Aborts the running request by killing its child. The request fails with
+    /// [`Fault::Aborted`](super::Fault::Aborted); the next one gets a fresh child. Returns whether a request was
+    /// running.
     pub fn abort(&self) -> bool {
         let mut running = lock(&self.0.running);
         let Some(child) = running.child else {
             return false;
         };
         running.is_aborted = true;
-        // While it is noted here it was not waited for, so that the number is still its own.
+        // The child is not reaped while it is recorded here, so its process id can't have been reused.
         let _ = kill(child, Signal::SIGKILL);
         true
     }
 }
 
-/// What a driver shares with its handles.
+/// State shared by a driver and its handles.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) counters: Arc<Counters>,
@@ -64,7 +65,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct Profile {
     current: LogProfile,
-    /// The pipe of the child that runs; it goes with the child.
+    /// The profile pipe of the running child, which owns it.
     pipe: Weak<OwnedFd>,
     /// Whether that child has the profile.
     is_sent: bool,
@@ -72,12 +73,12 @@ struct Profile {
 
 #[derive(Debug, Default)]
 struct Running {
-    /// The child that runs a request.
+    /// The child that runs a request; `None` between requests.
     child: Option<Pid>,
     is_aborted: bool,
 }
 
-/// A panic elsewhere leaves each value whole.
+/// Ignores poisoning: a panic elsewhere leaves each value consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -107,7 +108,7 @@ impl Shared {
         }
     }
 
-    /// What handles see from now on.
+    /// Publishes the statistics that handles read.
     pub(super) fn publish(&self, stats: &DriverStats) {
         lock(&self.stats).clone_from(stats);
     }
@@ -125,7 +126,7 @@ impl Shared {
         Ok(())
     }
 
-    /// A new child takes profiles from this pipe.
+    /// Sets the profile pipe, that of a new child.
     pub(super) fn set_profile_pipe(&self, pipe: &Arc<OwnedFd>) {
         let mut shared = lock(&self.profile);
         shared.pipe = Arc::downgrade(pipe);
@@ -138,7 +139,7 @@ impl Shared {
         lock(&self.profile).send();
     }
 
-    /// A request begins in this child. It runs until what is returned is dropped.
+    /// Records that a request runs in this child, until the returned guard is dropped.
     pub(super) fn begin(&self, child: u32) -> Begun<'_> {
         *lock(&self.running) = Running {
             child: Some(Pid::from_raw(child as i32)),
@@ -148,11 +149,11 @@ impl Shared {
     }
 }
 
-/// A request that runs. While it is there the child is not waited for.
+/// Guard of a running request. The child is not reaped while it exists.
 pub(super) struct Begun<'a>(&'a Shared);
 
 impl Begun<'_> {
-    /// The request has ended; whether a handle ended it.
+    /// Ends the request. Returns whether a handle aborted it.
     pub(super) fn end(self) -> bool {
         let running = std::mem::take(&mut *lock(&self.0.running));
         running.is_aborted
@@ -166,7 +167,7 @@ impl Drop for Begun<'_> {
 }
 
 impl Profile {
-    /// Sends the profile if the pipe has room, which it has unless the child does not read.
+    /// Sends the profile if the pipe has room. It has, unless the child does not read.
     fn send(&mut self) {
         let Some(pipe) = self.pipe.upgrade().filter(|_| !self.is_sent) else {
             return;
@@ -174,7 +175,7 @@ impl Profile {
         let mut frame = Vec::new();
         let fits = profile::encode(&self.current, &mut frame).is_ok()
             && frame.len() <= PROFILE_FRAME_LIMIT_BYTES;
-        // At once or not at all; a child that is gone will not miss it.
+        // The write is atomic. Errors other than a full pipe mean that the child is gone.
         self.is_sent = fits && nix::unistd::write(&*pipe, &frame) != Err(nix::Error::EAGAIN);
     }
 }

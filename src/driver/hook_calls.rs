@@ -4,23 +4,23 @@ use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::messages::*;
 use std::ops::ControlFlow;
 
-/// A hook call that knows how it is answered.
+/// A hook call that can be answered by a hook.
 pub(super) trait HookCall: HookRequest {
-    /// Asks the hook.
+    /// Calls the hook.
     fn answer(self, hook: &mut dyn BlockchainHook) -> HookResult<Self::Response>;
 }
 
-/// Handles a hook call from the child, of whatever kind.
+/// A visitor: handles a hook call of any kind.
 pub(super) trait Answerer {
-    /// The result of that.
+    /// The result of handling a call.
     type Output;
 
-    /// Handles it.
+    /// Handles the call.
     fn answer<R: HookCall>(self, request: R) -> Self::Output;
 }
 
-/// Has the answerer answer a hook call; breaks with any other message. The arms are generated: a hook call that has no
-/// [`HookCall`] does not compile.
+/// Passes a hook call to the answerer; breaks with any other message. The match arms are generated, so that a hook call
+/// without a [`HookCall`] does not compile.
 pub(super) fn dispatch<A: Answerer>(
     answerer: A,
     message: Message,
@@ -119,7 +119,7 @@ fn missing_input() -> HookError {
     HookError::refused("missing call input")
 }
 
-/// The account, perhaps without code that the child knows.
+/// The account; the code may be left out if the child knows it.
 fn account(
     hook: &mut dyn BlockchainHook,
     request: &BlockchainGetUserAccountRequest,
@@ -129,7 +129,7 @@ fn account(
         true => hook.user_account(&request.address)?,
         false => hook.user_account_with_known_code(&request.address, known)?,
     };
-    // Code that is missing for another reason would be a contract that does not exist.
+    // The child would read code that is missing for another reason as a missing contract.
     match &account {
         Some(account) if account.code_unchanged && account.code_hash != *known => Err(
             HookError::fatal("code unchanged, but of another code hash than is known"),

@@ -1,4 +1,4 @@
-//! Where the binary of the child is (docs/spec/wire.md#binary), and whether it can be one.
+//! Finds the binary of the child (docs/spec/wire.md#binary) and checks that it can be executed.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -15,10 +15,10 @@ pub const BINARY_NAME: &str = "arwen";
 /// The environment variable that names the binary.
 pub const PATH_VARIABLE: &str = "ARWEN_PATH";
 
-/// None of the places has a binary.
+/// No binary was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotFound {
-    /// Where it was looked for, in this order.
+    /// The paths that were tried, in order.
     pub looked_at: Vec<PathBuf>,
 }
 
@@ -39,7 +39,7 @@ impl std::error::Error for NotFound {}
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NoProgram {
-    /// There is nothing.
+    /// It does not exist.
     #[error("{} does not exist", .0.display())]
     Missing(PathBuf),
     /// It is a directory.
@@ -48,7 +48,7 @@ pub enum NoProgram {
     /// It is a file without the permission to execute it.
     #[error("{} is not executable; check its mode and the options of its file system", .0.display())]
     NotExecutable(PathBuf),
-    /// It is built for another machine, or no program at all.
+    /// It is built for another machine, or not a program.
     #[error("{} is no program for this machine: {reason}", path.display())]
     WrongFormat {
         /// The file.
@@ -56,15 +56,15 @@ pub enum NoProgram {
         /// What it is instead.
         reason: String,
     },
-    /// It is a script, or an ELF file, and the program that runs it is none.
+    /// It is a script or an ELF file whose interpreter can't be run.
     #[error("{} can't be started without its interpreter: {interpreter}", path.display())]
     Interpreter {
         /// The file.
         path: PathBuf,
-        /// What is wrong with the program that runs it.
+        /// What is wrong with the interpreter.
         interpreter: Box<NoProgram>,
     },
-    /// It can't be looked at.
+    /// It can't be read.
     #[error("{} can't be read: {reason}", path.display())]
     Unreadable {
         /// The file.
@@ -74,7 +74,7 @@ pub enum NoProgram {
     },
 }
 
-/// Where the binary may be.
+/// The candidate paths of the binary.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     pub current_directory: Option<PathBuf>,
@@ -93,7 +93,7 @@ impl Places {
         }
     }
 
-    /// The first of these that is there and no directory: the file `arwen` in the current directory, the file that
+    /// The first of these that exists and is not a directory: the file `arwen` in the current directory, the file that
     /// `ARWEN_PATH` names, the file `arwen` beside the running program.
     pub(super) fn find(self) -> Result<PathBuf, NotFound> {
         let here = self.current_directory.map(|path| path.join(BINARY_NAME));
@@ -112,17 +112,17 @@ impl Places {
     }
 }
 
-/// Whether the file can be started, as far as one can tell without starting it. The system's own answer would be less
-/// clear: for a script whose interpreter is missing it is that the script does not exist.
+/// Checks whether the file can be started, as far as its contents tell. The error of exec would be less clear: for a
+/// script whose interpreter is missing, it says that the script does not exist.
 pub(super) fn check(path: &Path) -> Result<(), NoProgram> {
     check_nested(path, INTERPRETER_LIMIT)
 }
 
-/// How many interpreters may be scripts themselves; Linux allows for fewer.
+/// Limit of nested script interpreters; that of Linux is lower.
 const INTERPRETER_LIMIT: usize = 5;
 
-/// How much of the beginning of a file is looked at, in bytes: what Linux reads of a script's first line, and more than the
-/// headers of an ELF file that a linker makes.
+/// Bytes read from the beginning of a file: as much as Linux reads of a script's first line, and more than the headers
+/// that linkers write into ELF files.
 const START_BYTES: u64 = 4096;
 
 fn check_nested(path: &Path, interpreters: usize) -> Result<(), NoProgram> {
@@ -147,7 +147,7 @@ fn check_nested(path: &Path, interpreters: usize) -> Result<(), NoProgram> {
             .take(START_BYTES)
             .read_to_end(&mut start)
             .map_err(unreadable)?,
-        // A program may be executable and not readable; then only the system knows what it is.
+        // A program may be executable but not readable; then it can't be checked.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
         Err(error) => return Err(unreadable(error)),
     };
@@ -165,8 +165,8 @@ fn check_nested(path: &Path, interpreters: usize) -> Result<(), NoProgram> {
     }
 }
 
-/// The program that runs a file that starts so: that of the first line of a script, the loader of an ELF file of this
-/// machine. `None` if there is none, or it can't be found out.
+/// The interpreter of a file, given its beginning: from the first line of a script, or the loader of an ELF file of
+/// this machine. `None` if there is none or it can't be determined.
 fn interpreter(start: &[u8]) -> Option<PathBuf> {
     let path = match start.strip_prefix(b"#!") {
         Some(line) => script_interpreter(line),
@@ -176,7 +176,7 @@ fn interpreter(start: &[u8]) -> Option<PathBuf> {
     (!is_empty).then(|| PathBuf::from(OsStr::from_bytes(path)))
 }
 
-/// The first word of a line.
+/// The first word of the first line of a script, after `#!`.
 fn script_interpreter(line: &[u8]) -> &[u8] {
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or(line);
     let words = line.split(|byte| matches!(byte, b' ' | b'\t' | b'\0'));
@@ -184,7 +184,7 @@ fn script_interpreter(line: &[u8]) -> &[u8] {
     words.next().unwrap_or_default()
 }
 
-/// What the program header PT_INTERP of a 64-bit ELF file names.
+/// The path in the program header PT_INTERP of a 64-bit ELF file.
 fn elf_interpreter(file: &[u8]) -> Option<&[u8]> {
     const PT_INTERP: u32 = 3;
     let half = |at: usize| Some(u16::from_ne_bytes(*file.get(at..)?.first_chunk()?));
@@ -208,7 +208,7 @@ fn elf_interpreter(file: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// What is wrong with a file that starts so; `None` for a program of this machine, or a script.
+/// What is wrong with a file, given its beginning; `None` for a program of this machine or a script.
 fn foreign(start: &[u8]) -> Option<String> {
     if let Some(line) = start.strip_prefix(b"#!") {
         let is_named = !script_interpreter(line).is_empty();
@@ -239,7 +239,7 @@ fn foreign(start: &[u8]) -> Option<String> {
     }
 }
 
-/// The machine in the ELF files of this one; `None` where it is not listed here and so not checked.
+/// The ELF machine number of this architecture; `None` if not listed here, and then not checked.
 const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
     Some(62)
 } else if cfg!(target_arch = "aarch64") {
@@ -362,7 +362,7 @@ mod tests {
         fs::remove_file(&there).expect("there");
         executable(&there, b"#!/bin/sh\n");
         assert_eq!(check(&path), Ok(()));
-        // A script that is its own interpreter: left to the system.
+        // A script that is its own interpreter is left for exec to refuse.
         executable(&path, format!("#!{}\n", path.display()).as_bytes());
         assert_eq!(check(&path), Ok(()));
 

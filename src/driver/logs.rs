@@ -1,7 +1,7 @@
-//! Reads what the child says, whatever comes: stdout, stderr and the log pipe (docs/spec/wire.md#process, #logs).
+//! Reads the child's stdout, stderr and log pipe (docs/spec/wire.md#process, #logs).
 //!
-//! A thread of its own reads at all times. Before a request returns its answer, the thread that made it reads what has come
-//! by then, so that what explains an answer is shown before it. The two take turns with the [`Sinks`].
+//! A thread reads all the time. Before a request returns, its thread reads what has arrived, so that the lines that
+//! explain an answer are shown before it. The two threads share the [`Sinks`] by turns.
 
 use super::sinks::{Counters, STREAMS, Sinks};
 use crate::messages::Format;
@@ -16,11 +16,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tracing::Dispatch;
 
-/// How long a request waits for the thread to show what it has just read. Longer only if the node's own subscriber is slow.
+/// How long a request waits for the reading thread to give back the sinks. That takes longer only with a slow
+/// subscriber.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// How much is still read of each stream when the child is dead, in bytes: the largest pipe that an ordinary user can
-/// make. More can only come from another process that holds the other end.
+/// How much is read of each stream after the child's death, in bytes: the largest pipe that a user without privileges
+/// can make. More can only come from another process that holds the other end.
 const LAST_BYTES: usize = 1 << 20;
 
 /// The three streams of one child.
@@ -36,13 +37,13 @@ pub(super) struct Streams {
 pub(super) struct OutputReader {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// The thread ends soon after this is closed.
+    /// Closing it stops the thread.
     stop: Option<OwnedFd>,
     stderr_tail: Arc<Mutex<VecDeque<u8>>>,
 }
 
 impl OutputReader {
-    /// Starts the thread. The lines go to the subscriber of the thread that calls this.
+    /// Starts the thread. Lines go to the `tracing` subscriber of the calling thread.
     pub(super) fn start(
         streams: Streams,
         format: Format,
@@ -79,7 +80,7 @@ impl OutputReader {
         })
     }
 
-    /// Shows what has come until now, unless that takes long: one read of each stream, which takes what a pipe holds.
+    /// Shows what has arrived, unless that takes too long: one read of each stream, enough for a full pipe.
     pub(super) fn deliver(&self) {
         let Some(mut sinks) = self.shared.sinks_within(PATIENCE) else {
             return;
@@ -92,7 +93,7 @@ impl OutputReader {
         }
     }
 
-    /// Reads what is left, for a child that is dead, and gives the end of what it wrote to stderr.
+    /// Reads what is left of a dead child's streams. Returns the end of its stderr.
     pub(super) fn finish(mut self) -> String {
         self.stop();
         let tail = self.stderr_tail.lock();
@@ -103,7 +104,7 @@ impl OutputReader {
     fn stop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // It panics only if the subscriber does, which is not the driver's to tell.
+            // It panics only if the subscriber does, which the driver does not report.
             let _ = thread.join();
         }
     }
@@ -115,14 +116,14 @@ impl Drop for OutputReader {
     }
 }
 
-/// What the thread and requests share.
+/// State shared by the thread and requests.
 #[derive(Debug)]
 struct Shared {
     /// In the order of [`STREAMS`].
     pipes: [OwnedFd; STREAMS],
     subscriber: Dispatch,
     turn: Mutex<Turn>,
-    /// Signals that the sinks have come back.
+    /// Notified when the sinks are put back.
     returned: Condvar,
 }
 
@@ -130,13 +131,13 @@ struct Shared {
 struct Turn {
     /// None while one of the two reads.
     sinks: Option<Box<Sinks>>,
-    /// Whether a request waits for them. The thread, which would take them again at once, lets it go first.
+    /// Whether a request waits for them. The thread then yields, since it would take them again at once.
     wanted: bool,
     /// Whether the thread waits for them.
     thread_waits: bool,
 }
 
-/// The sinks, taken out. They go back on a panic of the subscriber, too.
+/// Guard of the taken sinks. It puts them back, also when the subscriber panics.
 struct Taken<'a> {
     shared: &'a Shared,
     sinks: Option<Box<Sinks>>,
@@ -159,7 +160,7 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let mut turn = self.shared.turn();
         turn.sinks = self.sinks.take();
-        // A system call, which most requests need not make.
+        // Notifying is a system call, which most requests don't need.
         if turn.wanted || turn.thread_waits {
             self.shared.returned.notify_all();
         }
@@ -171,7 +172,7 @@ impl Shared {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For the thread.
+    /// Takes the sinks, for the thread.
     fn sinks(&self) -> Taken<'_> {
         let mut turn = self.turn();
         loop {
@@ -186,7 +187,7 @@ impl Shared {
         }
     }
 
-    /// For a request.
+    /// Takes the sinks, for a request.
     fn sinks_within(&self, patience: Duration) -> Option<Taken<'_>> {
         let mut turn = self.turn();
         if turn.sinks.is_none() {
@@ -207,7 +208,7 @@ impl Shared {
         }
     }
 
-    /// What the thread does: reads until the streams have ended or it is told to stop, and then what is left.
+    /// Body of the thread: reads until the streams end or it is told to stop, then reads what is left.
     fn read_all(&self, stopped: &OwnedFd) {
         loop {
             let open = self.sinks().open;
@@ -225,7 +226,7 @@ impl Shared {
         sinks.end();
     }
 
-    /// Which of the open streams can be read, and whether `stopped` can; all if the system does not tell.
+    /// Which of the open streams are readable, and whether `stopped` is; all of them if poll fails.
     fn ready(
         &self,
         open: [bool; STREAMS],

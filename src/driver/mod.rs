@@ -1,4 +1,4 @@
-//! The node's side: a [`Driver`] starts the child, asks it to run contracts, and answers its questions about the chain
+//! The node's side: a [`Driver`] starts the child, sends it requests to run contracts, and answers its hook calls
 //! (docs/spec/wire.md#process, #dialogue, #driver).
 //!
 //! | file | what |
@@ -54,7 +54,7 @@ pub use handle::DriverHandle;
 pub use sinks::STDERR_TAIL_BYTES;
 pub use stats::{DriverStats, Latencies};
 
-// What the errors are made of.
+// Types within the public errors.
 pub use crate::dialogue::{DialogueError, MessengerError};
 pub use crate::frame::FrameError;
 pub use crate::logs::UnknownLevel;
@@ -79,7 +79,7 @@ use std::time::{Duration, Instant};
 use supervisor::Restarts;
 use tracing::{debug, info, trace, warn};
 
-/// How many deaths are remembered: enough to see whether they are alike.
+/// How many exits are remembered: enough to compare them.
 const REMEMBERED_EXITS: usize = 3;
 
 /// Runs contracts in a child process.
@@ -89,20 +89,21 @@ pub struct Driver<H> {
     hook: H,
     process: Option<Process>,
     restarts: Restarts,
-    /// Why there was no child, or why the last one is gone.
+    /// Why the last child ended or could not be started.
     last_failure: String,
     exits: VecDeque<ChildExit>,
     stats: DriverStats,
     shared: Arc<Shared>,
-    /// Deploys and calls so far, for the log.
+    /// Counts of deploys and calls, for the log.
     deploys: u64,
     calls: u64,
-    /// What is being done, in the words of the reference's log.
+    /// The current action, in the words of the reference's log.
     action: &'static str,
 }
 
 impl<H: BlockchainHook> Driver<H> {
-    /// Starts a child, so that a setup that can't work is noticed at once. The hook answers the questions of contracts.
+    /// Creates a driver and starts a child, so that a broken setup fails at once. `hook` answers the hook calls of
+    /// contracts.
     pub fn new(config: DriverConfig, hook: H) -> Result<Driver<H>, CriticalError> {
         let shared = Arc::new(Shared::new(config.log_profile.clone()));
         let mut driver = Driver {
@@ -122,7 +123,7 @@ impl<H: BlockchainHook> Driver<H> {
             .config
             .check()
             .map_err(|fault| driver.critical(fault, None))?;
-        // The start has its own time, and no other.
+        // The first start has no budget but `start_time`.
         let process = driver.start(&Budget::new(dialogue_loop::ENDLESS))?;
         driver.process = Some(process);
         driver.shared.publish(&driver.stats);
@@ -153,7 +154,8 @@ impl<H: BlockchainHook> Driver<H> {
         self.request(&ContractCallRequest { call_input }, outcome)
     }
 
-    /// Has the child wait, in milliseconds rounded down, and answer. Also a sign of life. The time budget holds.
+    /// Makes the child wait before it answers, in whole milliseconds, rounded down. Serves as a health check. The time
+    /// budget applies.
     pub fn diagnose_wait(
         &mut self,
         wait: Duration,
@@ -167,28 +169,28 @@ impl<H: BlockchainHook> Driver<H> {
         self.request(&DiagnoseWaitRequest { milliseconds }, outcome)
     }
 
-    /// Sets which lines the child logs, from now on and in every later child. On an error nothing has changed.
+    /// Sets the log profile of the current child and of all later ones. On an error the old profile stays.
     pub fn set_log_profile(&mut self, profile: LogProfile) -> Result<(), ProfileError> {
         self.shared.set_log_profile(profile)
     }
 
-    /// Ends the child, after its last words: usually within milliseconds, at most within half a second. A later request
-    /// starts another one. To drop the driver does the same.
+    /// Stops the child and shows its last log lines: usually within milliseconds, at most within half a second. A later
+    /// request starts another child. Dropping the driver does the same.
     pub fn close(&mut self) {
         close(self.process.take());
     }
 
-    /// How the last children ended that were not closed, the latest last.
+    /// The exits of the last children that were not closed, the latest last.
     pub fn last_exits(&self) -> impl ExactSizeIterator<Item = &ChildExit> {
         self.exits.iter()
     }
 
-    /// Figures so far.
+    /// Statistics so far.
     pub fn stats(&self) -> DriverStats {
         self.shared.stats()
     }
 
-    /// How long the requests took that were answered.
+    /// Latencies of the answered requests.
     pub fn latencies(&self) -> Latencies {
         self.shared.latencies().clone()
     }
@@ -213,8 +215,8 @@ impl<H: BlockchainHook> Driver<H> {
         &mut self.hook
     }
 
-    /// One dialogue with a child that is alive. `accept` makes a result of the answer and its error message; an answer that
-    /// it refuses breaks the child.
+    /// Runs one dialogue with a live child. `accept` turns the answer and its error message into a result; if it
+    /// refuses them, the child is at fault and is ended.
     fn request<R: Request, T>(
         &mut self,
         request: &R,
@@ -238,7 +240,7 @@ impl<H: BlockchainHook> Driver<H> {
     ) -> Result<T, CriticalError> {
         let mut budget = Budget::new(self.config.max_loop_time);
         self.shared.send_profile();
-        // Taken out: should the hook panic, the child, which waits for an answer, goes with it.
+        // Taken out, so that a panic of the hook drops the child, which still waits for an answer.
         let mut process = self.live_process(&budget)?;
         let begun = self.shared.begin(process.id());
         let answer = dialogue_loop::run(
@@ -252,7 +254,7 @@ impl<H: BlockchainHook> Driver<H> {
         match answer.and_then(|(response, error)| accept(response, error)) {
             Ok(result) => {
                 process.deliver_output();
-                // Not before the first answer: the threads that the child has started by then stay on all cores.
+                // After the first answer: threads that the child has started by then are not pinned.
                 if self.config.share_core {
                     process.share_core();
                 }
@@ -261,7 +263,7 @@ impl<H: BlockchainHook> Driver<H> {
                 self.restarts.served();
                 Ok(result)
             }
-            // Nothing was sent: the child knows nothing of it.
+            // Nothing was sent, so the child can be kept.
             Err(fault @ Fault::UnsendableRequest(MessengerError::TooLong(_))) => {
                 self.process = Some(process);
                 Err(self.critical(fault, None))
@@ -271,7 +273,7 @@ impl<H: BlockchainHook> Driver<H> {
         }
     }
 
-    /// The child, started again if need be, within the time of the request that waits for it.
+    /// Returns a live child, started if necessary, within the budget of the request.
     fn live_process(&mut self, budget: &Budget) -> Result<Process, CriticalError> {
         if let Some(mut process) = self.process.take() {
             if process.is_starting() {
@@ -285,7 +287,7 @@ impl<H: BlockchainHook> Driver<H> {
             }
             match process.check_idle() {
                 Ok(()) => return Ok(process),
-                // No request has failed for it.
+                // No request failed because of it.
                 Err(fault) => {
                     self.bury(process, &fault);
                 }
@@ -294,7 +296,7 @@ impl<H: BlockchainHook> Driver<H> {
         self.start(budget)
     }
 
-    /// Starts a child and has it answer a first time.
+    /// Starts a child and waits for its first answer.
     fn start(&mut self, budget: &Budget) -> Result<Process, CriticalError> {
         let due_in = self.restarts.delay(Instant::now());
         if due_in > budget.left() {
@@ -323,8 +325,8 @@ impl<H: BlockchainHook> Driver<H> {
         self.finish_start(process, budget)
     }
 
-    /// Waits for the first answer of a child. When the time of the request is used up first, the child goes on starting for
-    /// the next one.
+    /// Waits for the first answer of a child. If the budget of the request is used up first, the start continues for
+    /// the next request.
     fn finish_start(
         &mut self,
         mut process: Process,
@@ -345,7 +347,7 @@ impl<H: BlockchainHook> Driver<H> {
         }
     }
 
-    /// For a child that did not come as far as the first answer.
+    /// Ends a child that failed before its first answer.
     fn fail_start(&mut self, process: Process, fault: Fault) -> CriticalError {
         let budget = self.config.start_time;
         let fault = match fault {
@@ -359,8 +361,7 @@ impl<H: BlockchainHook> Driver<H> {
             other => other,
         };
         let exit = self.bury(process, &fault);
-        // The exit code says whether it is the arguments (docs/spec/wire.md#exit-codes), or what the node's environment
-        // sets.
+        // The exit code tells bad arguments from bad settings in the node's environment (docs/spec/wire.md#exit-codes).
         let words = || exit.stderr_tail.trim().to_owned();
         let fault = match exit.end {
             ProcessEnd::Exited(code) if code == i32::from(exit_codes::BAD_ARGUMENTS) => {
@@ -374,7 +375,7 @@ impl<H: BlockchainHook> Driver<H> {
         self.critical(fault, Some(exit))
     }
 
-    /// For a child that failed in a dialogue.
+    /// Ends a child that failed in a dialogue.
     fn fail(&mut self, process: Process, fault: Fault) -> CriticalError {
         let exit = self.bury(process, &fault);
         self.critical(fault, Some(exit))
@@ -388,7 +389,7 @@ impl<H: BlockchainHook> Driver<H> {
         error
     }
 
-    /// Ends the child and remembers how.
+    /// Ends the child and records its exit.
     fn bury(&mut self, process: Process, fault: &Fault) -> ChildExit {
         let exit = process.end(fault);
         warn!(target: LOGGER, cause = exit.cause, %exit, "arwen is gone");
@@ -405,7 +406,7 @@ impl<H: BlockchainHook> Driver<H> {
 }
 
 impl<H: BlockchainHook> Machine for Driver<H> {
-    /// The driver goes on: the next request gets a child that serves.
+    /// Not fatal for the driver: the next request gets a fresh child.
     type Fatal = CriticalError;
 
     fn deploy(&mut self, input: ContractCreateInput) -> Result<Outcome, CriticalError> {
@@ -430,7 +431,7 @@ fn close(process: Option<Process>) {
     }
 }
 
-/// What the answer to a contract request says.
+/// Converts the answer to a contract request.
 fn outcome(response: ContractResponse, error: String) -> Result<Outcome, Fault> {
     match response.vm_output {
         _ if !error.is_empty() => Ok(Err(VmFailure(error))),

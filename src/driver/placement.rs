@@ -1,20 +1,19 @@
-//! Putting the child on the core of the thread that waits for its answers: the two only ever take turns.
+//! Pins the child to the core of the thread that waits for its answers, since the two only ever take turns.
 //!
-//! For speed alone: whatever the system refuses is left as it is.
+//! An optimisation only: errors of the system are ignored.
 
 use nix::libc::{self, cpu_set_t, pid_t};
 use std::thread::{self, ThreadId};
 
-/// Which thread stays on its core, with the child beside it.
+/// The thread that is pinned together with the child.
 #[derive(Debug, Default)]
 pub(super) struct SharedCore {
     thread: Option<ThreadId>,
 }
 
 impl SharedCore {
-    /// Has the current thread stay on the core that it is on, and moves the child's main thread there. Costs system calls
-    /// only when it is another thread than the last time: to let a thread go and catch it again takes longer than a
-    /// round trip on one core.
+    /// Pins the current thread to its core, and the child's main thread to the same one. Makes system calls only for
+    /// another thread than the last time: unpinning and pinning again takes longer than a round trip on one core.
     pub(super) fn share(&mut self, child: u32) {
         let thread = thread::current().id();
         if self.thread == Some(thread) {
@@ -31,7 +30,7 @@ impl SharedCore {
     }
 }
 
-/// The core that this thread is on.
+/// The core of the current thread.
 fn current() -> Option<usize> {
     // SAFETY: has no arguments and touches no memory of ours.
     #[expect(unsafe_code, reason = "a question to the system")]
@@ -58,7 +57,7 @@ fn no_core() -> cpu_set_t {
     }
 }
 
-/// Lets a thread use these cores only; 0 is the current thread.
+/// Sets the CPU affinity of a thread; 0 is the current one.
 fn allow(thread: pid_t, cores: &cpu_set_t) {
     // SAFETY: the size is that of the set, which is only read.
     #[expect(unsafe_code, reason = "tells the system")]
@@ -72,7 +71,7 @@ mod tests {
     use super::*;
     use std::process::{Child, Command};
 
-    /// The cores that a task may use, as the system tells everybody.
+    /// The CPU affinity of a task, read from /proc.
     fn cores(task: &str) -> String {
         let status = std::fs::read_to_string(format!("/proc/{task}/status")).expect("it runs");
         let list = status
@@ -81,7 +80,7 @@ mod tests {
         list.expect("Linux tells it").trim().to_owned()
     }
 
-    /// The cores of a thread of its own and those of the child, after that thread has shared its core `times` times.
+    /// Spawns a thread that shares its core `times` times. Returns its affinity and the child's.
     fn after_sharing(shared: &mut SharedCore, child: &Child, times: usize) -> [String; 2] {
         thread::scope(|scope| {
             let sharing = scope.spawn(|| {
@@ -100,7 +99,7 @@ mod tests {
         let mut shared = SharedCore::default();
         let untouched = after_sharing(&mut shared, &child, 0);
         let [thread, of_child] = after_sharing(&mut shared, &child, 3);
-        // The next thread may be on another core; the child comes along.
+        // The next thread may be on another core; the child moves to it.
         let [next_thread, of_child_then] = after_sharing(&mut shared, &child, 1);
         child.kill().and_then(|()| child.wait()).expect("ended");
         assert_eq!(untouched, [before.clone(), before.clone()]);

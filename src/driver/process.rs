@@ -1,4 +1,4 @@
-//! The child as a process: started, asked how it is, ended and reaped.
+//! The life of a child: start, health check, end, reaping.
 
 use super::DriverConfig;
 use super::child::Child;
@@ -22,48 +22,49 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long the end of a process that has closed its pipe is waited for: a process that dies closes its pipes first. Some
-/// milliseconds, but on a busy machine 50 were not always enough, and then a child that said why it ended looked killed.
+/// How long to wait for the exit of a process that has closed its pipe: a dying process closes its pipes first. It
+/// usually takes some milliseconds. On a busy machine 50 ms were not always enough, and a child that exited by itself
+/// looked killed.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// How long a child that was told to stop has for its last words and for its end, which takes it a few milliseconds.
+/// How long a child that was told to stop may take to write its last lines and exit. It needs a few milliseconds.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
-/// How often it is looked whether it has ended.
+/// Interval of polling for the exit.
 const GRACE_STEP: Duration = Duration::from_micros(200);
 
-/// A running child, or one that has ended and was not yet looked at. Dropping it leaves nothing behind.
+/// A child that runs, or has ended unnoticed. Dropping it kills and reaps the process.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
     started: Instant,
     pub(super) messenger: Messenger<Pipes>,
-    /// None once the child has answered for the first time.
+    /// None after the first answer of the child.
     start: Option<Start>,
     profiles: Arc<OwnedFd>,
     output: Option<OutputReader>,
     shared_core: SharedCore,
-    /// Requests that it has answered.
+    /// Number of answered requests.
     served: u64,
 }
 
-/// How far the start of a child has come. It goes on where it was left: a child that needs longer than the request that
-/// waits for it is there for the next one.
+/// Progress of a child's start. It can be resumed: if the start takes longer than the request that waits for it, the
+/// next request continues it.
 #[derive(Debug)]
 struct Start {
-    /// When it must have ended.
+    /// When the start must be complete.
     deadline: Instant,
     /// The pipe for Initialize, until all of it is sent.
     init: Option<OwnedFd>,
     /// Initialize.
     frame: Vec<u8>,
     sent_bytes: usize,
-    /// Whether the first request is sent, which shows that the child is one.
+    /// Whether the first request is sent. Its answer shows that the program is a child of ours.
     asked: bool,
 }
 
 impl Start {
-    /// Before anything is sent.
+    /// The state before anything is sent.
     fn new(deadline: Instant, init: OwnedFd, initialize: Vec<u8>) -> Start {
         Start {
             deadline,
@@ -107,7 +108,7 @@ impl PipePairs {
 }
 
 impl Process {
-    /// Starts the program. Nothing is sent yet.
+    /// Starts the program without sending anything.
     pub(super) fn spawn(
         path: &Path,
         config: &DriverConfig,
@@ -119,7 +120,7 @@ impl Process {
         let (stdout, its_stdout) = pipe2(OFlag::O_CLOEXEC).map_err(system)?;
         let (stderr, its_stderr) = pipe2(OFlag::O_CLOEXEC).map_err(system)?;
         let outputs = [its_stdout, its_stderr];
-        // With it the parent's copies of the child's ends are closed: the end of the child is the end of the streams.
+        // This closes the parent's copies of the child's ends, so that the streams end when the child does.
         let child = Child::spawn(path, config.variables(), outputs, pipes.childs);
         let mut child = child.map_err(system)?;
         let started = Instant::now();
@@ -161,13 +162,13 @@ impl Process {
         })
     }
 
-    /// Whether the child has not answered for the first time yet.
+    /// Whether the child has yet to give its first answer.
     pub(super) fn is_starting(&self) -> bool {
         self.start.is_some()
     }
 
-    /// Sends Initialize and a first request, and waits for its answer; whether it came by `deadline`. If not, this can be
-    /// called again. A start that takes longer than its own time is a fault.
+    /// Sends Initialize and a first request, and waits for its answer. Returns whether it came by `deadline`; if not,
+    /// this can be called again. A start that exceeds its own time limit is a fault.
     pub(super) fn finish_start(
         &mut self,
         hook: &mut dyn BlockchainHook,
@@ -183,7 +184,8 @@ impl Process {
             Err(Fault::TimeExpired { .. }) if until < start.deadline => return Ok(false),
             Err(fault) => return Err(fault),
         }
-        // The answer is short: what has begun to come is all there, unless the child is none.
+        // The answer is short: once its first bytes are there, so is the rest, unless the program is not a child of
+        // ours.
         let mut budget = Budget::until(until);
         dialogue_loop::answer::<_, DiagnoseWaitRequest>(
             &mut self.messenger,
@@ -195,7 +197,7 @@ impl Process {
         Ok(true)
     }
 
-    /// Goes on with a start until an answer begins to come.
+    /// Continues a start until the first bytes of the answer arrive.
     fn advance(
         start: &mut Start,
         messenger: &mut Messenger<Pipes>,
@@ -230,12 +232,12 @@ impl Process {
         &self.profiles
     }
 
-    /// A request was answered.
+    /// Counts an answered request.
     pub(super) fn served(&mut self) {
         self.served += 1;
     }
 
-    /// Whether the child is to be replaced before the next request.
+    /// Whether the child has reached a recycling limit and is to be replaced before the next request.
     pub(super) fn is_worn(&self, config: &DriverConfig) -> bool {
         let is_old = |limit| self.served >= limit;
         let is_large = |limit| self.child.memory_bytes().is_some_and(|bytes| bytes > limit);
@@ -243,7 +245,7 @@ impl Process {
             || config.recycle_above_bytes.is_some_and(is_large)
     }
 
-    /// Between two dialogues: a fault if the child has ended, or has sent an unsolicited message.
+    /// Checks the child between two dialogues. Having ended, or having sent an unsolicited message, is a fault.
     pub(super) fn check_idle(&mut self) -> Result<(), Fault> {
         if self.messenger.has_unread_bytes() {
             return Err(unsolicited());
@@ -264,21 +266,20 @@ impl Process {
         }
     }
 
-    /// Has the current thread and the child run on one core, if the system allows it.
+    /// Pins the current thread and the child to one core, if the system allows it.
     pub(super) fn share_core(&mut self) {
         self.shared_core.share(self.child.id());
     }
 
-    /// The number of the process.
+    /// The process id.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Ends a child that serves no request: tells it to stop, shows what it says until its end, and kills it if that takes
-    /// too long.
+    /// Stops an idle child: sends Stop, shows its output until it exits, and kills it if that takes too long.
     pub(super) fn close(mut self) {
         let deadline = Instant::now() + CLOSE_GRACE;
-        // A child that is still starting has a request to answer first; it is not waited for.
+        // A child that is still starting has a request to answer first, so it is killed without waiting.
         if self.messenger.send("", &Stop {}, Some(deadline)).is_ok() {
             self.wait(CLOSE_GRACE);
         }
@@ -286,15 +287,15 @@ impl Process {
         drop(self.output.take().map(OutputReader::finish));
     }
 
-    /// Has everything shown that the child has said until now.
+    /// Shows the output that the child has written so far.
     pub(super) fn deliver_output(&self) {
         if let Some(output) = &self.output {
             output.deliver();
         }
     }
 
-    /// Ends the process, if it has not ended by itself, and tells how. The exit status is read before killing; afterwards
-    /// every child looks killed.
+    /// Ends the process, unless it has ended by itself, and returns its exit. The exit status is read before killing;
+    /// afterwards every child looks killed.
     pub(super) fn end(mut self, fault: &Fault) -> ChildExit {
         let grace = match fault.is_of_a_dying_child() {
             true => GRACE,
@@ -312,7 +313,7 @@ impl Process {
         }
     }
 
-    /// Waits until the process has ended, but not for long.
+    /// Waits for the process to exit, at most for `grace`.
     fn wait(&mut self, grace: Duration) -> Option<ProcessEnd> {
         let deadline = Instant::now() + grace;
         loop {
@@ -333,7 +334,7 @@ impl Drop for Process {
     }
 }
 
-/// The message that a child begins with; always JSON. An error if its payload is longer than a child reads.
+/// The Initialize frame; always JSON. Fails if its payload is longer than a child reads.
 fn initialize_frame(config: &DriverConfig, limit: u32) -> Result<Vec<u8>, StartError> {
     let mut arguments = config.arguments.clone();
     arguments.messages_marshalizer = config.format.marshalizer();

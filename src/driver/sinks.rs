@@ -16,10 +16,10 @@ use tracing::{debug, error, info, trace, warn};
 /// The driver's own logger.
 pub(super) const LOGGER: &str = "arwenDriver";
 
-/// How much of the end of stderr is kept, in bytes: a panic message with the top of its backtrace.
+/// How much of the end of stderr is kept, in bytes: enough for a panic message with the top of its backtrace.
 pub const STDERR_TAIL_BYTES: usize = 4 << 10;
 
-/// How much is read from a pipe at a time, in bytes: what a pipe holds by default.
+/// Size of one read from a pipe, in bytes: the default capacity of a pipe.
 const READ_BYTES: usize = 64 << 10;
 
 /// The logger of the child's log lines.
@@ -28,8 +28,8 @@ const LINES: &str = "logLinesSink";
 /// The logger of what the child writes to stdout and stderr.
 const TEXT: &str = "textOutputSink";
 
-/// How a child acknowledges, as an error, that it was told to stop (docs/spec/wire.md#driver). Only a driver that
-/// closes tells it to.
+/// The child's answer to Stop, which is an error message (docs/spec/wire.md#driver). Only a driver that closes the
+/// child sends Stop.
 const FAREWELL: &str = "critical error: arwen will stop, as requested";
 
 /// The streams of a child: stdout, stderr and the log pipe.
@@ -45,7 +45,7 @@ enum Stream {
     LogLines,
 }
 
-/// What was read and what was lost, over all children.
+/// Counts of lines read and bytes dropped, over all children.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub log_lines: AtomicU64,
@@ -54,7 +54,7 @@ pub(super) struct Counters {
     pub dropped_text_bytes: AtomicU64,
 }
 
-/// Cuts the streams of one child into lines and shows them.
+/// Splits the streams of one child into lines and emits them as events.
 #[derive(Debug)]
 pub(super) struct Sinks {
     /// Which streams have not ended.
@@ -64,11 +64,11 @@ pub(super) struct Sinks {
     stderr: LineCutter,
     stderr_tail: Arc<Mutex<VecDeque<u8>>>,
     gate: FloodGate,
-    /// `None` once it is unknown where the next line begins: the rest is dropped.
+    /// `None` after a framing error: the rest of the stream is dropped.
     lines: Option<Decoder>,
     format: Format,
     counters: Arc<Counters>,
-    /// Text that was dropped and not yet told.
+    /// Bytes of text dropped since the last report of dropped text.
     untold_bytes: u64,
 }
 
@@ -101,7 +101,7 @@ impl Sinks {
         }
     }
 
-    /// Reads each stream as far as it goes, but not much more than `limit_bytes`.
+    /// Reads each stream to its end, but not much more than `limit_bytes`.
     pub(super) fn take_rest(&mut self, pipes: &[OwnedFd; STREAMS], limit_bytes: usize) {
         for (index, pipe) in pipes.iter().enumerate() {
             let mut left = limit_bytes;
@@ -114,7 +114,7 @@ impl Sinks {
         }
     }
 
-    /// Reads once, and notes the end of the stream; how much was read.
+    /// Reads once and records the end of the stream. Returns the number of bytes read.
     fn take(&mut self, index: usize, pipe: &OwnedFd) -> usize {
         match nix::unistd::read(pipe, &mut self.buffer) {
             Ok(count @ 1..) => {
@@ -190,7 +190,7 @@ impl Sinks {
         }
     }
 
-    /// Shows what was not yet a whole line.
+    /// Shows the rest of an incomplete line.
     pub(super) fn end(&mut self) {
         self.stdout
             .end(|line| show_stdout(&String::from_utf8_lossy(line)));
@@ -226,7 +226,7 @@ fn show_stderr(line: &str) {
     }
 }
 
-/// Passes a line on, with its level; the logger is a field, since targets are fixed.
+/// Emits a line at its level. The logger is a field, because `tracing` targets are constants.
 fn show_line(line: &LogLine) {
     macro_rules! show {
         ($event:ident) => {
@@ -247,7 +247,7 @@ fn show_line(line: &LogLine) {
         Some(Level::Debug) => show!(debug),
         Some(Level::Info) => show!(info),
         Some(Level::Warn) => show!(warn),
-        // Unknown levels are higher ones.
+        // Unknown levels count as errors.
         Some(Level::Error | Level::None) | None => show!(error),
     }
 }

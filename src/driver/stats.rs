@@ -1,39 +1,39 @@
-//! What a driver has done: counts, and how long requests take.
+//! Statistics of a driver: counts and latencies.
 
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
-/// The longest time that is told apart: no budget is longer.
+/// The largest time that the histogram can hold, in microseconds: an hour.
 const LONGEST_MICROS: u64 = 3_600_000_000;
 
-/// Digits that are kept of each time.
+/// Significant digits of each recorded time.
 const DIGITS: u8 = 2;
 
-/// Figures over the life of a driver.
+/// Counters over the life of a driver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DriverStats {
-    /// Requests, with those that failed.
+    /// Requests, including failed ones.
     pub requests_total: u64,
     /// Requests that ended with a critical error.
     pub critical_errors_total: u64,
     /// Hook calls that were answered.
     pub hook_calls_total: u64,
-    /// Children that were started, the first one included.
+    /// Children that were started, including the first one.
     pub starts_total: u64,
     /// Children that were replaced because of their age or memory.
     pub recycled_total: u64,
-    /// Log lines that came from the children.
+    /// Log lines received from the children.
     pub log_lines_total: u64,
-    /// Log lines that could not be read.
+    /// Log lines that could not be decoded.
     pub bad_log_lines_total: u64,
-    /// Bytes on log pipes that were no log lines any more.
+    /// Bytes on log pipes that were dropped after a framing error.
     pub dropped_log_bytes_total: u64,
-    /// Bytes on stdout and stderr that were not shown: too much at once, or too long lines.
+    /// Bytes on stdout and stderr that were not shown, because of the rate limit or the line limit.
     pub dropped_text_bytes_total: u64,
 }
 
-/// The times of many requests, to two digits: from a microsecond to an hour.
+/// A histogram of request latencies, to two significant digits, from a microsecond to an hour.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Latencies(Histogram<u64>);
 
@@ -45,23 +45,23 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    /// One more.
+    /// Records a latency.
     pub(super) fn add(&mut self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.0.saturating_record(micros);
     }
 
-    /// How many there are.
+    /// The number of recorded latencies.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The time that this share of the requests, from 0 to 1, took at most; zero if there are none.
+    /// The latency at a quantile from 0 to 1, such as 0.99; zero if none is recorded.
     pub fn quantile(&self, share: f64) -> Duration {
         Duration::from_micros(self.0.value_at_quantile(share))
     }
 
-    /// The longest time.
+    /// The largest latency.
     pub fn longest(&self) -> Duration {
         Duration::from_micros(self.0.max())
     }

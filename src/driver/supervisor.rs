@@ -1,20 +1,21 @@
-//! When a child that died is started again. Only children count that broke or never answered: one that was killed because
-//! a request had used up its time, or because the node failed, is replaced at once.
+//! Restart back-off. Only children that failed or never answered count. One that was killed because a request used up
+//! its budget, or because the node failed, is replaced at once.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::{Duration, Instant};
 
-/// How long after the second death in a row the child is started again. The first restart is immediate: most deaths are
-/// the fault of one request.
+/// Delay of the restart after the second death in a row. The first restart is immediate: most deaths are caused by a
+/// single request.
 pub const FIRST_DELAY: Duration = Duration::from_millis(10);
 
-/// The longest delay: soon enough after the cause is mended.
+/// The longest delay: short enough that requests work soon after the cause is fixed.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
-/// By how much the delay grows with each death: a child that dies at once is started less than ten times in ten seconds.
+/// Factor by which the delay grows with each death: a child that always dies at once is started less than ten times in
+/// ten seconds.
 const GROWTH: u32 = 4;
 
-/// The deaths since a request was served. Given the time, it tells when the next start is due.
+/// Counts the deaths since the last served request, and computes when the next start is due.
 #[derive(Debug, Default)]
 pub(super) struct Restarts {
     deaths: u32,
@@ -22,7 +23,7 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
-    /// A child broke, or could not be started.
+    /// Records that a child failed or could not be started.
     pub(super) fn died(&mut self, now: Instant) {
         let delay = match self.deaths {
             0 => Duration::ZERO,
@@ -34,19 +35,20 @@ impl Restarts {
         self.due = Some(now + jittered(delay));
     }
 
-    /// The child served a request.
+    /// Records that the child served a request, which resets the back-off.
     pub(super) fn served(&mut self) {
         *self = Restarts::default();
     }
 
-    /// How long to wait before the next start.
+    /// Time left until the next start is due.
     pub(super) fn delay(&self, now: Instant) -> Duration {
         self.due
             .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
     }
 }
 
-/// A quarter more or less, at random: nodes whose children died of the same request do not start them all at once.
+/// Varies a delay at random by up to a quarter either way, so that nodes whose children died of the same request do not
+/// restart them all at once.
 fn jittered(delay: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish() % 512;
     delay * (768 + random as u32) / 1024

@@ -1,14 +1,14 @@
-//! Lines of text from a stream that may have very long ones, or very many.
+//! Splits a text stream into lines, with limits on their length and rate.
 
 use std::time::{Duration, Instant};
 
-/// Longest line that is shown, in bytes; the rest of a longer one is counted.
+/// Longest line that is shown, in bytes; the rest of a longer line is dropped and counted.
 pub const LINE_LIMIT_BYTES: usize = 4 << 10;
 
-/// How much text of a child is shown in [`FLOOD_INTERVAL`], in bytes. A child that works as it should writes nothing.
+/// Most text of a child that is shown per [`FLOOD_INTERVAL`], in bytes. A healthy child writes nothing.
 pub const FLOOD_LIMIT_BYTES: usize = 1 << 20;
 
-/// See [`FLOOD_LIMIT_BYTES`].
+/// The interval of [`FLOOD_LIMIT_BYTES`].
 pub const FLOOD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Cuts a stream into lines.
@@ -19,8 +19,7 @@ pub(super) struct LineCutter {
 }
 
 impl LineCutter {
-    /// Takes in bytes and shows the lines that are complete; returns how many bytes belong to no line because it is too
-    /// long.
+    /// Appends bytes and shows the complete lines. Returns the number of bytes that were cut from too long lines.
     pub(super) fn push(&mut self, bytes: &[u8], mut show: impl FnMut(&[u8])) -> usize {
         let mut lost = 0;
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -37,7 +36,7 @@ impl LineCutter {
         lost
     }
 
-    /// The end of the stream: shows what is left.
+    /// Ends the stream: shows the rest of an incomplete line.
     pub(super) fn end(&mut self, show: impl FnOnce(&[u8])) {
         if !self.line.is_empty() {
             show(&self.line);
@@ -46,7 +45,7 @@ impl LineCutter {
     }
 }
 
-/// Says how much text may be shown.
+/// A rate limit for shown text.
 #[derive(Debug)]
 pub(super) struct FloodGate {
     interval_began: Instant,
@@ -61,12 +60,12 @@ impl FloodGate {
         }
     }
 
-    /// Whether a line of this length may be shown.
+    /// Whether a line of this length is within the rate limit; counts it if so.
     pub(super) fn lets_pass(&mut self, length: usize, now: Instant) -> bool {
         if now.duration_since(self.interval_began) >= FLOOD_INTERVAL {
             *self = FloodGate::new(now);
         }
-        // Empty lines flood, too.
+        // Counts the line end as well, so that empty lines are limited, too.
         match self.left_bytes.checked_sub(length + 1) {
             Some(left) => {
                 self.left_bytes = left;

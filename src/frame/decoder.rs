@@ -3,10 +3,10 @@ use bytes::Bytes;
 use std::mem;
 use std::ops::Range;
 
-/// Up to this size, in bytes, a payload is always copied out of what was received, whose memory serves again.
+/// Payloads up to this size, in bytes, are always copied out of the receive buffer, which is then reused.
 const COPIED_BYTES: usize = 4 << 10;
 
-/// How much memory a decoder keeps for the next frames when it is empty, in bytes.
+/// Capacity that an empty decoder keeps for the next frames, in bytes.
 const KEPT_BYTES: usize = 128 << 10;
 
 /// A frame: the kind (0 for a log frame) and the payload.
@@ -18,7 +18,7 @@ pub struct Frame {
     pub payload: Bytes,
 }
 
-/// A frame as it lies in the decoder.
+/// A frame whose payload is still in the decoder's buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameInPlace<'a> {
     /// The kind in the preamble, known or not.
@@ -27,23 +27,23 @@ pub struct FrameInPlace<'a> {
     pub payload: PayloadBytes<'a>,
 }
 
-/// Cuts a stream of bytes into frames.
+/// Splits a stream of bytes into frames.
 ///
-/// Give it bytes with [`push`](Decoder::push), take frames with [`next`](Decoder::next), and tell it about the end of the
-/// stream with [`end`](Decoder::end). It holds what was pushed and not yet taken, and nothing else: a length that a header
-/// announces never causes an allocation.
+/// Give it bytes with [`push`](Decoder::push), take frames with [`next`](Decoder::next), and tell it about the end of
+/// the stream with [`end`](Decoder::end). It buffers only what was pushed and not yet taken: the length in a header
+/// never causes an allocation.
 #[derive(Debug)]
 pub struct Decoder {
     header: Header,
     limit_bytes: u32,
-    /// What was received.
+    /// The received bytes.
     buffer: Vec<u8>,
-    /// Where it was not yet returned as frames: a header begins there.
+    /// Offset of the first byte that is not yet returned in a frame, where a header begins.
     start: usize,
 }
 
 impl Decoder {
-    /// For frames with this header and payloads of at most `limit_bytes`.
+    /// A decoder of frames with this header and payloads of at most `limit_bytes`.
     pub fn new(header: Header, limit_bytes: u32) -> Decoder {
         Decoder {
             header,
@@ -53,14 +53,14 @@ impl Decoder {
         }
     }
 
-    /// Takes in the next bytes of the stream, however few.
+    /// Appends the next bytes of the stream, in pieces of any size.
     pub fn push(&mut self, bytes: &[u8]) {
         self.move_to_front();
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Like [`push`](Self::push), for bytes that `read` appends to a buffer which has room for about `room_bytes` of them. Returns what it
-    /// returns.
+    /// Like [`push`](Self::push), for bytes that `read` appends to a buffer with spare capacity for about `room_bytes`
+    /// bytes. Returns the result of `read`.
     pub fn receive<T>(&mut self, room_bytes: usize, read: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         self.move_to_front();
         if self.buffer.capacity() - self.buffer.len() < room_bytes / 2 {
@@ -79,8 +79,8 @@ impl Decoder {
         }
     }
 
-    /// The next frame: `None` when more bytes are needed, an error when the stream can't be cut any further. An
-    /// announced length over the limit is an error as soon as the header is there; it is reported at every further call.
+    /// The next frame: `None` when more bytes are needed, an error when framing is lost. A length over the limit is an
+    /// error as soon as the header is complete, and is reported again at every further call.
     #[expect(
         clippy::should_implement_trait,
         reason = "a decoder has no end of its own: None means not yet"
@@ -119,7 +119,7 @@ impl Decoder {
         Some(Ok(FrameInPlace { kind, payload }))
     }
 
-    /// Whether the next frame, or what is wrong with it, is there.
+    /// Whether the next frame, or an error, is available.
     pub fn has_next(&self) -> bool {
         let needed = |announced: Announced| self.header.size() + announced.length;
         match self.announced() {
@@ -129,8 +129,8 @@ impl Decoder {
         }
     }
 
-    /// Tells the end of the stream, when [`next`](Decoder::next) has returned `None`: clean between two frames, torn
-    /// inside one.
+    /// Call it at the end of the stream, when [`next`](Decoder::next) has returned `None`. Fails if the stream ended
+    /// inside a frame.
     pub fn end(&self) -> Result<(), FrameError> {
         let have = self.waiting().len();
         let want = self.header.size();
@@ -144,23 +144,24 @@ impl Decoder {
         }
     }
 
-    /// Whether everything that has come was returned in frames.
+    /// Whether all received bytes were returned in frames.
     pub fn is_empty(&self) -> bool {
         self.waiting().is_empty()
     }
 
-    /// Whether a payload takes its memory along, rather than being copied: if it is large, and most of that memory.
+    /// Whether to give the buffer away with a payload rather than copy it: if the payload is large and most of the
+    /// buffer.
     fn is_worth_taking(&self, payload: Range<usize>) -> bool {
         let rest = self.buffer.len() - payload.end;
         payload.len() > COPIED_BYTES.max(rest) && payload.len() >= self.buffer.capacity() / 2
     }
 
-    /// What is not yet part of a returned frame.
+    /// The bytes that are not yet returned in a frame.
     fn waiting(&self) -> &[u8] {
         &self.buffer[self.start..]
     }
 
-    /// The frame that comes next, once its header is there.
+    /// The next frame, once its header is complete.
     fn announced(&self) -> Option<Result<Announced, FrameError>> {
         let (length, kind) = self.header()?;
         let limit = self.limit_bytes;
@@ -177,7 +178,7 @@ impl Decoder {
         })
     }
 
-    /// Length and kind in the next header, once that is there.
+    /// Length and kind in the next header, once it is complete.
     fn header(&self) -> Option<(u32, u32)> {
         let (length, rest) = self.waiting().split_first_chunk()?;
         let kind = match self.header {
@@ -188,9 +189,9 @@ impl Decoder {
     }
 }
 
-/// What a header says of its frame.
+/// A frame whose header was read.
 struct Announced {
     kind: u32,
-    /// Of the payload, in bytes.
+    /// Length of the payload, in bytes.
     length: usize,
 }

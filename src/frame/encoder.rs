@@ -1,8 +1,8 @@
 use super::FrameError;
 
-/// Appends a frame to `out`, which may hold others already; `payload` appends the payload behind the preamble.
+/// Appends a frame to `out`, which may already hold others; `payload` appends the payload after the preamble.
 ///
-/// On [`FrameError::Unframeable`] `out` is as it was before.
+/// On [`FrameError::Unframeable`] `out` is unchanged.
 pub fn encode(
     kind: u32,
     out: &mut Vec<u8>,
@@ -14,7 +14,7 @@ pub fn encode(
     finish(out, start, 8, payload)
 }
 
-/// Appends a log frame, whose header is the length alone.
+/// Appends a log frame, whose header is only the length.
 pub fn encode_log(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) -> Result<(), FrameError> {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);

@@ -1,4 +1,4 @@
-//! Frames: how the bytes of a pipe are cut into payloads (docs/spec/wire.md#frame).
+//! Frames: how payloads are delimited in the bytes of a pipe (docs/spec/wire.md#frame).
 //!
 //! | offset | size | field |
 //! |---|---|---|
@@ -6,8 +6,8 @@
 //! | 4 | 4 | kind, u32 little-endian |
 //! | 8 | length | payload |
 //!
-//! Nothing here reads or writes: the [`Decoder`] is given bytes in any pieces, the encoder fills a buffer. What a kind
-//! or a payload means is for the layers above. Log frames ([`Header::Log`]) have no kind.
+//! This layer does no IO: the [`Decoder`] takes bytes in pieces of any size, the encoder fills a buffer. The layers
+//! above interpret kinds and payloads. Log frames ([`Header::Log`]) have no kind.
 
 mod decoder;
 mod encoder;
@@ -19,16 +19,16 @@ pub use payload::PayloadBytes;
 
 use thiserror::Error;
 
-/// Longest payload that is sent and accepted by default, in bytes.
+/// Default limit of a payload in both directions, in bytes.
 ///
-/// The largest real payload is a deploy of a contract in base64, well under 1 MiB. But what a contract can hand to the VM is
-/// limited by its gas alone, and the reference sends whatever fits the length field, so that a smaller limit would make a
-/// difference between nodes. This one is far above what gas limits of blocks allow for, and low enough for the memory of both
-/// sides, which hold such a payload and what is in it at the same time. A length that a header announces costs no memory: that
-/// is taken as bytes arrive.
+/// The largest real payload is a deploy of a contract in base64, well under 1 MiB. But what a contract can pass to the
+/// VM is limited by its gas alone, and the reference sends whatever fits the length field. A lower limit could make
+/// nodes disagree. This one is far above what gas limits of blocks allow for, and low enough for the memory of both
+/// sides, which hold a payload and its decoded form at the same time. The length in a header costs no memory: memory is
+/// allocated as bytes arrive.
 pub const DEFAULT_PAYLOAD_LIMIT_BYTES: u32 = 1 << 30;
 
-/// What stands before a payload.
+/// The header format of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header {
     /// The preamble of a message: length and kind.
@@ -47,7 +47,7 @@ impl Header {
     }
 }
 
-/// A fatal fault in the stream of frames: what follows can't be cut any more.
+/// A framing error, after which the rest of the stream can't be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -72,7 +72,7 @@ pub enum FrameError {
     TornHeader {
         /// Bytes that came.
         have: usize,
-        /// Bytes that a header has.
+        /// Size of a header in bytes.
         want: usize,
     },
     /// The stream ended inside a payload.
@@ -80,7 +80,7 @@ pub enum FrameError {
     TornPayload {
         /// Bytes that came.
         have: usize,
-        /// Bytes that the header announced.
+        /// The length in the header.
         want: usize,
     },
 }

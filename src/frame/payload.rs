@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use std::ops::Deref;
 
-/// A payload, borrowed in place or owned. Short ones are decoded in place; a long one takes the memory along, so that what is
-/// decoded can share it.
+/// A payload, borrowed in place or owned. A short one is decoded in place. A long one owns the buffer, so that decoded
+/// fields can share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PayloadBytes<'a> {
     /// In the decoder's buffer.

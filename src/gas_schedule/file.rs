@@ -10,18 +10,18 @@ use std::str::FromStr;
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-/// What a cost can be, in units of gas. Go's readers of TOML have signed integers of 64 bits; a cost of 0 counts as missing.
+/// Valid costs, in units of gas. TOML readers in Go have signed 64-bit integers; a cost of 0 counts as missing.
 const COSTS: RangeInclusive<u64> = 1..=i64::MAX as u64;
 
 /// A gas schedule read from the TOML file of a node, with a cost for everything that the virtual machine charges for.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GasScheduleFile {
-    /// For [`Arguments::gas_schedule`](crate::messages::Arguments::gas_schedule): everything in the file, unknown keys
-    /// too, by the names of sections and keys. This is what a node in Go sends, in its order.
+    /// For [`Arguments::gas_schedule`](crate::messages::Arguments::gas_schedule): everything in the file, including
+    /// unknown keys, sorted by the names of sections and keys. A node in Go sends the same in the same order.
     pub entries: Vec<GasSectionEntry>,
-    /// What the virtual machine makes no use of, by name. Nodes have costs of their own in the file, so this is
-    /// normal; with a misspelt name it tells what was meant.
+    /// Entries that the virtual machine does not use, by name. They are normal, since nodes keep costs of their own in
+    /// the file; they also reveal misspelt names.
     pub unknown: Vec<GasKey>,
 }
 
@@ -37,15 +37,15 @@ pub struct GasKey {
 /// What is wrong with one value of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadCost {
-    /// Where it stands.
+    /// The section and key.
     pub at: GasKey,
-    /// The value as it stands in the file.
+    /// The value as written in the file.
     pub value: String,
     /// The line in the file, from 1 on.
     pub line: usize,
 }
 
-/// Why a file gives no schedule. The file is at fault; no child would start with it.
+/// Why a file is not a valid schedule. The file is at fault; no child would start with it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GasScheduleError {
@@ -57,14 +57,14 @@ pub enum GasScheduleError {
         /// The line in the file, from 1 on.
         line: usize,
     },
-    /// It is TOML, and not all costs can be read from it.
+    /// It is TOML, but costs are missing or invalid.
     #[error("the gas schedule can't be used: {}", Faults { missing, bad, unknown })]
     Costs {
-        /// What has no cost and needs one, in the order in which the virtual machine looks.
+        /// Required costs that are missing, in the order in which the virtual machine checks them.
         missing: Vec<GasKey>,
-        /// What has another value than an integer from 1 to 2^63 - 1, or is not a table of such.
+        /// Values that are not integers from 1 to 2^63 - 1, or not tables of such.
         bad: Vec<BadCost>,
-        /// What the virtual machine does not know: the place to look for misspelt names.
+        /// Names that the virtual machine does not know, possibly misspelt.
         unknown: Vec<GasKey>,
     },
 }
@@ -74,7 +74,7 @@ impl FromStr for GasScheduleFile {
 
     /// Reads the text of a file: a table for each section, with an integer for each key.
     ///
-    /// Names of keys match in any case. A section may have the name that it has in the original chain's nodes.
+    /// Names of keys are case-insensitive. A section may have its name in nodes of the original chain.
     ///
     /// [`GasScheduleError::Syntax`]: the text is not TOML. [`GasScheduleError::Costs`]: costs are missing or can't be
     /// read; the error has all of them.
@@ -98,7 +98,7 @@ impl FromStr for GasScheduleFile {
     }
 }
 
-/// Everything in the document, by name: the maps of a node in Go are sorted when they are sent.
+/// All entries of the document, sorted by name: Go sorts maps when it encodes them.
 fn entries(text: &str, document: &DeTable<'_>, bad: &mut Vec<BadCost>) -> Vec<GasSectionEntry> {
     let mut sections = BTreeMap::new();
     for (name, value) in document {
@@ -148,7 +148,7 @@ fn cost(value: &DeValue<'_>) -> Option<u64> {
     COSTS.contains(&cost).then_some(cost)
 }
 
-/// The costs that the virtual machine would not find, but for those that are there and bad.
+/// The costs that the virtual machine would not find, except those that are present but invalid.
 fn missing(entries: &[GasSectionEntry], bad: &[BadCost]) -> Vec<GasKey> {
     let mut missing = Vec::new();
     for section in SECTIONS {
@@ -173,7 +173,7 @@ fn missing(entries: &[GasSectionEntry], bad: &[BadCost]) -> Vec<GasKey> {
     missing
 }
 
-/// What no section of the virtual machine reads.
+/// The entries that the virtual machine does not read.
 fn unknown(entries: &[GasSectionEntry]) -> Vec<GasKey> {
     let mut unknown = Vec::new();
     for entry in entries {
@@ -230,7 +230,7 @@ impl fmt::Display for BadCost {
     }
 }
 
-/// Everything that is wrong, in one line.
+/// All errors in one line.
 struct Faults<'a> {
     missing: &'a [GasKey],
     bad: &'a [BadCost],
@@ -244,7 +244,7 @@ impl fmt::Display for Faults<'_> {
         if !self.missing.is_empty() {
             parts.push(format!("no cost for {}", list(self.missing)));
         }
-        // Only with something missing may one of them be what was meant.
+        // An unknown name can only be a misspelling if something is missing.
         if !self.missing.is_empty() && !self.unknown.is_empty() {
             parts.push(format!("unknown names: {}", list(self.unknown)));
         }

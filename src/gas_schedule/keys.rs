@@ -1,7 +1,6 @@
-//! The sections of a gas schedule and their keys: the only list of them. The names are those of the wire.
+//! The only list of the sections of a gas schedule and their keys. The names are those on the wire.
 
-/// Hands the sections that the functions of the host are charged by to a macro: section, names that it has elsewhere,
-/// keys.
+/// Passes the sections that host functions are charged by to a macro: section, aliases, keys.
 macro_rules! host_sections {
     ($visit:ident) => {
         $visit! {
@@ -56,7 +55,7 @@ pub(crate) use host_sections;
 pub struct Section {
     /// Its name on the wire.
     pub name: &'static str,
-    /// Names that it has in the schedules of other nodes.
+    /// Its names in the schedules of other nodes.
     pub aliases: &'static [&'static str],
     /// Its keys, in the order in which the reference checks them.
     pub keys: &'static [&'static str],

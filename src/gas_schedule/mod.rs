@@ -1,4 +1,4 @@
-//! Gas schedules: what everything costs, as a node gives it to the virtual machine in
+//! Gas schedules: the costs that a node passes to the virtual machine in
 //! [`Arguments::gas_schedule`](crate::messages::Arguments::gas_schedule) (docs/spec/gas.md#schedule).
 //!
 //! A node has its schedule in a TOML file, a table for each section:
@@ -38,7 +38,7 @@ pub(crate) use keys::{OPCODE_SECTION, SECTIONS, Section};
 
 use crate::messages::{GasCostEntry, GasSectionEntry};
 
-/// A schedule where everything costs `cost` units of gas, but for the gas that asynchronous calls keep for their
+/// A schedule where everything costs `cost` units of gas, except the gas lock of asynchronous calls for their
 /// callbacks, which is `async_callback_gas_lock`.
 ///
 /// The reference's tests run with 1 and 100000.
@@ -60,7 +60,7 @@ pub fn flat_gas_schedule(cost: u64, async_callback_gas_lock: u64) -> Vec<GasSect
 }
 
 impl Section {
-    /// The entry of this section in a schedule: the one with its name, else with the first alias that there is.
+    /// The entry of this section in a schedule: the one with its name, else the one with the first alias that exists.
     pub(crate) fn find<'a>(&self, entries: &'a [GasSectionEntry]) -> Option<&'a GasSectionEntry> {
         let named = |name: &&str| {
             let mut entries = entries.iter().rev();
@@ -71,7 +71,8 @@ impl Section {
 
     /// The cost that the virtual machine reads for a key of this section, in units of gas; 0 if there is none.
     ///
-    /// A key matches as it is spelled, else in another case. Of operators' costs the reference keeps 32 bits.
+    /// An exact match of the key wins over a case-insensitive one. Operator costs are truncated to 32 bits, as in the
+    /// reference.
     pub(crate) fn cost(&self, costs: &[GasCostEntry], key: &str) -> u64 {
         let value = matching(costs, key).map_or(0, |index| costs[index].value);
         match self.name == OPCODE_SECTION.name {
@@ -81,7 +82,7 @@ impl Section {
     }
 }
 
-/// Which of the costs counts for a key.
+/// The index of the cost of a key.
 fn matching(costs: &[GasCostEntry], key: &str) -> Option<usize> {
     let key = key.as_bytes();
     let spelled = costs.iter().rposition(|entry| entry.key == key);

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 const FILE: &str = include_str!("../../docs/spec/gas_schedule.toml");
 
-/// Go's maps are sorted when they are written, as these are.
+/// Sorted, like the maps that Go encodes.
 type Schedule<'a> = BTreeMap<&'a str, BTreeMap<&'a str, u64>>;
 
 fn read(text: &str) -> Result<GasScheduleFile, GasScheduleError> {
     text.parse()
 }
 
-/// The missing and the bad ones of a text, as they are printed, and the message.
+/// The missing and the bad entries of a text, as printed, and the message.
 fn faults(text: &str) -> (Vec<String>, Vec<String>, String) {
     let error = read(text).expect_err("not a schedule");
     let message = error.to_string();
@@ -27,7 +27,7 @@ fn faults(text: &str) -> (Vec<String>, Vec<String>, String) {
     )
 }
 
-/// The fixture, read by what is simple about it.
+/// The fixture, parsed line by line.
 fn by_lines() -> Schedule<'static> {
     let mut schedule = Schedule::new();
     let mut section = "";
@@ -168,12 +168,12 @@ fn numbers_and_names_as_the_virtual_machine_reads_them() {
         cost(&FILE.replacen(&from, "sTOREpERbYTE = 0x1_0", 1)),
         (16, 6)
     );
-    // The one that is spelled right counts, and the other one is not read.
+    // The exact match counts; the other one is not read.
     let both = "StorePerByte = 5\nstoreperbyte = 6";
     assert_eq!(cost(&FILE.replacen(&from, both, 1)), (5, 7));
-    // What nodes of the original chain call it.
+    // The name in nodes of the original chain.
     assert_eq!(cost(&FILE.replace("Kalyan3104", "Elrond")).1, 6);
-    // Nothing is left of an operator's cost once 32 bits are kept.
+    // The low 32 bits of this cost are zero.
     let wide = FILE.replacen("\nNop = ", "\nNop = 0x100000000 #", 1);
     assert_eq!(faults(&wide).0, ["WASMOpcodeCost.Nop"]);
 }

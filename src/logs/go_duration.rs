@@ -1,9 +1,9 @@
-//! Durations as the reference's logs show them.
+//! Durations in the format of the reference's logs, which is Go's.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Shows a duration as Go does: `0s`, `153.421µs`, `1.5s`, `1m15.5s`, `2h0m0s`.
+/// Displays a duration as Go does: `0s`, `153.421µs`, `1.5s`, `1m15.5s`, `2h0m0s`.
 #[derive(Debug, Clone, Copy)]
 pub struct GoDuration(pub Duration);
 
@@ -15,7 +15,7 @@ impl fmt::Display for GoDuration {
             return f.write_str("0s");
         }
         if seconds < 60 {
-            // Up to a minute Rust's is the same: the largest unit, and a fraction without zeros at its end.
+            // Below a minute Rust's format is the same: the largest unit, and a fraction without trailing zeros.
             return write!(f, "{duration:?}");
         }
         if seconds >= 3600 {
@@ -24,7 +24,7 @@ impl fmt::Display for GoDuration {
         let rest = Duration::new(seconds % 60, duration.subsec_nanos());
         write!(f, "{}m", seconds / 60 % 60)?;
         match rest.as_secs() {
-            // A fraction alone would be in a smaller unit.
+            // Rust would show a fraction alone in a smaller unit.
             0 if rest.is_zero() => f.write_str("0s"),
             0 => {
                 let fraction = format!("{:09}", rest.subsec_nanos());

@@ -1,4 +1,4 @@
-//! From `tracing` events to log lines.
+//! Converts `tracing` events to log lines.
 
 use super::level::Level;
 use super::line;
@@ -12,10 +12,10 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-/// How many bytes of lines wait at most: seconds of a contract at TRACE, and little beside a wasm memory.
+/// Limit of the queue, in bytes: seconds of a contract's lines at TRACE, and little compared to a wasm memory.
 pub const QUEUE_LIMIT_BYTES: usize = 4 << 20;
 
-/// Bytes that a log line shows as hex: `tracing::trace!(target: "arwen/host", address = %Hex(address), "...")`.
+/// Bytes shown as hex in a log line: `tracing::trace!(target: "arwen/host", address = %Hex(address), "...")`.
 ///
 /// A field of type `&[u8]` is shown as hex without it.
 #[derive(Debug, Clone, Copy)]
@@ -27,11 +27,11 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-/// What the layer and the threads that serve it share: the levels and the lines.
+/// State shared by the layer and its threads: the levels and the queue.
 #[derive(Debug)]
 pub struct Logs {
     levels: RwLock<Levels>,
-    /// The lines that wait to be written.
+    /// The queue of lines to be written.
     pub queue: LineQueue,
 }
 
@@ -54,7 +54,7 @@ impl Logs {
         Ok(())
     }
 
-    /// Switches everything off for good: the lines have no reader any more.
+    /// Disables logging permanently, because the lines have no reader.
     pub fn close(&self) {
         self.queue.close();
         let mut levels = self.levels.write().unwrap_or_else(PoisonError::into_inner);
@@ -77,13 +77,14 @@ impl Logs {
     }
 }
 
-/// Whether a target is the name of a logger of ours, such as `arwen/host`. The events of other crates have the paths of
-/// their modules as target; their number and form are not ours to promise.
+/// Whether a target is the name of one of our loggers, such as `arwen/host`. Events of other crates, whose targets are
+/// module paths, are left out: we can't promise their number and form.
 fn is_logger(target: &str) -> bool {
     target.contains('/') || target.starts_with("arwen")
 }
 
-/// Turns events into log lines: the target is the logger, `message` the message, every other field a key and a value.
+/// A `tracing` layer that turns events into log lines: the target is the logger, `message` the message, every other
+/// field a key and a value.
 #[derive(Debug, Clone)]
 pub struct LogLayer {
     logs: Arc<Logs>,
@@ -97,7 +98,7 @@ impl LogLayer {
 }
 
 impl<S: Subscriber> Layer<S> for LogLayer {
-    /// Decided once for each place in the code, and again after each profile: what is switched off costs one load.
+    /// The decision is cached per callsite and renewed after each profile, so that a disabled event costs one load.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         match self.logs.wants(metadata) {
             true => Interest::always(),
@@ -146,7 +147,7 @@ struct Fields {
 impl Fields {
     fn add(&mut self, field: &Field, value: fmt::Arguments<'_>) {
         let mut text = String::new();
-        // A value that can't show itself is left as far as it came.
+        // A value whose `Display` fails is kept as far as it was written.
         let _ = text.write_fmt(value);
         if field.name() == "message" {
             self.message = text;

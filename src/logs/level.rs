@@ -2,12 +2,12 @@ use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// How important a log line is; as the level of a logger, the least important lines that are written.
+/// The severity of a log line; as the level of a logger, the lowest severity that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// Every step.
     Trace,
-    /// For the people who work on the program.
+    /// For developers of the program.
     Debug,
     /// What a user may want to know.
     Info,
@@ -19,7 +19,7 @@ pub enum Level {
     None,
 }
 
-/// The text names no level.
+/// The name of an unknown level.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is no log level: it is none of TRACE, DEBUG, INFO, WARN, ERROR, NONE")]
 pub struct UnknownLevel(pub String);
@@ -44,7 +44,7 @@ impl Level {
         Level::ALL.get(usize::from(number)).copied()
     }
 
-    /// Whether a logger of this level writes such a line.
+    /// Whether a logger of this level writes a line of level `line`.
     pub fn lets_pass(self, line: Level) -> bool {
         self <= line && line != Level::None
     }

@@ -1,4 +1,4 @@
-//! Log lines as bytes.
+//! Encoding and decoding of log lines.
 
 use super::level::Level;
 use crate::frame::{self, FrameError};
@@ -9,10 +9,10 @@ use crate::messages::{Format, LogCorrelation, LogLine};
 use prost::Message as _;
 use thiserror::Error;
 
-/// Longest line that is written, in bytes of text before it is encoded. JSON takes at most six bytes for one.
+/// Longest line that is written, in bytes of text before encoding. JSON takes at most six bytes for each.
 pub const LINE_LIMIT_BYTES: usize = 1 << 20;
 
-/// Longest payload of a log frame that is read, in bytes: room for any line that is written.
+/// Longest payload of a log frame that is read, in bytes: enough for any line that is written.
 pub const PAYLOAD_LIMIT_BYTES: u32 = 8 << 20;
 
 /// A payload that is not a log line.
@@ -24,12 +24,12 @@ pub enum LineError {
     /// It is not the protobuf of a line.
     #[error("unreadable log line: {0}")]
     Protobuf(prost::DecodeError),
-    /// Its arguments would take far more memory than their bytes.
+    /// Its arguments would take far more memory than their encoding.
     #[error("unreadable log line: {0}")]
     TooManyElements(TooManyElements),
 }
 
-/// A line of `logger`. `args` are keys and values in turn.
+/// A line of `logger`. `args` alternates keys and values.
 pub fn line(
     level: Level,
     logger: &str,
@@ -43,12 +43,12 @@ pub fn line(
         args,
         timestamp,
         logger_name: logger.to_owned(),
-        // Always there, also when empty: every recorded line has it.
+        // Present even when empty, as in every recorded line.
         correlation: Some(LogCorrelation::default()),
     }
 }
 
-/// The text in a line, in bytes.
+/// The length of the text in a line, in bytes.
 pub fn text_bytes(line: &LogLine) -> usize {
     let args: usize = line.args.iter().map(String::len).sum();
     line.message.len() + line.logger_name.len() + args
@@ -62,7 +62,8 @@ pub fn encode(format: Format, line: &LogLine, out: &mut Vec<u8>) -> Result<(), F
     })
 }
 
-/// Reads the payload of a frame from fd 7. Levels are kept as a reader in Go keeps them: the low byte, known or not.
+/// Reads the payload of a frame from fd 7. Levels are truncated to the low byte, as by a reader in Go, and may be
+/// unknown.
 pub fn decode(format: Format, payload: &[u8]) -> Result<LogLine, LineError> {
     let mut line = LogLine::default();
     match format {

@@ -1,7 +1,7 @@
 //! Log lines and log profiles, for both sides (docs/spec/wire.md#logs).
 //!
-//! The child turns its `tracing` events into [lines](mod@line) with a [`LogLayer`], which keeps to the levels that the node's
-//! [profile] asks for, and puts them into a [`LineQueue`]. The queue never blocks: what does not fit is dropped and
+//! In the child a [`LogLayer`] turns `tracing` events into [lines](mod@line), filters them by the levels of the node's
+//! [profile], and puts them into a [`LineQueue`]. The queue never blocks: lines that do not fit are dropped and
 //! counted. A thread of the child (`part::logs`) writes them to fd 7; on the node's side the driver reads them.
 
 mod go_duration;

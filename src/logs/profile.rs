@@ -1,4 +1,4 @@
-//! Log profiles: which lines the node wants to see (docs/spec/wire.md#log-profiles).
+//! Log profiles: the levels of loggers, set by the node (docs/spec/wire.md#log-profiles).
 
 use super::level::{Level, UnknownLevel};
 use crate::frame::{self, FrameError};
@@ -8,10 +8,10 @@ use crate::messages::json::{self, JsonError};
 use std::str::FromStr;
 use thiserror::Error;
 
-/// Longest profile that a child reads, in bytes: more than any list of loggers, and a corrupt length is not believed.
+/// Longest profile that a child reads, in bytes: more than any list of loggers takes. A longer one is a corrupt length.
 pub const PROFILE_LIMIT_BYTES: u32 = 64 << 10;
 
-/// Most rules that the levels of a child can have. Profiles add up, so that there has to be an end.
+/// Limit of the rules of a child. Each profile adds to them, so they need one.
 pub const MAX_RULES: usize = 256;
 
 /// Patterns that can't be applied. The levels stay as they were.
@@ -21,7 +21,7 @@ pub enum PatternError {
     /// An element is not of the form `MATCH:LEVEL`.
     #[error("{0:?} is not of the form MATCH:LEVEL")]
     Form(String),
-    /// The level of an element has no such name.
+    /// The level of an element is unknown.
     #[error(transparent)]
     Level(#[from] UnknownLevel),
     /// There are too many rules.
@@ -32,7 +32,7 @@ pub enum PatternError {
 /// One `MATCH:LEVEL`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
-    /// Part of the names of the loggers it is for; `*` for all.
+    /// A substring of the logger names that it matches; `*` matches all.
     part: String,
     level: Level,
 }
@@ -42,7 +42,7 @@ impl Rule {
         self.part == "*" || logger.contains(&self.part)
     }
 
-    /// Whether it is for all loggers that `earlier` is for, so that `earlier` has no effect any more.
+    /// Whether it matches all loggers that `earlier` matches, so that `earlier` has no effect.
     fn hides(&self, earlier: &Rule) -> bool {
         self.part == "*" || (earlier.part != "*" && earlier.part.contains(&self.part))
     }
@@ -73,7 +73,7 @@ impl FromStr for LevelPatterns {
 /// The levels of all loggers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Levels {
-    /// In the order in which they apply; the last one that is for a logger counts. The first is for all.
+    /// In order: the last rule that matches a logger counts. The first one matches all.
     rules: Vec<Rule>,
 }
 
@@ -93,7 +93,7 @@ impl Levels {
         }
     }
 
-    /// Applies patterns from left to right on top of what is there. On an error nothing has changed.
+    /// Adds patterns to the rules, from left to right. On an error nothing changes.
     pub fn apply(&mut self, patterns: &LevelPatterns) -> Result<(), PatternError> {
         let mut rules = self.rules.clone();
         for rule in &patterns.0 {
@@ -115,7 +115,7 @@ impl Levels {
             .map_or(Level::Info, |rule| rule.level)
     }
 
-    /// The level of the most talkative logger that there may be.
+    /// The lowest level that any logger can have.
     pub fn lowest(&self) -> Level {
         let levels = self.rules.iter().map(|rule| rule.level);
         levels.min().unwrap_or(Level::None)

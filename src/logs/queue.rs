@@ -5,16 +5,17 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What a line takes besides its text, in bytes: the struct and its place in the queue, generously.
+/// Memory of a line besides its text, in bytes: an upper estimate of the struct and its slot in the queue.
 const LINE_OVERHEAD_BYTES: usize = 256;
 
-/// The logger of the line that tells about dropped lines.
+/// The logger of the line that reports dropped lines.
 const LOGGER: &str = "pipes/childPart";
 
-/// Log lines on their way to a writer that may be slow, or stand still.
+/// A bounded queue of log lines for a writer that may be slow or stalled.
 ///
-/// [`push`](LineQueue::push) and [`try_next`](LineQueue::try_next) never wait. When the lines that wait take more than the limit, further ones are dropped
-/// whole; as soon as there is room again, a line `... log lines dropped` says how many.
+/// [`push`](LineQueue::push) and [`try_next`](LineQueue::try_next) never wait. When the queued lines take more than the
+/// limit, further lines are dropped whole. As soon as there is room again, a line `... log lines dropped` reports how
+/// many.
 #[derive(Debug)]
 pub struct LineQueue {
     state: Mutex<State>,
@@ -26,16 +27,16 @@ pub struct LineQueue {
 struct State {
     lines: VecDeque<LogLine>,
     bytes: usize,
-    /// Dropped since the last line that told about it.
+    /// Lines dropped since the last report.
     untold: u64,
     dropped_total: u64,
-    /// Whether the line that was taken last may not be written yet.
+    /// Whether the line that was taken last may still be unwritten.
     unfinished: bool,
     closed: bool,
 }
 
 impl LineQueue {
-    /// An empty queue for lines of `limit_bytes` in all.
+    /// An empty queue, for lines of at most `limit_bytes` in total.
     pub fn new(limit_bytes: usize) -> LineQueue {
         LineQueue {
             state: Mutex::default(),
@@ -44,7 +45,7 @@ impl LineQueue {
         }
     }
 
-    /// Takes in a line, or drops it when there is no room or no writer any more.
+    /// Adds a line, or drops it when the queue is full or closed.
     pub fn push(&self, line: LogLine) {
         let mut state = self.lock();
         if state.closed {
@@ -62,7 +63,7 @@ impl LineQueue {
         self.changed.notify_all();
     }
 
-    /// The next line; `None` if none waits, or the queue is closed. To ask for it says that the one before is written.
+    /// The next line; `None` if the queue is empty or closed. The call also confirms that the previous line is written.
     pub fn try_next(&self) -> Option<LogLine> {
         let mut state = self.lock();
         if state.lines.is_empty() {
@@ -74,8 +75,8 @@ impl LineQueue {
         line
     }
 
-    /// Waits until there is something to write: a line that waits, or one that was taken and is not known to be written.
-    /// False once the queue is closed.
+    /// Waits until there is something to write: a queued line, or a taken line that is not confirmed as written. False
+    /// once the queue is closed.
     pub fn wait(&self) -> bool {
         let mut state = self.lock();
         while !state.closed && state.is_idle() {
@@ -87,7 +88,7 @@ impl LineQueue {
         !state.closed
     }
 
-    /// Ends the queue: what waits is lost, and nothing is taken in any more.
+    /// Closes the queue: queued lines are lost, and further ones are dropped.
     pub fn close(&self) {
         let mut state = self.lock();
         *state = State {
@@ -99,12 +100,12 @@ impl LineQueue {
         self.changed.notify_all();
     }
 
-    /// Lines that were dropped so far.
+    /// Number of lines dropped so far.
     pub fn dropped_total(&self) -> u64 {
         self.lock().dropped_total
     }
 
-    /// A panic elsewhere leaves the state whole: every change under the lock is complete or can't panic.
+    /// Ignores poisoning: every change under the lock is complete or can't panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// How many decimal digits are read. Reading takes more than linear time: 0.1 s for this many, a minute for 64 MiB.
+/// Limit of decimal digits. Parsing takes more than linear time: 0.1 s for this many, a minute for 64 MiB.
 const DIGITS_LIMIT: usize = 1 << 20;
 
 /// The text is not a decimal number.
@@ -61,7 +61,7 @@ impl fmt::Display for BigInt {
 }
 
 impl BigInt {
-    /// The magnitude when it fits 128 bits, as nearly all do.
+    /// The magnitude if it fits 128 bits, as nearly all do.
     fn small_magnitude(&self) -> Option<u128> {
         let mut padded = [0; 16];
         let start = padded.len().checked_sub(self.magnitude.len())?;
@@ -73,7 +73,7 @@ impl BigInt {
 impl FromStr for BigInt {
     type Err = NotABigInt;
 
-    /// Digits, at most 2^20 of them, with an optional minus sign in front.
+    /// Parses an optional minus sign and at most 2^20 digits.
     fn from_str(text: &str) -> Result<BigInt, NotABigInt> {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let valid = (1..=DIGITS_LIMIT).contains(&digits.len());
@@ -96,8 +96,8 @@ impl FromStr for BigInt {
     }
 }
 
-/// The number that decimal digits mean. The conversion of num-bigint takes a second for a million digits and time
-/// that grows with their square: it is only given pieces, which multiplications put together.
+/// Parses decimal digits. The conversion of num-bigint is quadratic and takes a second for a million digits, so it is
+/// applied to pieces, which are combined by multiplication.
 fn parse_digits(digits: &str) -> Number {
     const PIECE_DIGITS: u32 = 1024;
     let mut pieces: Vec<Number> = digits
@@ -106,7 +106,7 @@ fn parse_digits(digits: &str) -> Number {
         .map(|piece| Number::parse_bytes(piece, 10).expect("digits are a number"))
         .collect();
     let mut weight = Number::from(10).pow(PIECE_DIGITS);
-    // The least significant piece comes first; every round joins neighbours.
+    // The least significant piece comes first; each round joins neighbours.
     while pieces.len() > 1 {
         let joined = pieces.chunks_mut(2).map(|pair| match pair {
             [low, high] => std::mem::take(high) * &weight + std::mem::take(low),

@@ -1,8 +1,7 @@
-//! Payload bytes and messages.
+//! The codec: payload bytes to messages and back.
 //!
-//! The two formats share one rule: the envelope's fields stand beside the fields of the message. In JSON that is one
-//! object; in protobuf the encoding of the envelope is followed by that of the message, whose field numbers start
-//! behind the envelope's.
+//! In both formats the fields of the envelope and of the message are merged. In JSON they form one object. In protobuf
+//! the encoding of the envelope is followed by that of the message, whose field numbers start after the envelope's.
 
 use super::elements::{TooManyElements, limit_bytes};
 use super::json::{self, JsonError, JsonObject, Writer};
@@ -12,24 +11,24 @@ use crate::frame::{self, PayloadBytes};
 use prost::Message as _;
 use thiserror::Error;
 
-/// How payloads are encoded: the marshalizer of the Initialize arguments (docs/spec/wire.md#formats).
+/// The encoding of payloads, set by a marshalizer of the Initialize arguments (docs/spec/wire.md#formats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// The dialect of the Go node driver.
+    /// JSON as the Go node driver writes it.
     #[default]
     Json,
-    /// The messages of the schema as they are.
+    /// Protobuf, as the schema defines it.
     Protobuf,
 }
 
-/// A marshalizer that this build does not have.
+/// A marshalizer that this build does not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UnsupportedMarshalizer {
     /// Go's own format.
     #[error("marshalizer 1 (Gob) is Go's own format; use {SUPPORTED}")]
     Gob,
-    /// The feature is off.
+    /// The feature `protobuf` is off.
     #[error(
         "marshalizer 2 (protobuf) is not in this build; build with --features protobuf or use 0 (JSON)"
     )]
@@ -60,13 +59,13 @@ impl Format {
         }
     }
 
-    /// The best format that this build has: protobuf with the feature `protobuf`.
+    /// The fastest format of this build: protobuf with the feature `protobuf`, else JSON.
     pub const PREFERRED: Format = match cfg!(feature = "protobuf") {
         true => Format::Protobuf,
         false => Format::Json,
     };
 
-    /// Whether this build has the format.
+    /// Fails if this build does not have the format.
     pub fn check(self) -> Result<(), UnsupportedMarshalizer> {
         Format::from_marshalizer(self.marshalizer()).map(drop)
     }
@@ -101,15 +100,15 @@ pub enum MessageError {
         /// What is wrong.
         error: prost::DecodeError,
     },
-    /// The protobuf has so many elements in lists and maps that they would take far more memory than their bytes.
+    /// The elements of lists and maps in the protobuf would take far more memory than their encoding.
     #[error("{kind}: {error}", kind = kind_name(*.kind))]
     TooManyElements {
         /// The kind in the preamble.
         kind: u32,
-        /// How much memory, and how much there may be.
+        /// The memory needed, and the limit.
         error: TooManyElements,
     },
-    /// The payload says that it is of another kind than the preamble (docs/spec/wire.md#kind-in-the-payload).
+    /// The kind in the payload is not that of the preamble (docs/spec/wire.md#kind-in-the-payload).
     #[error("a payload of {} ({payload}) in a frame of {} ({preamble})", kind_name(*.payload), kind_name(*.preamble))]
     KindMismatch {
         /// The kind in the preamble.
@@ -125,27 +124,27 @@ pub enum MessageError {
 pub struct PayloadTooLong {
     /// The kind of the message.
     pub kind: u32,
-    /// How long its JSON is, in bytes.
+    /// The length of its JSON form, in bytes.
     pub length: usize,
-    /// What the two sides accept, in bytes.
+    /// The payload limit, in bytes.
     pub limit: u32,
 }
 
-/// How many times as long as its protobuf the JSON of a message can be: an account that has nothing but zeros in it takes 4
-/// bytes, or 160.
+/// Upper bound of the ratio of JSON to protobuf length: an account with only zero fields takes 4 bytes in protobuf and
+/// 160 in JSON.
 const LONGEST_JSON: usize = 64;
 
-/// What an envelope can take beside its error message, in bytes.
+/// Upper bound of an envelope without its error message, in bytes.
 const LONGEST_ENVELOPE: usize = 128;
 
-/// Fails for a message whose JSON takes more than `limit` bytes, whatever the format is: so that a message that can be sent
-/// in one format can be sent in the other. In protobuf it is always shorter.
+/// Fails for a message whose JSON form is longer than `limit` bytes, whatever the format is, so that both formats can
+/// send the same messages. Protobuf is always shorter.
 pub fn check_length<P: Payload>(
     error_message: &str,
     payload: &P,
     limit: u32,
 ) -> Result<(), PayloadTooLong> {
-    // So it is for ordinary messages, which need not be written to be measured.
+    // The fast path of ordinary messages: an estimate is enough.
     let shortest = payload.encoded_len() + error_message.len() + LONGEST_ENVELOPE;
     if shortest.saturating_mul(LONGEST_JSON) <= limit as usize {
         return Ok(());
@@ -206,7 +205,7 @@ pub fn encode_message(
     })
 }
 
-/// Reads a payload. `kind` is the preamble's: the envelope has the same, also where the payload leaves it out.
+/// Decodes a payload. `kind` is that of the preamble; the returned envelope has it even if the payload leaves it out.
 pub fn decode<'a>(
     format: Format,
     kind: u32,
@@ -253,7 +252,7 @@ fn decode_payload(
     Ok((envelope, message))
 }
 
-/// A JSON object that has no envelope, such as a log profile. Fields that are zero or empty are left out if `sparse`.
+/// Encodes a JSON object without envelope, such as a log profile. If `sparse`, zero and empty fields are left out.
 pub fn encode_json_object<T: JsonObject>(object: &T, sparse: bool, out: &mut Vec<u8>) {
     json::write_object(object, sparse, out);
 }

@@ -1,23 +1,24 @@
-//! How much memory the elements of lists and maps take.
+//! Memory limit for the elements of lists and maps.
 //!
-//! An element of two bytes on the wire can become a struct of hundreds: a hostile payload of 64 MiB must not take its
-//! reader gigabytes. So there is a budget, the same in both formats. The JSON reader counts while it reads; protobuf is
-//! read by prost, so that its elements are counted beforehand, with what the schema says about the fields.
+//! An element of two bytes on the wire can become a struct of hundreds of bytes, and a hostile payload of 64 MiB must
+//! not cost its reader gigabytes. Both formats therefore have the same memory budget. The JSON reader counts while it
+//! reads. Protobuf is decoded by prost, so its elements are counted beforehand, by a description of the fields
+//! generated from the schema.
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use thiserror::Error;
 
-/// How much memory the elements of lists and maps may take beyond the length of the payload, themselves, without what
-/// they point to. The largest real messages stay far below.
+/// Memory that the elements of lists and maps may take beyond the length of the payload, in bytes, without heap memory
+/// that they point to. The largest real messages stay far below.
 const LIMIT_BYTES: usize = 64 << 20;
 
 /// Capacity a `Vec` allocates on its first push, in elements.
 pub(super) const FIRST: usize = 4;
 
-/// The fewest bytes on the wire that an element, or a list in an element, can have: a key and a length.
+/// The smallest encoding of an element, or of a list within an element, in bytes: a key and a length.
 const SMALLEST_BYTES: usize = 2;
 
-/// What the elements of a payload of this length may take, in bytes.
+/// The memory limit of the elements in a payload of this length, in bytes.
 pub const fn limit_bytes(payload_length: usize) -> usize {
     LIMIT_BYTES.saturating_add(payload_length)
 }
@@ -26,27 +27,27 @@ pub const fn limit_bytes(payload_length: usize) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("too many elements: they take at least {needed} bytes, the limit is {limit}")]
 pub struct TooManyElements {
-    /// What the elements up to the one that is too much take, in bytes.
+    /// Memory of the elements up to the first one over the limit, in bytes.
     pub needed: usize,
-    /// What they may take, in bytes.
+    /// The limit, in bytes.
     pub limit: usize,
 }
 
-/// A message whose lists are known. Generated from the schema.
+/// A description of the lists in a message. Generated from the schema.
 pub trait Elements {
     /// The fields that are lists, or messages that may have lists in them.
     const FIELDS: &'static [Field];
 
-    /// The most memory that a byte on the wire can become.
+    /// Upper bound of the memory per byte on the wire.
     const WORST_FACTOR: usize = FIRST * largest(Self::FIELDS) / SMALLEST_BYTES;
 }
 
 /// A field that is a list or a message.
 #[derive(Debug)]
 pub struct Field {
-    /// The number in the schema.
+    /// The field number in the schema.
     pub number: u32,
-    /// What an element takes in memory, in bytes; 0 for a field that is not a list.
+    /// Size of an element in memory, in bytes; 0 for a field that is not a list.
     pub size: usize,
     /// The fields of the element.
     pub below: &'static [Field],
@@ -69,10 +70,10 @@ const fn largest(fields: &[Field]) -> usize {
     largest_size
 }
 
-/// Fails when the elements of a protobuf payload would take more than `limit` bytes, which is [`limit_bytes`] but in
-/// tests. Bytes that are not protobuf pass: prost reads no further than this.
+/// Fails if the elements of a protobuf payload would take more than `limit` bytes, which is [`limit_bytes`] except in
+/// tests. Malformed protobuf passes: prost stops at the same place.
 pub fn check<T: Elements>(payload: &[u8], limit: usize) -> Result<(), TooManyElements> {
-    // So it is for ordinary messages, which need not be counted.
+    // The fast path of ordinary messages: the upper bound is enough.
     if payload.len().saturating_mul(T::WORST_FACTOR) <= limit {
         return Ok(());
     }
@@ -86,7 +87,7 @@ pub fn check<T: Elements>(payload: &[u8], limit: usize) -> Result<(), TooManyEle
     }
 }
 
-/// Why counting ends early.
+/// Why counting stops early.
 enum Stop {
     TooMany,
     Unreadable,
@@ -105,7 +106,7 @@ struct Budget {
 
 impl Budget {
     fn message(&mut self, fields: &[Field], mut bytes: &[u8]) -> Result<(), Stop> {
-        // Whether the list of each field has an element; a message has far fewer than 64 of them.
+        // A bit per field: whether its list has an element. Messages have far fewer than 64 fields.
         let mut begun = 0_u64;
         while !bytes.is_empty() {
             let (number, wire_type) = decode_key(&mut bytes)?;
@@ -124,7 +125,7 @@ impl Budget {
             if self.needed > self.limit {
                 return Err(Stop::TooMany);
             }
-            // Without lists it may be no message at all: bytes and texts stop prost nowhere.
+            // A field without lists may be bytes or text, not a message, and prost can't fail within those.
             if !field.below.is_empty() {
                 self.message(field.below, value)?;
             }

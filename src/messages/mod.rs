@@ -1,7 +1,7 @@
-//! Messages: what the payload of a frame means.
+//! Messages: the typed payloads of frames.
 //!
-//! Everything here follows from the schema in proto/arwen/v1: the structs, the kinds, their roles and pairs, and both
-//! encodings. There is no other list of kinds or fields.
+//! Everything here is generated from the schema in proto/arwen/v1: the structs, the kinds, their roles and pairs, and
+//! both encodings. There is no other list of kinds or fields.
 //!
 //! A message is a [`Payload`] and travels with an [`Envelope`]; `codec` turns the two into bytes and back.
 
@@ -31,7 +31,7 @@ mod schema {
 pub use schema::kinds::MessageKind;
 pub use schema::*;
 
-/// What a kind is for in a dialogue (docs/spec/wire.md#dialogue).
+/// The role of a kind in a dialogue (docs/spec/wire.md#dialogue).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The node starts a dialogue; the kind of the answer.
@@ -42,7 +42,7 @@ pub enum Role {
     HookRequest(MessageKind),
     /// The node answers.
     HookResponse,
-    /// Outside of these: the start, the end, and the answer to what is none of them.
+    /// None of these: Initialize, Stop, and the answer to an unexpected kind.
     Control,
 }
 
@@ -53,7 +53,7 @@ pub trait Payload:
     /// The kind.
     const KIND: MessageKind;
 
-    /// The payload in a message of this kind; otherwise the message.
+    /// The payload of a message of this kind; otherwise the message, unchanged.
     fn from_message(message: Message) -> Result<Self, Message>;
 }
 
@@ -66,7 +66,7 @@ pub trait Request: Payload {
 /// A [`Request`] that arwen sends to the node in the middle of a dialogue.
 pub trait HookRequest: Request {}
 
-/// How a payload is stored in a [`Message`]: as it is, or in a box.
+/// The storage type of a payload in a [`Message`]: inline or boxed.
 macro_rules! stored {
     (plain type $payload:ty) => { $payload };
     (boxed type $payload:ty) => { Box<$payload> };
@@ -84,7 +84,7 @@ macro_rules! messages {
         #[derive(Debug, Clone, PartialEq)]
         pub enum Message {
             $(#[doc = concat!("See [`MessageKind::", stringify!($name), "`].")] $name(stored!($stored type $payload)),)*
-            /// A kind outside of the protocol; the wire number. Of its fields only the envelope is read.
+            /// An unknown kind, by its wire number. Only the envelope of its payload is read.
             Unknown(u32),
         }
 
@@ -97,7 +97,7 @@ macro_rules! messages {
                 }
             }
 
-            /// An all-zero message of a kind.
+            /// A message of a kind with zero fields.
             pub(crate) fn zero(kind: u32) -> Message {
                 match MessageKind::from_wire(kind) {
                     $(Some(MessageKind::$name) => Message::$name($payload::default().into()),)*
@@ -170,7 +170,7 @@ macro_rules! messages {
         )*
 
         impl MessageKind {
-            /// What the kind is for; `None` for one that is never sent.
+            /// The role of the kind; `None` for one that is never sent.
             pub fn role(self) -> Option<Role> {
                 match self {
                     $(MessageKind::$name => Some($role),)*
@@ -197,7 +197,7 @@ impl MessageKind {
     }
 }
 
-/// The name of a kind for people: `ContractResponse`, or `kind 1000` for one without a name.
+/// The display name of a kind: `ContractResponse`, or `kind 1000` for an unknown one.
 pub fn kind_name(kind: u32) -> String {
     match MessageKind::from_wire(kind) {
         Some(kind) => kind.as_str_name().to_owned(),

@@ -1,8 +1,8 @@
-//! Null and empty: the two ways in which Go has nothing.
+//! Null and empty: Go's nil and empty byte strings, lists and maps.
 //!
-//! A Go program writes a byte string, list or map that it has never made as `null`, and one that it has made and left
-//! empty as `""`, `[]` or `{}`. Both mean the same to every reader, but for the fields that the schema calls `optional`.
-//! We keep the difference so that our frames are those of the reference to the byte:
+//! Go encodes a nil byte string, list or map as `null`, and an empty one as `""`, `[]` or `{}`. Readers treat both the
+//! same, except in fields that the schema calls `optional`. We keep the difference, so that our frames equal those of
+//! the reference byte for byte:
 //!
 //! - A byte string that is empty is null unless it is [`empty`]. That is equal to every other empty byte string; the
 //!   difference is where it stands in memory, which copies of the [`Bytes`] share. Protobuf does not carry it.
@@ -12,7 +12,8 @@
 
 use bytes::Bytes;
 
-/// Where the byte string stands that is empty and not null: in the middle, so that no neighbour in memory ends here.
+/// The address of the empty byte string that is not null: the middle of this array, so that no adjacent object ends
+/// here.
 static EMPTY: [u8; 3] = [0; 3];
 
 /// A byte string that is empty and not null.

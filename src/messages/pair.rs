@@ -3,10 +3,10 @@
 use bytes::Buf;
 use prost::encoding::{DecodeContext, decode_key};
 
-/// The numbers up to this one are the envelope's in every payload, which build/schema.rs checks.
+/// Field numbers up to this one belong to the envelope in every payload, which build/schema.rs checks.
 const LAST_ENVELOPE_FIELD: u32 = 3;
 
-/// Reads a protobuf that has the fields of an envelope and of a payload.
+/// Decodes a protobuf with the fields of an envelope and of a payload.
 pub(super) fn merge_both<E: prost::Message, P: prost::Message>(
     envelope: &mut E,
     payload: &mut P,

@@ -1,4 +1,4 @@
-//! Whether an execution succeeded, and what its return code is called (docs/spec/host.md#return-codes).
+//! Return codes: success and names (docs/spec/host.md#return-codes).
 
 use super::{ReturnCode, VmOutput};
 use std::fmt;
@@ -9,7 +9,7 @@ impl VmOutput {
         self.return_code == ReturnCode::Ok as i64
     }
 
-    /// The return code; `None` for a number that has no name, which no VM gives.
+    /// The return code; `None` for an unknown number, which no VM returns.
     pub fn code(&self) -> Option<ReturnCode> {
         let number = i32::try_from(self.return_code).ok()?;
         ReturnCode::try_from(number).ok()
@@ -17,7 +17,8 @@ impl VmOutput {
 }
 
 impl ReturnCode {
-    /// The text of the reference, such as `out of gas`. For [`ReturnCode::UpgradeFailed`], which has none there, it is ours.
+    /// The text of the reference, such as `out of gas`. The reference has none for [`ReturnCode::UpgradeFailed`]; that
+    /// one is ours.
     pub fn as_str(self) -> &'static str {
         match self {
             ReturnCode::Ok => "ok",

@@ -1,22 +1,23 @@
-//! The allocator of the programs: the system's, but for what happens when there is no memory.
+//! The global allocator of the programs: the system's allocator, with its own handling of failed allocations.
 //!
-//! Rust's way is SIGABRT, which a node can't tell from a bug, and a deadlock if a backtrace was just being printed. This one
-//! says why on stderr, and ends with an exit code of its own. No result of a contract can come of it.
+//! By default Rust raises SIGABRT, which a node can't tell from a bug, and deadlocks if a backtrace is being printed.
+//! This allocator writes the reason to stderr and exits with a code of its own. A contract never gets a result from a
+//! failed allocation.
 
 use crate::transport::exit_codes;
 use nix::libc;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write as _;
 
-/// The system's allocator, which ends the process when it has no memory.
+/// The system's allocator, but a failed allocation ends the process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExitingAllocator;
 
-// SAFETY: every call goes to the system's allocator as it is, and so does every answer, but null.
+// SAFETY: every call goes to the system's allocator unchanged, and every result but null is returned unchanged.
 #[expect(unsafe_code, reason = "an allocator")]
 unsafe impl GlobalAlloc for ExitingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller promises what the system's allocator asks for.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`, which is the same.
         unless_null(unsafe { System.alloc(layout) }, layout.size())
     }
 
@@ -46,7 +47,7 @@ fn unless_null(block: *mut u8, bytes: usize) -> *mut u8 {
 
 #[cold]
 fn out_of_memory(bytes: usize) -> ! {
-    // Nothing here may allocate, or run what others have registered for the end of the process.
+    // Nothing here may allocate, or run exit handlers.
     let mut text = [0; 128];
     let room = text.len();
     let mut rest = &mut text[..];
@@ -55,7 +56,7 @@ fn out_of_memory(bytes: usize) -> ! {
         "critical error: the machine failed: no memory for {bytes} bytes"
     );
     let length = room - rest.len();
-    // SAFETY: the bytes are there; a failure to write them changes nothing.
+    // SAFETY: the pointer and length are those of a live buffer; the result of the write does not matter.
     #[expect(unsafe_code, reason = "writes without a lock, ends without handlers")]
     unsafe {
         libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), length);

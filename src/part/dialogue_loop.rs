@@ -1,4 +1,4 @@
-//! Request in, hook calls in between, answer out; again and again (docs/spec/wire.md#dialogue).
+//! The message loop of the child: request in, hook calls in between, answer out (docs/spec/wire.md#dialogue).
 
 use super::error::LoopEnd;
 use super::hook_calls::Gateway;
@@ -20,13 +20,13 @@ use tracing::{debug, error, trace};
 
 const LOGGER: &str = "arwen/part";
 
-/// Serves one dialogue after the other, until the node ends it.
+/// Serves one dialogue after the other, until the node ends the loop.
 pub struct DialogueLoop<T, M, F> {
     link: Link<T>,
     arguments: Arguments,
     build: F,
     machine: M,
-    /// Requests that came.
+    /// Number of received requests.
     served: u64,
 }
 
@@ -36,7 +36,7 @@ where
     M: Machine,
     F: Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<M, BuildError>,
 {
-    /// Builds the machine, with the gateway to the node as its hook.
+    /// Builds the machine with the gateway to the node as its hook.
     pub fn new(link: Link<T>, arguments: Arguments, build: F) -> Result<Self, BuildError> {
         let machine = build(&arguments, Box::new(Gateway::new(link.clone())))?;
         Ok(DialogueLoop {
@@ -48,7 +48,7 @@ where
         })
     }
 
-    /// Runs until the end.
+    /// Runs until the loop ends, and returns why.
     pub fn run(mut self) -> LoopEnd {
         loop {
             if let Err(end) = self.dialogue() {
@@ -113,7 +113,7 @@ where
         }
     }
 
-    /// Runs the machine and sends what it answers.
+    /// Runs the machine and sends its answer.
     fn answer<I>(
         &mut self,
         input: Option<I>,
@@ -142,7 +142,7 @@ where
         }
     }
 
-    /// Runs the machine. A panic is a failure for this request, and a new machine takes its place.
+    /// Runs the machine. A panic is a failure of this request, and the machine is replaced by a new one.
     fn run_machine(
         &mut self,
         run: impl FnOnce(&mut M) -> Result<Outcome, M::Fatal>,
@@ -158,7 +158,7 @@ where
         match (self.build)(&self.arguments, Box::new(gateway)) {
             Ok(machine) => self.machine = machine,
             Err(BuildError::Resources(error)) => return Err(LoopEnd::Machine(error)),
-            // They were good once.
+            // The same arguments were valid at the start.
             Err(BuildError::Arguments(_)) => {}
         }
         Ok(Err(VmFailure(format!("host panic: {text}"))))

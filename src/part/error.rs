@@ -1,4 +1,4 @@
-//! Why the child ends, and what it says of it.
+//! Why the child ends: the errors, their texts and exit codes.
 
 use crate::dialogue::{DialogueError, MessengerError};
 use crate::frame::FrameError;
@@ -21,7 +21,7 @@ pub enum PartError {
          To see it work, run the example minimal_node; `arwen --help` tells more."
     )]
     NotAChild,
-    /// A pipe that it can't do without is missing.
+    /// A required pipe is missing.
     #[error("Cannot get pipe file: [{}] (descriptor {})", .0.name(), .0.descriptor())]
     MissingPipe(ChildPipe),
     /// Initialize can't be read.
@@ -33,10 +33,10 @@ pub enum PartError {
     /// The pipes can't be set up as the Initialize arguments ask.
     #[error("Cannot create ArwenPart: the pipes can't be set up: {0}")]
     Pipes(Errno),
-    /// There is no machine: the Initialize arguments are no good, or this computer lacks memory or threads.
+    /// The machine can't be built: the Initialize arguments are invalid, or this computer lacks memory or threads.
     #[error("Cannot create ArwenPart: {0}")]
     Build(BuildError),
-    /// The loop ended; the normal end.
+    /// The loop ended, which is the normal end.
     #[error("Ended Arwen loop: {0}")]
     Loop(LoopEnd),
 }
@@ -64,7 +64,7 @@ impl PartError {
     }
 }
 
-/// Why there is no Initialize.
+/// Why Initialize could not be received.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InitializeError {
     /// The node closed the pipe first.
@@ -76,7 +76,7 @@ pub enum InitializeError {
     /// The payload is not a message.
     #[error(transparent)]
     Message(#[from] MessageError),
-    /// Some other message.
+    /// A message of another kind.
     #[error("{} instead of Initialize", kind_name(*.0))]
     WrongKind(u32),
     /// The bytes could not be read.
@@ -84,8 +84,8 @@ pub enum InitializeError {
     Transport(#[from] TransportError),
 }
 
-/// Why the loop ended (docs/spec/wire.md#exit-codes, #critical-errors). Whatever the node did wrong, it never becomes a result
-/// of a contract.
+/// Why the loop ended (docs/spec/wire.md#exit-codes, #critical-errors). A fault of the node never becomes a result of a
+/// contract.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LoopEnd {
@@ -98,28 +98,28 @@ pub enum LoopEnd {
     /// The node broke the rules of the dialogue.
     #[error("critical error: {0}")]
     Dialogue(DialogueError),
-    /// The node said Stop.
+    /// The node sent Stop.
     #[error("critical error: arwen will stop, as requested")]
     Stopped,
-    /// A hook call has lost the node.
+    /// A hook call failed because the node is gone or broke the protocol.
     #[error("critical error: {0}")]
     NodeLost(NodeLost),
-    /// The machine can't go on: it lacks memory, addresses or threads. Nothing is known about the contract.
+    /// Fatal error of the machine: it lacks memory, addresses or threads. Nothing is known about the contract.
     #[error("critical error: {0}")]
     Machine(Box<dyn Error + Send + Sync>),
 }
 
-/// Why the node can't be asked any more. The gateway gives it to the machine as a fatal error, and finds it again in that of
-/// the machine.
+/// Why no further hook call is possible. The gateway returns it to the machine as a fatal hook error, and finds it
+/// among the sources of the machine's fatal error.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NodeLost {
     /// A hook request could not be sent.
     #[error("cannot send hook call request: {0}")]
     CannotAsk(MessengerError),
-    /// There was no answer to a hook request.
+    /// The answer to a hook request could not be received.
     #[error("cannot receive hook call response: {0}")]
     NoAnswer(MessengerError),
-    /// A hook request was answered by something else.
+    /// The message is not a valid answer to the hook request.
     #[error("bad hook response from node: {0}")]
     BadAnswer(String),
     /// The answer breaks the rules of the dialogue.
@@ -143,7 +143,7 @@ impl From<MessengerError> for LoopEnd {
 }
 
 impl LoopEnd {
-    /// For a machine that can't go on: mostly because of what the gateway told it.
+    /// The end caused by a fatal error of the machine, mostly one that the gateway gave it.
     pub(super) fn of_machine(fatal: impl Error + Send + Sync + 'static) -> LoopEnd {
         let mut error: Option<&(dyn Error + 'static)> = Some(&fatal);
         while let Some(cause) = error {
@@ -157,7 +157,7 @@ impl LoopEnd {
 }
 
 impl NodeLost {
-    /// For what came in place of the answer to a hook request.
+    /// The error for an answer to a hook request that could not be received.
     pub(super) fn receiving(error: MessengerError) -> NodeLost {
         match error {
             MessengerError::Dialogue(error @ DialogueError::InvalidNonce { .. }) => {

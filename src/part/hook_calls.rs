@@ -1,5 +1,5 @@
-//! Hook calls, as the machine makes them: each is a message to the node and its answer (docs/spec/wire.md#hook-calls,
-//! #hook-answers).
+//! The gateway: makes each hook call of the machine a request to the node and waits for the response
+//! (docs/spec/wire.md#hook-calls, #hook-answers).
 
 use super::known_code::KnownCode;
 use super::link::Link;
@@ -9,17 +9,17 @@ use crate::messages::*;
 use crate::transport::Transport;
 use bytes::Bytes;
 
-/// The node's hooks, for the machine in the child.
+/// The [`BlockchainHook`] of the machine in the child, which forwards every call to the node.
 #[derive(Debug)]
 pub struct Gateway<T> {
     link: Link<T>,
     known_code: KnownCode,
     facts: Facts,
-    /// The address that was asked about last: mostly it is the next one, too.
+    /// The address of the last call. The next call mostly has the same, so its bytes are shared.
     address: Bytes,
 }
 
-/// What the node has answered in one dialogue to questions whose answer is the same until its end.
+/// Cached answers that can't change within one dialogue.
 #[derive(Debug, Default)]
 struct Facts {
     /// The number of the request that started the dialogue.
@@ -28,7 +28,7 @@ struct Facts {
 }
 
 impl<T: Transport> Gateway<T> {
-    /// Over this connection.
+    /// A gateway over this connection.
     pub fn new(link: Link<T>) -> Gateway<T> {
         Gateway {
             link,
@@ -38,7 +38,7 @@ impl<T: Transport> Gateway<T> {
         }
     }
 
-    /// The address as a request has it.
+    /// The address as [`Bytes`], shared with the last call if equal.
     fn address(&mut self, address: &[u8]) -> Bytes {
         if self.address != address {
             self.address = not_null(address.to_vec());
@@ -46,7 +46,7 @@ impl<T: Transport> Gateway<T> {
         self.address.clone()
     }
 
-    /// Asks; an error message in the answer is an error.
+    /// Sends a request; an error message in the response is an error.
     fn ask<R: HookRequest>(&self, request: R) -> HookResult<R::Response> {
         let (response, error) = self.ask_leniently(request)?;
         if error.is_empty() {
@@ -56,7 +56,7 @@ impl<T: Transport> Gateway<T> {
         }
     }
 
-    /// Asks for a fact about blocks, which is asked for once in a dialogue: nothing in it can change one.
+    /// Requests a fact about blocks. It is cached for the dialogue, within which it can't change.
     fn fact<R: HookRequest>(&mut self, request: R) -> HookResult<R::Response>
     where
         R::Response: Clone,
@@ -82,7 +82,7 @@ impl<T: Transport> Gateway<T> {
         Ok(answer)
     }
 
-    /// Asks; the value of the answer counts, whatever its error message.
+    /// Sends a request; the value of the response is used, its error message is ignored.
     fn ask_for_value<R: HookRequest>(&self, request: R) -> HookResult<R::Response> {
         self.ask_leniently(request).map(|(response, _)| response)
     }

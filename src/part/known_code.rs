@@ -1,29 +1,28 @@
-//! The code of contracts as the node last gave it, so that the node need not send it again
-//! (docs/spec/wire.md#known-code).
+//! Cache of contract code by address, so that the node need not send code again (docs/spec/wire.md#known-code).
 
 use crate::byte_lru::ByteLru;
 use crate::messages::Account;
 use bytes::Bytes;
 use thiserror::Error;
 
-/// How much is remembered, in bytes of code, code hashes and addresses: hundreds of contracts.
+/// Limit of the cache, in bytes of code, code hashes and addresses: enough for hundreds of contracts.
 const LIMIT_BYTES: usize = 16 << 20;
 
-/// An answer without code, where the code can't be known.
+/// An account said to have unchanged code that is not in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum UnknownCode {
-    /// The node was not told of any code of this address.
+    /// No code was known for this address.
     #[error("the code of an account is said to be unchanged, but none was known")]
     NeverKnown,
-    /// The node was told of another one.
+    /// The cached code has another code hash.
     #[error("the code of an account is said to be unchanged, but its code hash is another one")]
     OtherHash,
 }
 
-/// The code of the addresses that were asked for last.
+/// An LRU cache of code by address.
 ///
-/// A code hash is the node's: nothing says that equal ones at two addresses mean the same code. So each address has its
-/// own, and what is remembered serves no other purpose.
+/// A code hash is an opaque value of the node. Equal hashes at two addresses need not mean equal code, so entries are
+/// per address and used for nothing else.
 #[derive(Debug)]
 pub(super) struct KnownCode {
     entries: ByteLru<Bytes, Entry>,
@@ -44,13 +43,13 @@ impl Default for KnownCode {
 }
 
 impl KnownCode {
-    /// The code hash that came with the code of this address; empty if that is not known.
+    /// The code hash received with the code of this address; empty if none is cached.
     pub(super) fn hash(&self, address: &[u8]) -> Bytes {
         let entry = self.entries.peek(address);
         entry.map_or_else(Bytes::new, |entry| entry.code_hash.clone())
     }
 
-    /// Puts the code into an answer that has left it out, and remembers that of one that has it. The account is as if the
+    /// Completes an answer: inserts the code if it was left out, otherwise caches it. The account is then as if the
     /// node had sent all of it.
     pub(super) fn complete(
         &mut self,
@@ -78,11 +77,11 @@ impl KnownCode {
             && entry.code_hash == account.code_hash
             && entry.code == account.code
         {
-            // A node that does not know how to leave it out: what is there already need not be copied again.
+            // The node sent known code again: share the cached copy instead of copying.
             account.code = entry.code.clone();
             return;
         }
-        // Copies: the received bytes may be parts of something larger.
+        // Copied: the received bytes may be a slice of a larger buffer.
         account.code = Bytes::copy_from_slice(&account.code);
         let entry = Entry {
             code_hash: Bytes::copy_from_slice(&account.code_hash),
@@ -94,7 +93,7 @@ impl KnownCode {
 }
 
 fn size(address: &Bytes, code_hash: &Bytes, code: &Bytes) -> usize {
-    /// What an entry takes besides: itself, its place in the map.
+    /// Overhead of an entry: the struct and its slot in the map.
     const ENTRY_BYTES: usize = 256;
     ENTRY_BYTES + address.len() + code_hash.len() + code.len()
 }
@@ -131,7 +130,7 @@ mod tests {
         let whole = answer(&mut known, "a", account("1", "code", false));
         assert_eq!(known.hash(b"a"), "1");
         assert_eq!(answer(&mut known, "a", account("1", "", true)), whole);
-        // An account that has changed in other ways is another account with the same code.
+        // Other fields of the account may have changed.
         let richer = Account {
             nonce: 9,
             ..account("1", "", true)
@@ -150,7 +149,7 @@ mod tests {
                 code
             );
         }
-        // Code that is there counts, whatever is said about it.
+        // Code that is present is used, whatever `code_unchanged` says.
         let both = answer(&mut known, "a", account("3", "third", true));
         assert_eq!((both.code, known.hash(b"a")), (bytes("third"), bytes("3")));
     }

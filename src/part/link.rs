@@ -20,9 +20,9 @@ pub struct Link<T> {
 #[derive(Debug)]
 struct Shared<T> {
     messenger: Messenger<T>,
-    /// How many requests have come.
+    /// Number of received requests.
     requests: u64,
-    /// Why the node can't be asked any more. Nothing is sent then, whatever the machine makes of it: without the node there
+    /// Set when the link is poisoned. Nothing is sent afterwards, even if the machine goes on: without the node there
     /// is no outcome.
     lost: Option<NodeLost>,
 }
@@ -37,7 +37,7 @@ impl<T> Clone for Link<T> {
 }
 
 impl<T: Transport> Link<T> {
-    /// Over this messenger.
+    /// A link over this messenger.
     pub fn new(messenger: Messenger<T>) -> Link<T> {
         Link {
             shared: Arc::new(Mutex::new(Shared {
@@ -49,7 +49,7 @@ impl<T: Transport> Link<T> {
         }
     }
 
-    /// Has the lines that were logged written before each message, as far as the log pipe takes them.
+    /// Flushes queued log lines before each message, as far as the log pipe takes them without waiting.
     pub fn with_logs(self, logs: Option<LogFlusher>) -> Link<T> {
         Link { logs, ..self }
     }
@@ -62,7 +62,7 @@ impl<T: Transport> Link<T> {
         Ok(received)
     }
 
-    /// Sends the answer to a request, unless a hook call has lost the node.
+    /// Sends the answer to a request, unless the link is poisoned.
     pub(super) fn answer<P: Payload>(
         &self,
         error_message: &str,
@@ -76,12 +76,12 @@ impl<T: Transport> Link<T> {
         }
     }
 
-    /// The number of the request that is served.
+    /// The number of the current request.
     pub(super) fn request_number(&self) -> u64 {
         self.shared().requests
     }
 
-    /// Asks the node. A malformed response poisons the link permanently.
+    /// Sends a hook request and waits for its response. A malformed response poisons the link permanently.
     pub(super) fn ask<R: HookRequest>(&self, request: &R) -> HookResult<(R::Response, String)> {
         self.flush_logs();
         let mut shared = self.shared();
@@ -92,7 +92,7 @@ impl<T: Transport> Link<T> {
         answer.map_err(|lost| shared.lose(lost))
     }
 
-    /// Poisons the link permanently, because of what is wrong with an answer.
+    /// Poisons the link permanently, because of a bad response.
     pub(super) fn refuse_answer(&self, reason: impl ToString) -> HookError {
         self.shared().lose(NodeLost::BadAnswer(reason.to_string()))
     }
@@ -104,7 +104,7 @@ impl<T: Transport> Link<T> {
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared<T>> {
-        // A panic while it was locked can only have come from the transport; the dialogue tells whether it still fits.
+        // Only the transport can have panicked under the lock; the dialogue detects messages that then don't fit.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

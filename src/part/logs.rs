@@ -1,8 +1,8 @@
 //! The child's logs: lines to fd 7, levels from fd 6 (docs/spec/wire.md#logs). A contract never waits for them.
 //!
-//! Lines are written by two threads: before it sends a message, the message loop writes the lines that wait, as far as the
-//! pipe takes them, so that the node can show them before the answer that they explain; what the pipe does not take then,
-//! and what is logged meanwhile, is written by a thread of its own.
+//! Two threads write lines. Before it sends a message, the message loop writes the queued lines, as far as the pipe
+//! takes them, so that the node can show them before the answer that they explain. A writer thread writes the rest, and
+//! what is logged meanwhile.
 
 use crate::frame::{Decoder, Header};
 use crate::logs::{LogLayer, Logs, line, profile};
@@ -17,33 +17,34 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 const LOGGER: &str = "pipes/childPart";
 
-/// How long the process waits at its end for the last lines to be written: a reader that is there needs far less.
+/// How long the process waits at its end for the last lines to be written. A live reader needs far less.
 pub const FLUSH_PATIENCE: Duration = Duration::from_millis(100);
 
-/// How much of the profile pipe is read at a time, in bytes: profiles are short.
+/// Size of one read from the profile pipe, in bytes: profiles are short.
 const READ_BYTES: usize = 4 << 10;
 
-/// The logs of the child, as long as it runs.
+/// Handle of the child's logs.
 #[derive(Debug)]
 pub struct LogsHandle {
     /// None without a log pipe.
     writer: Option<(LogFlusher, thread::Thread)>,
-    /// Until [`LogsHandle::begin`].
+    /// Taken by [`LogsHandle::begin`].
     profiles: Option<ProfileReader>,
 }
 
-/// Makes every `tracing` event of the process a log line on the log pipe, with the levels that come on the profile pipe.
+/// Installs a `tracing` subscriber that writes the process's events to the log pipe, filtered by the levels from the
+/// profile pipe.
 ///
-/// Both pipes may be missing. Lines wait until [`LogsHandle::begin`] says how they are written. A thread is started:
-/// whatever must happen before the process has a second one comes first.
+/// Both pipes may be missing. Lines are queued until [`LogsHandle::begin`] sets their format. This starts a thread, so
+/// anything that needs a single-threaded process must be done before.
 pub fn start(profile_pipe: Option<OwnedFd>, log_pipe: Option<OwnedFd>) -> LogsHandle {
     attach(profile_pipe, log_pipe, |layer| {
-        // It fails when there is one already; then that one gets the events, and ours none.
+        // Fails if a subscriber is already set; then that one gets all events.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
     })
 }
 
-/// Nothing is written unless the layer gets events.
+/// Creates the layer and the handle. Without events in the layer nothing is written.
 fn attach(
     profile_pipe: Option<OwnedFd>,
     log_pipe: Option<OwnedFd>,
@@ -64,10 +65,10 @@ fn attach(
 }
 
 impl LogsHandle {
-    /// Writes the lines in this format, once Initialize has told which; a second time has no effect.
+    /// Starts writing lines in this format, which Initialize sets; a second call has no effect.
     ///
-    /// Profiles that the node sent before Initialize are applied at once, so that its first request is logged as they
-    /// say; later ones whenever they come, by a second thread.
+    /// Profiles that the node sent before Initialize are applied at once, so that they hold for its first request. A
+    /// second thread applies later ones.
     pub fn begin(&mut self, format: Format) {
         if let Some(mut profiles) = self.profiles.take()
             && profiles.apply_waiting().is_some()
@@ -81,13 +82,13 @@ impl LogsHandle {
         }
     }
 
-    /// Writes lines before messages; none if nothing is logged.
+    /// The flusher of lines before messages; `None` without a log pipe.
     pub fn flusher(&self) -> Option<LogFlusher> {
         let (flusher, _) = self.writer.as_ref()?;
         Some(flusher.clone())
     }
 
-    /// Waits for the lines that are not yet written, at most [`FLUSH_PATIENCE`]. For the end of the process.
+    /// Waits until queued lines are written, at most [`FLUSH_PATIENCE`]. For the end of the process.
     pub fn flush(&self) {
         let Some((LogFlusher(lines), _)) = &self.writer else {
             return;
@@ -99,12 +100,12 @@ impl LogsHandle {
     }
 }
 
-/// Writes the lines that wait, at once and only as far as the pipe takes them.
+/// Writes queued lines without blocking, as far as the pipe takes them.
 #[derive(Debug, Clone)]
 pub struct LogFlusher(Arc<LineWriter>);
 
 impl LogFlusher {
-    /// Writes what can be written without waiting. Costs two locks when there is nothing.
+    /// Writes what the pipe takes without waiting. Costs two locks when the queue is empty.
     pub fn flush(&self) {
         if matches!(self.0.write_waiting(), Progress::Closed) {
             self.0.logs.close();
@@ -112,15 +113,15 @@ impl LogFlusher {
     }
 }
 
-/// Takes lines from the queue to the pipe.
+/// Moves lines from the queue to the pipe.
 #[derive(Debug)]
 struct LineWriter {
     logs: Arc<Logs>,
     /// Non-blocking.
     pipe: OwnedFd,
-    /// Until it is known, lines wait.
+    /// Until it is set, lines stay queued.
     format: OnceLock<Format>,
-    /// The frame that is being written. Its lock keeps lines in their order.
+    /// The partly written frame. Its lock keeps lines in order.
     frame: Mutex<Frame>,
 }
 
@@ -130,12 +131,12 @@ struct Frame {
     written: usize,
 }
 
-/// How far a [`LineWriter`] came.
+/// The result of a step of a [`LineWriter`].
 enum Progress {
-    /// No line waits any more, or it is not yet known how lines are written.
+    /// The queue is empty, or the format is not yet set.
     Done,
     PipeFull,
-    /// The node does not read any more.
+    /// The node has closed the pipe.
     Closed,
 }
 
@@ -166,7 +167,7 @@ impl LineWriter {
         }
     }
 
-    /// Writes lines until the pipe has no reader any more.
+    /// Writes lines until the pipe has no reader.
     fn run(&self) {
         while self.format.get().is_none() {
             thread::park();
@@ -197,14 +198,14 @@ fn start_writer(pipe: OwnedFd, logs: Arc<Logs>) -> Option<(LogFlusher, thread::T
     Some((LogFlusher(lines), thread))
 }
 
-/// A process without the thread works all the same, only without its logs.
+/// If the thread can't be started, the process works without logs.
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Option<thread::Thread> {
     let builder = thread::Builder::new().name(name.to_owned());
     let handle = builder.spawn(run).ok()?;
     Some(handle.thread().clone())
 }
 
-/// The profiles that come from the node.
+/// Reads log profiles from the node.
 #[derive(Debug)]
 struct ProfileReader {
     pipe: OwnedFd,
@@ -213,7 +214,7 @@ struct ProfileReader {
 }
 
 impl ProfileReader {
-    /// Applies what is in the pipe already; none if no more can come.
+    /// Applies the profiles that are already in the pipe. Returns `None` if no more can come.
     fn apply_waiting(&mut self) -> Option<()> {
         while has_input(self.pipe.as_fd()) {
             self.apply_next()?;
@@ -225,8 +226,8 @@ impl ProfileReader {
         while self.apply_next().is_some() {}
     }
 
-    /// Waits for bytes and applies the profiles that they complete; none at the end of the pipe, and when they can't be
-    /// cut into profiles. A profile that can't be read is skipped.
+    /// Waits for bytes and applies the profiles that they complete. Returns `None` at the end of the pipe and on a
+    /// framing error. A profile that can't be decoded is skipped.
     fn apply_next(&mut self) -> Option<()> {
         let pipe = self.pipe.as_fd();
         let read = |buffer: &mut Vec<u8>| read_some(pipe, buffer, None);
@@ -252,7 +253,7 @@ fn apply(payload: &[u8], logs: &Logs) {
     if let Err(error) = patterns.and_then(|patterns| logs.apply(&patterns)) {
         warn!(target: LOGGER, err = %error, "The log levels stay as they are.");
     }
-    // Also then, as in the reference: the other members of the profile have been taken over.
+    // Logged on errors as well, as in the reference, which has applied the other members of the profile by then.
     info!(target: LOGGER, "Profile change applied.");
 }
 
@@ -310,7 +311,7 @@ mod tests {
         &lines.logs
     }
 
-    /// Applies profiles on this thread, where the subscriber is set.
+    /// Applies profiles on this thread, which has the test's subscriber.
     fn applied(logs: &LogsHandle, text: &str) {
         apply(text.as_bytes(), logs_of(logs));
     }
@@ -407,7 +408,7 @@ mod tests {
         handle.begin(Format::Json);
         let flusher = handle.flusher().expect("a log pipe");
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            // More than a pipe holds, and nobody reads yet.
+            // More than a pipe holds, while it is not being read.
             for n in 0..LINES {
                 info!(target: "arwen/host", n, "{}", "x".repeat(100));
                 flusher.flush();
@@ -417,7 +418,7 @@ mod tests {
             }
             info!(target: "arwen/host", "before the answer");
             flusher.flush();
-            // No thread has to be waited for.
+            // No thread is involved, so no waiting is needed.
             assert!(has_input(node.lines.as_fd()));
             assert_eq!(node.line().message, "before the answer");
         });

@@ -1,5 +1,5 @@
-//! The child's side: takes requests from the node, has a [`Machine`] run them, and asks the node's hooks meanwhile (docs/spec/wire.md#process,
-//! #dialogue).
+//! The child's side: receives requests from the node, runs them on a [`Machine`], and forwards its hook calls to the
+//! node (docs/spec/wire.md#process, #dialogue).
 //!
 //! The files mirror those of `driver`: the first six stand on both sides.
 //!
@@ -17,7 +17,7 @@
 //! | [`signals`] | what signals do | |
 //! | [`allocator`] | what happens when there is no memory | |
 //!
-//! Which machine runs the contracts is said by the factory that [`run`] is given.
+//! The factory passed to [`run`] decides which machine runs the contracts.
 
 pub mod allocator;
 mod dialogue_loop;
@@ -58,7 +58,7 @@ pub struct PartPipes {
 }
 
 impl PartPipes {
-    /// From what the process was started with, in the order of [`ChildPipe::ALL`]. It can do without the log pipes.
+    /// The pipes from the inherited descriptors, in the order of [`ChildPipe::ALL`]. The log pipes are optional.
     pub fn new(inherited: [Option<OwnedFd>; 5]) -> Result<PartPipes, PartError> {
         if inherited.iter().all(Option::is_none) {
             return Err(PartError::NotAChild);
@@ -133,7 +133,7 @@ fn serve<M: Machine>(
     Ok(dialogues.run())
 }
 
-/// The pipes of messages. Spinning wants a read that does not block, everything else one that does.
+/// The transport of messages. Spinning needs a non-blocking input; otherwise reads block.
 fn transport(input: OwnedFd, output: OwnedFd, spin_microseconds: u32) -> nix::Result<Pipes> {
     let pipes = Pipes::blocking(input, output);
     match spin_microseconds {
@@ -142,10 +142,10 @@ fn transport(input: OwnedFd, output: OwnedFd, spin_microseconds: u32) -> nix::Re
     }
 }
 
-/// How much of Initialize is read at a time, in bytes: mostly all of it.
+/// Size of one read of Initialize, in bytes: mostly all of it.
 const INITIALIZE_BYTES: usize = 16 << 10;
 
-/// Reads the one frame that comes on the init pipe; always JSON.
+/// Reads the one frame on the init pipe; always JSON.
 fn receive_arguments(
     init: OwnedFd,
     payload_limit_bytes: u32,

@@ -1,4 +1,4 @@
-//! What concerns the process as such.
+//! Process-wide behaviour: interrupts, and the end with the node.
 
 use crate::transport::exit_codes;
 use nix::errno::Errno;
@@ -8,14 +8,14 @@ use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
-/// How long the message loop has to see for itself that the node is gone, before the process ends in the middle of a
-/// contract. Long enough to read what the node wrote last, short enough that no orphan stays.
+/// How long the message loop has to notice that the node is gone before the process is ended, even while a contract
+/// runs. Long enough to read what the node wrote last, short enough to leave no orphan.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Leaves it to the node what an interrupt means. A terminal sends it to both, and a node that finishes its work first needs
-/// its child; one that ends closes the pipes, which ends the child, too.
+/// Ignores SIGINT. A terminal sends it to both processes, and a node that finishes its work first still needs its
+/// child. A node that exits closes the pipes, which ends the child.
 pub fn ignore_interrupts() {
-    // SAFETY: no code of ours is run on the signal.
+    // SAFETY: the signal is ignored, so that no handler runs.
     #[expect(
         unsafe_code,
         reason = "what a handler may do is not known to the function"
@@ -23,9 +23,10 @@ pub fn ignore_interrupts() {
     let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) };
 }
 
-/// Ends the process soon after the node has closed the pipe, also while a contract runs: its result has no reader.
+/// Ends the process soon after the node has closed the pipe, also while a contract runs, whose result has no reader.
 ///
-/// The loop itself sees the end of the stream only when it reads. A process without the thread works all the same.
+/// The loop itself sees the end of the stream only when it reads. If the thread can't be started, the process works
+/// without it.
 pub fn end_with_node(node_to_arwen: &OwnedFd) {
     let Ok(pipe) = node_to_arwen.try_clone() else {
         return;
@@ -46,7 +47,7 @@ pub fn end_with_node(node_to_arwen: &OwnedFd) {
 
 fn wait_for_hang_up(pipe: &OwnedFd) {
     loop {
-        // A hang-up is always reported; asked for is nothing else.
+        // poll always reports a hang-up, so no events are requested.
         let mut polled = [PollFd::new(pipe.as_fd(), PollFlags::empty())];
         match poll(&mut polled, PollTimeout::NONE) {
             Ok(0) | Err(Errno::EINTR) => {}

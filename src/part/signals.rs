@@ -1,4 +1,4 @@
-//! What signals do to the child. A node's operator knows the reference's child, a program in Go, and ours takes signals as it does:
+//! Signal handling of the child, the same as in the reference's child, a program in Go:
 //!
 //! | signal | effect |
 //! |---|---|
@@ -6,13 +6,14 @@
 //! | `SIGUSR1`, `SIGUSR2`, `SIGALRM`, `SIGIO` | none |
 //! | `SIGQUIT` | says on stderr what the process is doing, and ends it with the exit code 2 |
 //!
-//! There are no handlers, in which hardly anything may be done: all threads block these signals, and one waits for them.
+//! There are no handlers, since little is async-signal-safe. All threads block these signals, and one thread waits for
+//! them.
 
 use crate::activity;
 use nix::sys::signal::{SigSet, Signal};
 use std::io::Write as _;
 
-/// The exit code after `SIGQUIT`, that of a program in Go.
+/// The exit code after `SIGQUIT`, as in Go programs.
 const QUIT: i32 = 2;
 
 fn taken() -> SigSet {
@@ -25,20 +26,20 @@ fn taken() -> SigSet {
     ])
 }
 
-/// Blocks the signals that the child takes, in this thread and in those that it starts. To be called before there are others.
-/// On an error they have their default effect.
+/// Blocks the signals that the child handles, in this thread and those that it starts. Call it before other threads
+/// exist. On an error the signals keep their default effect.
 pub fn block() {
     let _ = taken().thread_block();
 }
 
-/// Starts the thread that takes the signals. Without it they have no effect at all.
+/// Starts the thread that waits for the signals. Without it they have no effect.
 pub(super) fn watch() {
     let watch = || {
         loop {
             match taken().wait() {
                 Ok(Signal::SIGQUIT) => quit(),
                 Ok(_) => {}
-                // Never seen for a set of real signals.
+                // Can't happen for a set of valid signals.
                 Err(_) => return,
             }
         }

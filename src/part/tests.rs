@@ -171,7 +171,7 @@ fn a_broken_hook_is_fatal_even_if_the_machine_goes_on() {
 }
 
 fn broken_hooks(machine: &str) {
-    // What comes in place of the answer, and how the child ends.
+    // Messages in place of the response, and how the child ends.
     let wrong_kind = br#"{"DialogueNonce":3,"Result":true}"#;
     let cases: [(u32, &[u8], &str); 4] = [
         (

@@ -11,18 +11,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use thiserror::Error;
 
-/// Something is not as expected.
+/// A difference between an expected and an actual value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The thing, such as `status` or `storage of ...`.
+    /// What is compared, such as `status` or `storage of ...`.
     pub subject: String,
-    /// What it should be.
+    /// The expected value.
     pub expected: String,
-    /// What it is.
+    /// The actual value.
     pub actual: String,
 }
 
-/// The first comparison that failed. Of a storage it has all differences.
+/// The first failed comparison. For a storage it has all differences.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct Mismatch(pub Vec<Difference>);
 
@@ -103,7 +103,7 @@ fn shown(expected: &Expected<Bytes>) -> Expected<Shown<'_>> {
     }
 }
 
-/// The actual number may be negative, which no scenario can expect.
+/// Compares a number. The actual one may be negative, which no scenario can expect.
 fn number(
     subject: impl fmt::Display,
     expected: &Expected<BigUint>,

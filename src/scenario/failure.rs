@@ -1,4 +1,4 @@
-//! Why scenarios fail.
+//! The errors of scenarios.
 
 use super::check::Mismatch;
 use super::machine::AnyFatal;
@@ -10,19 +10,19 @@ use bytes::Bytes;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// How deep files may include each other.
+/// Limit of nested includes.
 pub(super) const INCLUDE_LIMIT: usize = 32;
 
 /// Why a scenario failed.
 #[derive(Debug, Error)]
 pub enum Failure {
-    /// A file can't be used.
+    /// A file can't be read or is invalid.
     #[error(transparent)]
     File(#[from] FileError),
     /// A step failed.
     #[error("{}: {place}: {cause}", file.display())]
     Step {
-        /// The file that has the step; not the scenario if that includes other files.
+        /// The file with the step, which may be an included one.
         file: PathBuf,
         /// The step, such as `steps[3] (scCall transfer-1)`.
         place: String,
@@ -40,20 +40,20 @@ pub enum StepFailure {
     /// The result of a transaction is not as expected, because its code is not accepted.
     #[error("{mismatch}\ninvalid contract code: {reason}")]
     InvalidCode {
-        /// What is not as expected.
+        /// The failed comparison.
         mismatch: Mismatch,
         /// What is wrong with the code.
         reason: String,
     },
-    /// A transaction was not even begun.
+    /// A transaction could not be started.
     #[error("Could not set up tx {id}: {cause}")]
     SetUp {
         /// The transaction.
         id: String,
-        /// Why not.
+        /// The reason.
         cause: WorldError,
     },
-    /// The effects of a transaction can't be.
+    /// The effects of a transaction can't be applied.
     #[error(transparent)]
     Effects(WorldError),
     /// A call or a reward to an address without an account.
@@ -62,19 +62,19 @@ pub enum StepFailure {
     /// A call to an account without code.
     #[error("Tx recipient (address: {}) is not a smart contract", hex(.0))]
     NoContract(Bytes),
-    /// There is no machine to run contracts with.
+    /// The machine can't be built.
     #[error("the VM can't be built: {0}")]
     NoMachine(BuildError),
-    /// The VM has no output for a transaction.
+    /// The VM failed on a transaction, without output.
     #[error("the VM failed: {0}")]
     NoOutput(VmFailure),
-    /// There is no outcome of a transaction. The next scenario gets a new machine.
+    /// Fatal error of the machine. The next scenario gets a new one.
     #[error("the VM failed: {}", with_sources(.0))]
     Fatal(AnyFatal),
     /// The machine panicked. The next scenario gets a new one.
     #[error("the VM panicked: {0}")]
     Panic(String),
-    /// Files include each other without end.
+    /// Files include each other recursively.
     #[error("more than {INCLUDE_LIMIT} files include each other: {}", .0.display())]
     IncludeLimit(PathBuf),
 }

@@ -1,4 +1,4 @@
-//! Finds the files that scenarios name.
+//! Resolves and reads the files that scenarios name.
 
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub enum Unreadable {
         /// Why.
         reason: io::Error,
     },
-    /// A compiled contract that is not there, nor its source.
+    /// Neither a compiled contract nor its source exists.
     #[error("can't read {}: {reason}; nor is there a source to make it from, {}", path.display(), path.with_extension("wat").display())]
     NoSource {
         /// The file.
@@ -30,7 +30,7 @@ pub enum Unreadable {
         /// Why it can't be read.
         reason: io::Error,
     },
-    /// The source that a compiled contract would be made from has an error. The text names file, line and column.
+    /// The source of a compiled contract has an error. The text names file, line and column.
     #[cfg(feature = "vm")]
     #[error("can't make {} of its source: {error}", path.display())]
     BadSource {
@@ -41,7 +41,7 @@ pub enum Unreadable {
     },
 }
 
-/// Files by the names that a scenario gives them: relative to the folder of the file that is the context.
+/// Resolves names of files, relative to the folder of the context file.
 #[derive(Debug, Clone)]
 pub struct Files<'a> {
     context: PathBuf,
@@ -49,7 +49,7 @@ pub struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// With a table of names that stand for other files.
+    /// With a table of replacements by name.
     pub fn new(replacements: &'a BTreeMap<String, PathBuf>) -> Files<'a> {
         Files {
             context: PathBuf::new(),
@@ -57,12 +57,12 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Sets the file whose folder names are relative to.
+    /// Sets the context file.
     pub fn set_context(&mut self, file: &Path) {
         self.context = file.parent().unwrap_or(Path::new("")).to_owned();
     }
 
-    /// The file with this name: the replacement if the name stands in the table exactly as written.
+    /// The path for a name: its replacement, if the table has exactly this name.
     pub fn resolve(&self, name: &[u8]) -> PathBuf {
         let replacement = str::from_utf8(name).ok();
         if let Some(path) = replacement.and_then(|name| self.replacements.get(name)) {
@@ -73,7 +73,7 @@ impl<'a> Files<'a> {
         clean(&self.context.join(OsStr::from_bytes(&name[slashes..])))
     }
 
-    /// The contents of the file with this name; of no file for no name.
+    /// The contents of the file with this name; empty for an empty name.
     pub fn contents(&self, name: &[u8]) -> Result<Bytes, Unreadable> {
         match name {
             b"" => Ok(Bytes::new()),
@@ -82,7 +82,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The contents of a file. A file `x.wasm` that is not there is made from `x.wat` beside it.
+/// The contents of a file. A missing `x.wasm` is compiled from `x.wat` beside it.
 pub fn read(path: &Path) -> Result<Bytes, Unreadable> {
     match std::fs::read(path) {
         Ok(contents) => Ok(contents.into()),
@@ -93,7 +93,7 @@ pub fn read(path: &Path) -> Result<Bytes, Unreadable> {
     }
 }
 
-/// Why a file or folder can't be read.
+/// The error for a file or folder that can't be read.
 pub fn unreadable(path: &Path, reason: io::Error) -> Unreadable {
     let path = path.to_owned();
     match reason.kind() {
@@ -102,7 +102,7 @@ pub fn unreadable(path: &Path, reason: io::Error) -> Unreadable {
     }
 }
 
-/// Whether a source could be beside it.
+/// Whether the file is a compiled contract, which may have a source beside it.
 fn is_compiled(path: &Path) -> bool {
     cfg!(feature = "vm")
         && path
@@ -128,7 +128,7 @@ fn compile(path: &Path, reason: io::Error) -> Result<Bytes, Unreadable> {
     Err(unreadable(path, reason))
 }
 
-/// Takes `folder/..` out of a path, without a look at the disk: that is how the reference reads it.
+/// Removes `folder/..` from a path lexically, as the reference does.
 fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for component in path.components() {

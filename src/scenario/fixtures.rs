@@ -1,4 +1,4 @@
-//! A machine that does what the names of its functions say, and scenarios to run with it.
+//! A scripted machine, whose behaviour is chosen by function names, and scenarios for it.
 
 use super::machine::{AnyMachine, any};
 use super::report::ScenarioReport;
@@ -18,7 +18,7 @@ use std::path::Path;
 /// Stands in for the VM.
 struct Scripted {
     hook: SharedWorld,
-    /// What it was built with; `function: arguments` returns some of it.
+    /// Its Initialize arguments; the function `arguments` returns some of them.
     arguments: Arguments,
 }
 
@@ -171,7 +171,7 @@ impl Scripted {
     }
 }
 
-/// What nearly all runs are made with.
+/// The settings of nearly all runs.
 pub const SETTINGS: Settings<'static> = Settings {
     protected_prefix: b"KALYAN3104",
     replacements: &BTreeMap::new(),
@@ -197,7 +197,7 @@ pub fn run_text(text: &str, name: &str) -> ScenarioReport {
     run(&file, SETTINGS)
 }
 
-/// The failure, without the folder that nobody knows.
+/// The failure, without the random name of the temporary folder.
 pub fn failure(report: &ScenarioReport) -> String {
     let failure = report.failure.as_ref().map(ToString::to_string);
     let folder = report.file.parent().expect("a file").display().to_string();

@@ -5,10 +5,11 @@ use crate::messages::go_text;
 use bytes::Bytes;
 use thiserror::Error;
 
-/// How deep lists and maps may nest. Scenarios need seven levels; the limit keeps a hostile file from the stack's end.
+/// Limit of nested lists and maps. Scenarios need seven levels; the limit keeps hostile files from overflowing the
+/// stack.
 const DEPTH_LIMIT: usize = 128;
 
-/// The bytes of the longest character.
+/// Length of the longest character in UTF-8, in bytes.
 const UTF8_BYTES: usize = 4;
 
 /// A value of the dialect.
@@ -24,7 +25,7 @@ pub enum Value {
     Map(Vec<(Bytes, Value)>),
 }
 
-/// Text that is not of the dialect, and where.
+/// A syntax error and its position.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line}, column {column}: {fault}")]
 pub struct JsonError {
@@ -39,7 +40,7 @@ pub struct JsonError {
 /// What can be wrong with the text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum JsonFault {
-    /// Numbers, null and everything else that stands without quotes.
+    /// A number, null or anything else without quotes.
     #[error("Invalid value: {0}")]
     InvalidValue(String),
     /// No value where one is due, such as after the last comma of a list.
@@ -51,7 +52,7 @@ pub enum JsonFault {
     /// A key without a value.
     #[error("a colon is due after a key, not `{0}`")]
     ColonDue(char),
-    /// Something between the entries of a map.
+    /// Something other than a comma or a closing brace after an entry of a map.
     #[error("a comma or a closing brace is due, not `{0}`")]
     EntryEndDue(char),
     /// Something after the value.
@@ -60,12 +61,12 @@ pub enum JsonFault {
     /// The text ends too early. Often the quote that should have ended a string has a backslash before it.
     #[error("the text ends within a value")]
     Unfinished,
-    /// Too many lists and maps inside each other.
+    /// Lists and maps are nested too deep.
     #[error("more than {DEPTH_LIMIT} levels of lists and maps")]
     TooDeep,
 }
 
-/// Reads the one value that a file holds.
+/// Parses a file, which is one value.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     let mut parser = Parser {
         text,
@@ -90,7 +91,7 @@ impl Parser<'_> {
         self.text.get(self.at).copied()
     }
 
-    /// The next byte that is no white space; it stays unread.
+    /// The next byte that is not white space, without consuming it.
     fn next_token(&mut self) -> Option<u8> {
         while self.peek().is_some_and(is_space) {
             self.at += 1;
@@ -98,7 +99,7 @@ impl Parser<'_> {
         self.peek()
     }
 
-    /// A fault that names the character at hand; U+FFFD for a byte that is part of none.
+    /// A fault that names the current character; U+FFFD for an invalid byte.
     fn fail<T>(&self, fault: fn(char) -> JsonFault) -> Result<T, JsonFault> {
         let rest = &self.text[self.at..];
         let Some(chunk) = rest[..rest.len().min(UTF8_BYTES)].utf8_chunks().next() else {
@@ -154,7 +155,7 @@ impl Parser<'_> {
         Ok(Bytes::copy_from_slice(&self.text[start..end]))
     }
 
-    /// What stands without quotes; only a flag is valid.
+    /// A value without quotes; only a flag is valid.
     fn bare(&mut self) -> Result<Value, JsonFault> {
         let rest = &self.text[self.at..];
         let end = rest

@@ -8,11 +8,11 @@ use std::error::Error;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Makes a machine for a world: `in_process`, `in_child` with a format, or a stand-in for tests.
+/// Builds a machine for a world: `in_process`, `in_child` with a format, or a stand-in for tests.
 pub type MachineFactory<'a> =
     dyn Fn(&Arguments, SharedWorld) -> Result<AnyMachine, BuildError> + Sync + 'a;
 
-/// How long a child may take for a transaction. Scenarios stop by gas; this is for a child that hangs.
+/// Time budget of a child for a transaction. Gas ends contracts; this is for a child that hangs.
 const MAX_LOOP_TIME: Duration = Duration::from_secs(60);
 
 /// The VM in this process.
@@ -22,8 +22,8 @@ pub fn in_process(arguments: &Arguments, world: SharedWorld) -> Result<AnyMachin
     crate::vm::Vm::from_arguments(arguments, Box::new(world), engine).map(any)
 }
 
-/// The VM in a child process, with the pipes and messages between that a node has. [`DriverConfig`] says at its field
-/// `binary` where the program is looked for.
+/// The VM in a child process, with the same pipes and messages as with a node. The field `binary` of [`DriverConfig`]
+/// says where the program is searched.
 pub fn in_child(
     arguments: &Arguments,
     world: SharedWorld,
@@ -43,12 +43,12 @@ pub fn in_child(
 /// Runs contracts: the VM, a driver, or any other [`Machine`].
 pub type AnyMachine = Box<dyn Machine<Fatal = AnyFatal>>;
 
-/// The fatal error of some machine.
+/// The fatal error of any machine, type-erased.
 #[derive(Debug, Error)]
 #[error(transparent)]
 pub struct AnyFatal(Box<dyn Error + Send + Sync>);
 
-/// Some machine, whose fatal error has lost its type.
+/// Erases the type of a machine and of its fatal error.
 pub fn any(machine: impl Machine + 'static) -> AnyMachine {
     Box::new(Untyped(machine))
 }

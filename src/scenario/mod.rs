@@ -1,4 +1,4 @@
-//! Scenarios: JSON files that put accounts into a world, run transactions in it and compare what comes of them.
+//! Scenarios: JSON files that put accounts into a world, run transactions in it and compare the results.
 //!
 //! ```text
 //! suite (which files, in which order) -> parse (files to steps) -> run, transact (steps) -> check -> report
@@ -8,13 +8,13 @@
 //!                                                            world (as its hooks)
 //! ```
 //!
-//! The scenarios of a folder are run in the order of their names. Accounts and block hashes are forgotten in between;
-//! the facts of blocks and the addresses of future contracts are not (the reference's runner doesn't either). Every path
-//! on the command line begins with nothing.
+//! The scenarios of a folder are run in the order of their names. Between scenarios, accounts and block hashes are
+//! reset. Block facts and the addresses of future contracts are kept, as in the reference's runner. Every path on the
+//! command line begins with an empty world.
 //!
-//! Side by side, scenarios have the results that they have one after the other. What a scenario finds, its predecessors'
-//! setState steps say before they are run; so it is run with that. If a predecessor then failed before its last setState,
-//! the guess was wrong, and the scenario is run again. Reports come in order.
+//! Run in parallel, scenarios have the same results as in sequence. What a scenario inherits is predicted from the
+//! setState steps of its predecessors, before those have run. If a predecessor then fails before its last setState, the
+//! prediction was wrong, and the scenario is run again. Reports are in order.
 
 mod check;
 mod failure;

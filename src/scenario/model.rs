@@ -1,4 +1,5 @@
-//! What a scenario file says (docs/spec/scenarios.md#scenario-files): evaluated, and without what has no effect.
+//! The model of scenario files (docs/spec/scenarios.md#scenario-files): values are evaluated, fields without effect are
+//! left out.
 
 use super::world::{Account, BlockInfo, NewAddress};
 use bytes::Bytes;
@@ -35,7 +36,7 @@ impl Step {
     }
 }
 
-/// Puts accounts into the world and replaces what is known of blocks.
+/// Puts accounts into the world and replaces the block facts.
 #[derive(Debug, Default, PartialEq)]
 pub struct SetState {
     pub accounts: Vec<(Bytes, Account)>,
@@ -45,7 +46,7 @@ pub struct SetState {
     pub new_addresses: Vec<NewAddress>,
 }
 
-/// Compares the world.
+/// Compares the accounts of the world.
 #[derive(Debug, PartialEq)]
 pub struct CheckState {
     /// Whether there may be accounts that are not listed.
@@ -53,18 +54,18 @@ pub struct CheckState {
     pub accounts: Vec<(Bytes, AccountCheck)>,
 }
 
-/// What is expected of an account.
+/// The expected state of an account.
 #[derive(Debug, PartialEq)]
 pub struct AccountCheck {
     pub nonce: Expected<u64>,
     pub balance: Expected<BigUint>,
-    /// All of it.
+    /// The whole storage.
     pub storage: Expected<Vec<(Bytes, Bytes)>>,
     pub code: Expected<Bytes>,
     pub async_call_data: Bytes,
 }
 
-/// What a value should be.
+/// An expected value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected<T> {
     /// `*`
@@ -98,7 +99,7 @@ pub struct TransactionStep {
     /// For reports.
     pub id: String,
     pub transaction: Transaction,
-    /// Without it every result is fine.
+    /// If absent, any result is accepted.
     pub expect: Option<ExpectedResult>,
 }
 
@@ -108,12 +109,12 @@ pub enum TransactionKind {
     Deploy,
     Call,
     Transfer,
-    /// The protocol rewards a contract. It has no sender.
+    /// A reward of the protocol to a contract. It has no sender.
     ValidatorReward,
 }
 
 impl TransactionKind {
-    /// As the field `step` says it.
+    /// The name in the field `step`.
     pub fn name(self) -> &'static str {
         match self {
             TransactionKind::Deploy => "scDeploy",
@@ -147,7 +148,7 @@ pub struct Transaction {
     pub gas_limit: u64,
 }
 
-/// What is expected of a transaction.
+/// The expected result of a transaction.
 #[derive(Debug, PartialEq)]
 pub struct ExpectedResult {
     pub out: Vec<Expected<Bytes>>,
@@ -158,7 +159,7 @@ pub struct ExpectedResult {
     pub logs: Expected<Vec<ExpectedLog>>,
 }
 
-/// What is expected of a log entry. What the file leaves out is empty.
+/// An expected log entry. Fields that the file leaves out are empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExpectedLog {
     pub address: Bytes,
@@ -168,7 +169,7 @@ pub struct ExpectedLog {
     pub data: Bytes,
 }
 
-/// A test of a `.test.json` file, the format that scenarios replaced.
+/// A test of a `.test.json` file, the format before scenarios.
 #[derive(Debug, PartialEq)]
 pub struct OldTest {
     pub checks_gas: bool,

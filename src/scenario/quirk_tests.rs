@@ -26,7 +26,7 @@ fn outcome(steps: &[&str]) -> String {
     failure(&run_steps(&steps.join(",")))
 }
 
-/// Why a file can't be used, without its name.
+/// The error of a file, without its name.
 fn fault(steps: &str) -> String {
     let found = outcome(&[steps]);
     found
@@ -92,7 +92,7 @@ fn quirk_42_a_reset_keeps_blocks_and_addresses_and_set_state_clears_blocks() {
             "''d_______________________________": {"balance": "0", "code": "''c"}}}"#;
     // The deploy is the second transaction of `a`.
     let first = scenario("1", &[blocks]);
-    // Neither accounts nor hashes are left; what is, goes with the first setState, but for the address.
+    // Accounts and hashes are reset. What is kept is replaced by the first setState, except the address.
     let second = scenario("2", &[r#"{"step": "checkState", "accounts": {}}"#]);
     let third = scenario(
         "3",
@@ -238,7 +238,7 @@ fn quirk_46_accounts_that_are_looked_at_are_created() {
     let new = r#", "''n_______________________________": {"balance": "0"}"#;
     assert_eq!(outcome(&[STATE, &looks, &check(new)]), "passed");
     assert!(outcome(&[STATE, &looks, &check("")]).contains("not listed"));
-    // Nobody has looked here.
+    // An account that was never accessed.
     let not_there = outcome(&[STATE, &call("echo", "", r#""logs": "*""#), &check(new)]);
     assert_ne!(not_there, "passed");
 }
@@ -272,7 +272,7 @@ fn quirk_47_logs_are_compared_as_numbers_or_not_at_all() {
         &entry(r#""identifier": "1", "topics": [], "data": """#),
     ));
     assert!(short.ends_with("1 bytes instead of 32"), "{short}");
-    // A hash of events is not compared with them; but then there must be none.
+    // A hash of events is not compared with them, but there must be none.
     let echo = call("echo", "", r#""logs": "0x1234""#);
     assert_eq!(outcome(&[STATE, &echo]), "passed");
     assert_ne!(logs(&emitted, r#""logs": "0x1234""#), "passed");
@@ -280,7 +280,7 @@ fn quirk_47_logs_are_compared_as_numbers_or_not_at_all() {
 
 #[test]
 fn quirk_48_gas_that_is_left_is_not_paid_back() {
-    // 10 for 2 each; that 5 are left and 7 refunded changes nothing.
+    // 10 units at a price of 2; the 5 units left and 7 refunded make no difference.
     let after = r#"{"step": "checkState", "accounts": {"+": "",
         "''a_______________________________": {"nonce": "1", "balance": "980"}}}"#;
     assert_eq!(

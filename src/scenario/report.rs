@@ -1,4 +1,4 @@
-//! What is said about a run.
+//! The reports of a run.
 
 use super::failure::Failure;
 use crate::escape::{escape_line, escape_text};
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub struct ScenarioReport {
     /// Its file.
     pub file: PathBuf,
-    /// The transactions that were run, those of included files as well.
+    /// The transactions that were run, including those of included files.
     pub transactions: Vec<TransactionReport>,
     /// Why it failed; none if it passed.
     pub failure: Option<Failure>,
@@ -27,17 +27,17 @@ pub struct TransactionReport {
     pub return_code: i64,
     /// Why it failed; empty on success.
     pub message: String,
-    /// What is wrong with the code, if it is not accepted. The message does not say it.
+    /// Why the code is invalid, if it is. The message does not contain it.
     pub reason: Option<String>,
     /// Gas left, in units.
     pub gas_remaining: u64,
     /// Gas given back for freed storage, in units.
     pub refund: BigInt,
-    /// How often the VM asked the world.
+    /// Number of hook calls.
     pub hook_calls: u64,
 }
 
-/// A line, and an explanation if it failed.
+/// One line, followed by an explanation if it failed.
 impl fmt::Display for ScenarioReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.display().to_string();
@@ -53,7 +53,7 @@ impl fmt::Display for ScenarioReport {
     }
 }
 
-/// All that was run, in order.
+/// All scenarios of a run, in order.
 #[derive(Debug, Default)]
 pub struct Report {
     /// The scenarios.
@@ -67,7 +67,7 @@ impl Report {
         self.scenarios.iter().filter(failed).count()
     }
 
-    /// The whole report, for programs: the counts, the scenarios, and every transaction.
+    /// The whole report as JSON: the counts, the scenarios, and every transaction.
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = Vec::new();
         let out = &mut Writer::new(&mut json, false);

@@ -1,4 +1,4 @@
-//! Runs the steps of one scenario after the other, in one world, with one machine.
+//! Runs scenarios one after the other, in one world, with one machine.
 
 use super::check;
 use super::failure::{Failure, INCLUDE_LIMIT, StepFailure};
@@ -13,20 +13,20 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What the reference's runner builds the VM with.
+/// The VM type in the reference's runner.
 const VM_TYPE: &[u8] = &[0, 0];
 const BLOCK_GAS_LIMIT: u64 = 10_000_000;
 
-/// How scenarios are run.
+/// The settings of a run.
 #[derive(Clone, Copy)]
 pub struct Settings<'a> {
-    /// Contracts can't write to storage keys that begin with it. Not empty.
+    /// Prefix of storage keys that contracts can't write. Not empty.
     pub protected_prefix: &'a [u8],
-    /// Names of files, exactly as scenarios write them, and the files to take instead.
+    /// Replacement files, by the names exactly as scenarios write them.
     pub replacements: &'a BTreeMap<String, PathBuf>,
-    /// What execution costs.
+    /// The gas schedule of the VM.
     pub gas_schedule: &'a [GasSectionEntry],
-    /// Makes the machine.
+    /// Builds the machine.
     pub machines: &'a MachineFactory<'a>,
 }
 
@@ -54,7 +54,7 @@ pub struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// A runner that has run nothing yet.
+    /// A new runner.
     pub fn new(settings: Settings<'a>) -> Runner<'a> {
         Runner {
             settings,
@@ -66,7 +66,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs a file in a world that knows only what earlier scenarios left. Returns what they and this one leave.
+    /// Runs a file in a world that has only the leftovers of earlier scenarios. Returns them, updated by this one.
     pub fn run(&mut self, file: &Path, leftovers: Leftovers) -> (ScenarioReport, Leftovers) {
         self.world.lock().reset(leftovers);
         let outcome = match is_old_test(file) {
@@ -82,8 +82,8 @@ impl<'a> Runner<'a> {
         (report, leftovers)
     }
 
-    /// Runs the steps of a file. The folder that paths are relative to and whether gas is checked stay as the file
-    /// leaves them: the steps that follow an externalSteps are run with those of the included file.
+    /// Runs the steps of a file. The context folder and the gas check are not restored afterwards, so the steps after
+    /// an externalSteps use those of the included file.
     fn run_file(&mut self, file: &Path, depth: usize) -> Result<(), Failure> {
         self.files.set_context(file);
         let scenario = parse::scenario(file, self.reader())?;
@@ -188,7 +188,7 @@ impl<'a> Runner<'a> {
 }
 
 impl SetState {
-    /// What the step does to what is left to later scenarios.
+    /// Applies the step to the leftovers for later scenarios.
     fn leave_to(&self, leftovers: &mut Leftovers) {
         leftovers.previous_block = self.previous_block.clone();
         leftovers.current_block = self.current_block.clone();
@@ -213,14 +213,14 @@ fn is_old_test(file: &Path) -> bool {
         .is_some_and(|path| path.ends_with(".test.json"))
 }
 
-/// What a file leaves to later scenarios if all its steps run, without running it: that is known from its setState steps
-/// alone. A wrong guess for one that fails costs time, no more.
+/// Predicts what a file leaves to later scenarios, from its setState steps, assuming that all steps run. A wrong
+/// prediction only costs time.
 pub fn guess_leftovers(file: &Path, settings: &Settings<'_>, leftovers: &mut Leftovers) {
     let mut files = Files::new(settings.replacements);
     guess(file, settings, &mut files, leftovers, 0);
 }
 
-/// Whether the steps that follow would be run.
+/// Returns whether the following steps would be run.
 fn guess(
     file: &Path,
     settings: &Settings<'_>,

@@ -1,12 +1,12 @@
-//! Values as reports show them.
+//! Display of values in reports.
 
 use num_bigint::BigUint;
 use std::fmt;
 
-/// Longer values are cut: the code of a contract is not for reading.
+/// Longest displayed value, in bytes; longer ones, such as code, are cut.
 const SHOWN_BYTES: usize = 64;
 
-/// Bytes: as hexadecimal digits and, where that can make sense, as text and as a number.
+/// Shows bytes as hexadecimal digits and, where plausible, as text and as a number.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a>(pub &'a [u8]);
 
@@ -26,7 +26,7 @@ impl fmt::Display for Shown<'_> {
         if bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) {
             write!(f, " ``{}", String::from_utf8_lossy(bytes))?;
         }
-        // A number of a size that contracts calculate with; an address is none.
+        // Shown as a number only up to a size that contracts calculate with, which excludes addresses.
         if bytes.len() < 32 {
             write!(f, " {}", BigUint::from_bytes_be(bytes))?;
         }

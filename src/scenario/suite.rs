@@ -1,4 +1,4 @@
-//! Runs many scenarios, in the order of their names, one after the other or side by side.
+//! Runs many scenarios, in the order of their names, sequentially or in parallel.
 
 use super::files::{Unreadable, unreadable};
 use super::report::{Report, ScenarioReport};
@@ -15,7 +15,7 @@ use thiserror::Error;
 /// Scenarios that can't be found.
 #[derive(Debug, Error)]
 pub enum SuiteError {
-    /// The path, or a folder below it.
+    /// The path, or a folder below it, can't be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
     /// A folder that has no scenarios.
@@ -32,13 +32,12 @@ pub struct Suite {
 #[derive(Debug)]
 struct Scheduled {
     file: PathBuf,
-    /// Whether it is the first of its path, and knows nothing of what ran before.
+    /// Whether it is the first of its path, and so inherits nothing.
     first: bool,
 }
 
 impl Suite {
-    /// Finds the scenarios. A path is a file, or a folder whose files `*.scen.json` are meant, those of folders in it as
-    /// well.
+    /// Finds the scenarios. A path is a file, or a folder, which stands for all files `*.scen.json` below it.
     pub fn find(paths: &[PathBuf]) -> Result<Suite, SuiteError> {
         let mut scenarios = Vec::new();
         for path in paths {
@@ -70,11 +69,10 @@ impl Suite {
         self.scenarios.is_empty()
     }
 
-    /// Runs the scenarios with so many machines at a time. `observe` sees every report, in order; when it breaks, no further
-    /// scenario is begun, and the report ends there.
+    /// Runs the scenarios in parallel on a number of machines. `observe` gets every report, in order. If it breaks, no
+    /// further scenario is started, and the report ends there.
     ///
-    /// The result is the same for any number of machines: that of running one scenario after the other. See the module's
-    /// documentation for how.
+    /// The result is that of a sequential run, for any number of machines; the documentation of the module says how.
     pub fn run(
         &self,
         settings: Settings<'_>,
@@ -133,7 +131,7 @@ impl Suite {
         });
     }
 
-    /// Guesses what each scenario finds, and hands it out.
+    /// Predicts what each scenario inherits, and sends it to the workers.
     fn schedule(&self, settings: Settings<'_>, tasks: &mpsc::Sender<Task>) {
         let mut leftovers = Leftovers::default();
         for (index, scenario) in self.scenarios.iter().enumerate() {
@@ -152,8 +150,8 @@ impl Suite {
         }
     }
 
-    /// Puts the results in order. A scenario that was run with a wrong guess is run again. With `finished` gone, the other
-    /// threads end.
+    /// Puts the results in order, and runs scenarios with a wrong prediction again. Dropping `finished` ends the other
+    /// threads.
     fn collect(
         &self,
         settings: Settings<'_>,
@@ -188,7 +186,7 @@ impl Suite {
 struct Task {
     index: usize,
     file: PathBuf,
-    /// What earlier scenarios left, as far as one can know before they have run.
+    /// The predicted leftovers of earlier scenarios.
     found: Leftovers,
 }
 
@@ -206,7 +204,7 @@ fn run_tasks(
     results: &mpsc::Sender<Finished>,
 ) {
     let mut runner = Runner::new(settings);
-    // The lock is let go before the scenario is run.
+    // The lock is released before the scenario is run.
     let next = || {
         let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.recv()
@@ -225,7 +223,7 @@ fn run_tasks(
     }
 }
 
-/// The scenarios of a folder, in the order of their names, each folder where its own name puts it.
+/// The scenarios of a folder, in the order of their names; subfolders are sorted among the files.
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), SuiteError> {
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let mut entries = entries.map_err(|reason| unreadable(folder, reason))?;

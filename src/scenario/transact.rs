@@ -1,4 +1,4 @@
-//! Runs transactions (docs/spec/scenarios.md#transactions): what the protocol does around the VM, and instead of it.
+//! Runs transactions (docs/spec/scenarios.md#transactions): the part of the protocol outside the VM.
 
 use super::failure::StepFailure;
 use super::machine::AnyFatal;
@@ -71,13 +71,13 @@ impl Runner<'_> {
         }
     }
 
-    /// A machine of a build without the VM has no such code.
+    /// A build without the VM can't examine code.
     #[cfg(not(feature = "vm"))]
     pub(super) fn why_invalid(&self, _: &Transaction, _: &VmOutput) -> Option<String> {
         None
     }
 
-    /// What is wrong with the code of a transaction that ended because of it.
+    /// Why the code is invalid, for a transaction that failed because of it.
     #[cfg(feature = "vm")]
     pub(super) fn why_invalid(
         &self,
@@ -111,7 +111,7 @@ impl Runner<'_> {
         }
     }
 
-    /// A reward is paid, and noted in the storage of the contract.
+    /// Pays a reward and records it in the storage of the contract.
     fn reward(&self, to: &Bytes, value: &BigUint) -> Result<VmOutput, StepFailure> {
         let key = Bytes::from([self.settings.protected_prefix, b"reward"].concat());
         let noted = match self.world.lock().accounts.get(to) {
@@ -130,7 +130,7 @@ impl Runner<'_> {
         Ok(paid_to(to, value, vec![value_of_key]))
     }
 
-    /// Runs the machine. One that panicked is not used again.
+    /// Runs the machine, which is discarded if it panics.
     fn run_machine(
         &mut self,
         run: impl FnOnce(&mut dyn Machine<Fatal = AnyFatal>) -> Result<Outcome, AnyFatal>,
@@ -173,7 +173,7 @@ fn wire(number: &BigUint) -> BigInt {
     BigInt::from(&Number::from(number.clone()))
 }
 
-/// The protocol, not the VM, stops a transaction whose value the sender does not have.
+/// The output if the sender lacks the value of the transaction; this is checked by the protocol, not the VM.
 fn out_of_funds() -> VmOutput {
     VmOutput {
         return_code: ReturnCode::OutOfFunds as i64,
@@ -181,7 +181,7 @@ fn out_of_funds() -> VmOutput {
     }
 }
 
-/// The output of a transaction that pays and runs nothing.
+/// The output of a plain payment, which runs no contract.
 fn paid_to(to: &Bytes, value: &BigUint, storage_updates: Vec<StorageUpdateEntry>) -> VmOutput {
     let account = OutputAccount {
         address: to.clone(),

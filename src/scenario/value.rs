@@ -1,5 +1,5 @@
-//! The value language (docs/spec/scenarios.md#values): a string that stands for bytes. The string itself is of bytes,
-//! too: only what is taken verbatim may be other than ASCII, and need not be UTF-8.
+//! The value language (docs/spec/scenarios.md#values): expressions that evaluate to bytes. Only verbatim parts may be
+//! other than ASCII; they need not be UTF-8.
 
 use super::files::{Files, Unreadable};
 use crate::messages::go_text;
@@ -8,22 +8,22 @@ use num_bigint::{BigInt, BigUint, Sign};
 use sha3::{Digest, Keccak256};
 use thiserror::Error;
 
-/// How deep `keccak256:` may nest.
+/// Limit of nested `keccak256:`.
 const DEPTH_LIMIT: usize = 64;
 
-/// A string that stands for no value.
+/// An invalid value expression.
 #[derive(Debug, Error)]
 pub enum ValueError {
-    /// Hexadecimal digits are taken as they are: no underscores, no commas.
+    /// Invalid hexadecimal digits, in which no underscores or commas are allowed.
     #[error("could not parse hex value: {0}")]
     Hexadecimal(String),
-    /// After `0b`.
+    /// Invalid digits after `0b`.
     #[error("could not parse binary value: {0}")]
     Binary(String),
-    /// What has no prefix at all.
+    /// An invalid number without prefix.
     #[error("could not parse base 10 value: {0}")]
     Decimal(String),
-    /// More than 64 bits where there is room for 64.
+    /// A number that does not fit 64 bits.
     #[error("{0} is not uint64")]
     NotU64(BigUint),
     /// An address or an identifier of the wrong length.
@@ -34,36 +34,36 @@ pub enum ValueError {
         /// The length it should have.
         expected: usize,
     },
-    /// Hash of hash of hash.
+    /// `keccak256:` is nested too deep.
     #[error("more than {DEPTH_LIMIT} times keccak256 within each other")]
     TooDeep,
-    /// The file that the value is.
+    /// The file that the value names can't be read.
     #[error(transparent)]
     File(#[from] Unreadable),
 }
 
-/// The bytes that the text stands for.
+/// Evaluates a text to bytes.
 pub fn bytes(text: &[u8], files: &Files<'_>) -> Result<Bytes, ValueError> {
     evaluate(text, files, 0)
 }
 
-/// The bytes, as an unsigned number.
+/// Evaluates a text to an unsigned number.
 pub fn unsigned(text: &[u8], files: &Files<'_>) -> Result<BigUint, ValueError> {
     Ok(BigUint::from_bytes_be(&bytes(text, files)?))
 }
 
-/// The bytes, as a number of two's complement.
+/// Evaluates a text to a number in two's complement.
 pub fn signed(text: &[u8], files: &Files<'_>) -> Result<BigInt, ValueError> {
     Ok(BigInt::from_signed_bytes_be(&bytes(text, files)?))
 }
 
-/// The bytes, as an unsigned number of 64 bits.
+/// Evaluates a text to an unsigned 64-bit number.
 pub fn unsigned_64(text: &[u8], files: &Files<'_>) -> Result<u64, ValueError> {
     let number = unsigned(text, files)?;
     u64::try_from(&number).map_err(|_| ValueError::NotU64(number))
 }
 
-/// Bytes of a fixed length: an address or an identifier.
+/// Evaluates a text to bytes of a fixed length: an address or an identifier.
 pub fn fixed(text: &[u8], expected: usize, files: &Files<'_>) -> Result<Bytes, ValueError> {
     let bytes = bytes(text, files)?;
     if bytes.len() == expected {
@@ -110,7 +110,7 @@ fn evaluate(text: &[u8], files: &Files<'_>, depth: usize) -> Result<Bytes, Value
     .map(Bytes::from)
 }
 
-/// Two's complement, as short as it goes; nothing for zero.
+/// The shortest two's complement; empty for zero.
 fn signed_bytes(sign: Sign, magnitude: &[u8]) -> Result<Vec<u8>, ValueError> {
     let number = BigInt::from_bytes_be(sign, &unsigned_bytes(magnitude)?);
     Ok(match number.sign() {
@@ -126,7 +126,7 @@ fn unsigned_bytes(text: &[u8]) -> Result<Vec<u8>, ValueError> {
     let digits = text.iter().copied();
     let plain: Vec<u8> = digits.filter(|byte| !matches!(byte, b'_' | b',')).collect();
     match strip_either(&plain, b"0b", b"0B") {
-        // Only a prefix that the text itself has: in `0_b1` there is none.
+        // Only if the text itself has the prefix: `0_b1` has none.
         Some(digits) if strip_either(text, b"0b", b"0B").is_some() => {
             number(digits, 2).ok_or_else(|| ValueError::Binary(go_text(text)))
         }
@@ -138,7 +138,7 @@ fn strip_either<'a>(text: &'a [u8], one: &[u8; 2], other: &[u8; 2]) -> Option<&'
     text.strip_prefix(one).or(text.strip_prefix(other))
 }
 
-/// Pairs of digits from the right; leading zero bytes stay.
+/// Pairs of digits from the right; leading zero bytes are kept.
 fn hexadecimal(digits: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     digits
@@ -153,8 +153,7 @@ fn hexadecimal(digits: &[u8]) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// The absolute value of a number, without leading zero bytes. It may have a sign, which counts for nothing: `+-5` is 5,
-/// as in the reference.
+/// The absolute value of a number, without leading zero bytes. A sign is ignored: `+-5` is 5, as in the reference.
 fn number(text: &[u8], radix: u32) -> Option<Vec<u8>> {
     let digits = match text {
         [b'+' | b'-', digits @ ..] => digits,

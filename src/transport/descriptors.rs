@@ -4,7 +4,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// A pipe of the child: its number is the descriptor in the child.
+/// A pipe of the child; the discriminant is its descriptor in the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChildPipe {
     /// node -> arwen: one Initialize message.
@@ -51,7 +51,7 @@ impl ChildPipe {
     }
 }
 
-/// The pipes that this process was started with; `None` for one that is missing.
+/// The pipes inherited by this process; `None` for a missing one.
 ///
 /// # Safety
 ///
@@ -63,10 +63,10 @@ impl ChildPipe {
 pub unsafe fn inherited() -> [Option<OwnedFd>; 5] {
     ChildPipe::ALL.map(|pipe| {
         let descriptor = pipe.descriptor();
-        // SAFETY: only used for one fcntl call, which fails with EBADF if it is not open.
+        // SAFETY: used for one fcntl call only, which fails with EBADF if the descriptor is not open.
         let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
         match fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
-            // SAFETY: it is open, and by the contract of this function nothing else owns it.
+            // SAFETY: the descriptor is open, and by the contract of this function nothing else owns it.
             Ok(_) => Some(unsafe { OwnedFd::from_raw_fd(descriptor) }),
             Err(Errno::EBADF) | Err(_) => None,
         }

@@ -1,18 +1,18 @@
-//! Two ends of a connection within one process, for tests and fuzzing.
+//! An in-memory connection within one process, for tests and fuzzing.
 
 use super::{Direction, Transport, TransportError};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// One end. Dropping it closes both directions, as the death of a process does.
+/// One end of a connection. Dropping it closes both directions, like the death of a process.
 #[derive(Debug)]
 pub struct MemoryTransport {
     incoming: Arc<Pipe>,
     outgoing: Arc<Pipe>,
 }
 
-/// One direction.
+/// One direction of a connection.
 #[derive(Debug)]
 struct Pipe {
     state: Mutex<State>,
@@ -50,7 +50,7 @@ pub fn pair(capacity_bytes: usize) -> (MemoryTransport, MemoryTransport) {
 
 impl Pipe {
     fn state(&self) -> MutexGuard<'_, State> {
-        // The state is consistent after every statement that changes it.
+        // Ignores poisoning: every statement leaves the state consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

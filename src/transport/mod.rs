@@ -1,6 +1,7 @@
-//! Transport: moving bytes between the two processes, with deadlines. The only layer that does IO and knows the time.
+//! Transport: moves bytes between the two processes, with deadlines. The only layer of the protocol with IO and a
+//! clock.
 //!
-//! [`Pipes`] is the real one; [`memory`] connects two ends in one process, for tests and fuzzing.
+//! [`Pipes`] is the one for processes; [`memory`] connects two ends within one process, for tests and fuzzing.
 
 pub mod descriptors;
 pub mod exit_codes;
@@ -15,13 +16,14 @@ pub use pipes::{
 use std::time::Instant;
 use thiserror::Error;
 
-/// Both directions of the connection to the other side.
+/// A bidirectional connection to the other side.
 pub trait Transport: Send {
-    /// Sends all bytes, or fails. `None` waits as long as it takes.
+    /// Sends all bytes, or fails. `None` sets no deadline.
     fn send(&mut self, bytes: &[u8], deadline: Option<Instant>) -> Result<(), TransportError>;
 
-    /// Waits for bytes and appends as many as `into` has room for without growing, or fewer; 0 at the end of the stream.
-    /// `None` waits as long as it takes. After a deadline has passed, nothing that is received means anything any more.
+    /// Waits for bytes and appends at most as many as `into` has spare capacity for. Returns the number of bytes; 0 at
+    /// the end of the stream. `None` sets no deadline. After a passed deadline, discard the connection: what it
+    /// delivers is undefined.
     fn receive(
         &mut self,
         into: &mut Vec<u8>,
@@ -29,27 +31,27 @@ pub trait Transport: Send {
     ) -> Result<usize, TransportError>;
 }
 
-/// Bytes that could not be moved.
+/// Why bytes could not be sent or received.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The other side does not read any more.
+    /// The other side has closed the pipe.
     #[error("the other side has closed the pipe")]
     Closed,
     /// The deadline passed first.
     #[error("the deadline passed while {0}")]
     DeadlinePassed(Direction),
-    /// The system refused.
+    /// A system call failed.
     #[error("{direction} failed: {errno}")]
     System {
-        /// What was tried.
+        /// The direction of the failed transfer.
         direction: Direction,
-        /// What the system said.
+        /// The error of the system.
         errno: nix::errno::Errno,
     },
 }
 
-/// Which way bytes were to go.
+/// The direction of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the other side.

@@ -9,26 +9,26 @@ use std::time::{Duration, Instant};
 
 /// A pipe to read from and a pipe to write to.
 ///
-/// A side without deadlines uses blocking pipes ([`Pipes::blocking`]): a system call less for each message.
+/// A side without deadlines uses blocking pipes ([`Pipes::blocking`]), which saves a system call per message.
 #[derive(Debug)]
 pub struct Pipes {
     input: Arc<OwnedFd>,
     output: OwnedFd,
     /// Ends reads at their deadline; `None` if the input is non-blocking, or there are no deadlines.
     watchdog: Option<Watchdog>,
-    /// What the output holds, as far as is known.
+    /// Known capacity of the output pipe, in bytes.
     output_bytes: usize,
     spin: Duration,
 }
 
-/// What a pipe holds unless it is told otherwise, in bytes.
+/// Default capacity of a pipe, in bytes.
 const PIPE_BYTES: usize = 64 << 10;
 
-/// What a process without privileges may make of it.
+/// Largest capacity that a process without privileges may set, in bytes.
 const LARGEST_PIPE_BYTES: usize = 1 << 20;
 
 impl Pipes {
-    /// For calls without deadlines: with one, a write of more than the pipe holds may take longer.
+    /// For calls without deadlines. With one, a write of more than the pipe's capacity may exceed it.
     pub fn blocking(input: OwnedFd, output: OwnedFd) -> Pipes {
         Pipes {
             input: input.into(),
@@ -48,8 +48,8 @@ impl Pipes {
         Ok(pipes)
     }
 
-    /// Before a receiver sleeps, it looks for bytes again and again for so long: to be woken can take longer than the other
-    /// side needs for its answer. Makes the input non-blocking, unless the time is zero.
+    /// Makes receives busy-wait for this time before they sleep: waking up can take longer than the other side needs
+    /// for its answer. Makes the input non-blocking, unless the time is zero.
     pub fn spinning(self, spin: Duration) -> Result<Pipes, Errno> {
         if spin.is_zero() {
             return Ok(self);
@@ -63,13 +63,13 @@ impl Pipes {
         })
     }
 
-    /// Whether bytes, or the end of the stream, can be received at once.
+    /// Whether bytes, or the end of the stream, can be received without waiting.
     pub fn has_input(&self) -> bool {
         has_input(self.input.as_fd())
     }
 
-    /// Waits until bytes, or the end of the stream, can be received at once. Unlike a receive that came to its deadline,
-    /// it can be tried again.
+    /// Waits until bytes, or the end of the stream, can be received without waiting. Unlike a receive, it can be
+    /// repeated after its deadline has passed.
     pub fn wait_for_input(&self, deadline: Instant) -> Result<(), TransportError> {
         wait(self.input.as_fd(), Direction::Receiving, Some(deadline))
     }
@@ -104,8 +104,9 @@ impl Transport for Pipes {
 }
 
 impl Pipes {
-    /// Makes room for large frames, once they are there: the kernel goes through all of the room in turn, so that small
-    /// ones are better off without. Where it is refused, such a frame takes more turns, nothing else.
+    /// Enlarges the output pipe when a large frame is to be sent. Not done in advance: the kernel cycles through all
+    /// buffers of a pipe, so that small frames are faster in a small one. If the system refuses, a large frame only
+    /// takes more writes.
     fn widen(&mut self) {
         self.output_bytes = usize::MAX;
         let _ = fcntl(
@@ -114,14 +115,15 @@ impl Pipes {
         );
     }
 
-    /// Reads what comes within the time for spinning; none if nothing comes, or something is wrong, which sleeping will tell.
+    /// Busy-waits for bytes and reads them. `None` if nothing arrives in time, or on an error, which the blocking read
+    /// then reports.
     fn spin(&self, into: &mut Vec<u8>, deadline: Option<Instant>) -> Option<usize> {
         let start = Instant::now();
         let end = deadline.map_or(start + self.spin, |at| at.min(start + self.spin));
         loop {
             match read(&self.input, into) {
                 Ok(read) => return Some(read),
-                // Other work on this core, perhaps that of the other side, goes first.
+                // Yields to other threads of this core, such as the other side.
                 Err(Errno::EAGAIN | Errno::EINTR) => std::thread::yield_now(),
                 Err(_) => return None,
             }
@@ -141,7 +143,7 @@ pub fn write_all(
     write_rest(pipe, &mut bytes, deadline)
 }
 
-/// Like [`write_all`], but on an error `bytes` is what was not written, so that a later call can go on.
+/// Like [`write_all`], but on an error `bytes` is the unwritten rest, so that a later call can continue.
 pub fn write_rest(
     pipe: BorrowedFd<'_>,
     bytes: &mut &[u8],
@@ -153,10 +155,10 @@ pub fn write_rest(
     Ok(())
 }
 
-/// Writes bytes as long as a non-blocking pipe takes them, and leaves the others in `bytes`; whether all are written.
+/// Writes what a non-blocking pipe takes and leaves the rest in `bytes`. Returns whether all bytes are written.
 pub fn write_some(pipe: BorrowedFd<'_>, bytes: &mut &[u8]) -> Result<bool, TransportError> {
     while !bytes.is_empty() {
-        // Both ways by rustix: nix goes through libc, whose functions are points where threads can be cancelled.
+        // Reads and writes use rustix: nix goes through libc, whose read and write are thread cancellation points.
         match rustix::io::write(pipe, bytes).map_err(errno) {
             Ok(written) => *bytes = &bytes[written..],
             Err(Errno::EINTR) => {}
@@ -168,7 +170,7 @@ pub fn write_some(pipe: BorrowedFd<'_>, bytes: &mut &[u8]) -> Result<bool, Trans
     Ok(true)
 }
 
-/// Waits until a pipe takes bytes, or has been closed, which writing will tell.
+/// Waits until a pipe takes bytes or is closed, which the next write reports.
 pub fn wait_for_room(
     pipe: BorrowedFd<'_>,
     deadline: Option<Instant>,
@@ -182,7 +184,7 @@ pub fn read_some(
     into: &mut Vec<u8>,
     deadline: Option<Instant>,
 ) -> Result<usize, TransportError> {
-    // The pipe may be a blocking one.
+    // The pipe may be blocking.
     if deadline.is_some() {
         wait(pipe, Direction::Receiving, deadline)?;
     }
@@ -196,7 +198,7 @@ pub fn read_some(
     }
 }
 
-/// Reads what fits behind `into`, into memory that need not be initialised.
+/// Reads into the spare capacity of `into`, which need not be initialised.
 fn read(pipe: impl AsFd, into: &mut Vec<u8>) -> Result<usize, Errno> {
     rustix::io::read(pipe, rustix::buffer::spare_capacity(into)).map_err(errno)
 }
@@ -205,13 +207,13 @@ fn errno(error: rustix::io::Errno) -> Errno {
     Errno::from_raw(error.raw_os_error())
 }
 
-/// Whether bytes of a pipe, or its end, can be read at once.
+/// Whether bytes of a pipe, or its end, can be read without waiting.
 pub fn has_input(pipe: BorrowedFd<'_>) -> bool {
     let mut polled = [PollFd::new(pipe, PollFlags::POLLIN)];
     poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
-/// Makes a pipe non-blocking, so that deadlines hold.
+/// Makes a pipe non-blocking, which deadlines require.
 pub fn set_non_blocking(pipe: BorrowedFd<'_>) -> Result<(), Errno> {
     set_blocking(pipe, false)
 }
@@ -223,7 +225,7 @@ fn set_blocking(pipe: BorrowedFd<'_>, blocking: bool) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Waits until the pipe can be used, or has been closed, which using it will tell.
+/// Waits until the pipe is ready or closed, which the next read or write reports.
 fn wait(
     pipe: BorrowedFd<'_>,
     direction: Direction,
@@ -249,7 +251,7 @@ fn wait(
     }
 }
 
-/// Whole milliseconds, rounded up, so that a poll does not end just before the deadline and spin.
+/// The timeout in whole milliseconds, rounded up, so that poll does not return just before the deadline and spin.
 fn poll_timeout(left: Duration) -> PollTimeout {
     let milliseconds = left.as_micros().div_ceil(1000);
     i32::try_from(milliseconds)
@@ -266,7 +268,7 @@ fn system(direction: Direction, errno: Errno) -> TransportError {
 mod tests {
     use super::*;
 
-    /// Two ends whose bytes come back to themselves.
+    /// Pipes that are connected to themselves: what is sent is received again.
     fn echo() -> Pipes {
         let (input, output) = nix::unistd::pipe().expect("a pipe");
         Pipes::with_deadlines(input, output).expect("flags can be set")
@@ -312,7 +314,7 @@ mod tests {
         for _ in 0..3 {
             pipes.send(b"x", far).expect("room in the pipe");
             assert_eq!(pipes.receive(&mut Vec::with_capacity(8), far), Ok(1));
-            // The watchdog sleeps now until then.
+            // Lets the watchdog go to sleep until that deadline.
             std::thread::sleep(Duration::from_millis(5));
         }
         let direction = Direction::Receiving;

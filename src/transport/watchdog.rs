@@ -1,5 +1,5 @@
-//! Ends a read that blocks at its deadline. Waiting for a pipe before each read costs a system call more, which is a tenth
-//! of a hook call; a watchdog costs two stores, and wakes up about once in a deadline.
+//! Interrupts a blocking read at its deadline. Polling before each read would cost a system call, a tenth of a hook
+//! call. A watchdog costs two stores per read, and wakes up about once per deadline.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -27,7 +27,7 @@ pub(super) struct Watchdog {
 #[derive(Debug)]
 struct Shared {
     pipe: Arc<OwnedFd>,
-    /// What deadlines count from.
+    /// The time that deadlines are relative to.
     start: Instant,
     /// [`IDLE`], [`EXPIRED`], or the deadline of the read under way, in nanoseconds.
     deadline: AtomicU64,
@@ -37,7 +37,8 @@ struct Shared {
 }
 
 impl Watchdog {
-    /// For the reads of this pipe, which is opened a second time to end one: an error where that is refused.
+    /// A watchdog for the reads of this pipe. It opens the pipe a second time to interrupt a read, and fails if the
+    /// system refuses that.
     pub(super) fn new(pipe: Arc<OwnedFd>) -> Result<Watchdog, Errno> {
         let shared = Arc::new(Shared {
             pipe,
@@ -85,13 +86,14 @@ impl Drop for Watchdog {
     fn drop(&mut self) {
         self.shared.closed.store(true, SeqCst);
         self.wake();
-        // It can't panic, and has nothing to wait for any more.
+        // The thread can't panic, and has been told to stop.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 impl Shared {
-    /// A further write end of the pipe. There is none as long as it is not needed, so that the pipe ends with its writer.
+    /// Opens another write end of the pipe. It exists only while needed, so that the pipe ends when its writer closes
+    /// it.
     fn write_end(&self) -> Result<OwnedFd, Errno> {
         let path = format!("/proc/self/fd/{}", self.pipe.as_raw_fd());
         let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
@@ -116,20 +118,20 @@ impl Shared {
             if self.closed.load(SeqCst) {
                 return;
             }
-            // A read that began in between may not have seen how long this will sleep.
+            // A read that began in between may have missed the new wake-up time.
             if self.deadline.load(SeqCst) >= wakes_at.min(EXPIRED) {
                 thread::park_timeout(left);
             }
         }
     }
 
-    /// Ends the read that had this deadline, if it is still under way.
+    /// Interrupts the read with this deadline, if it is still under way.
     fn end_read(&self, deadline: u64) {
         let expired = self
             .deadline
             .compare_exchange(deadline, EXPIRED, SeqCst, SeqCst);
         if expired.is_ok() {
-            // A pipe that is full ends the read, too; opening it was tried at the start.
+            // If the pipe is full, the read returns anyway. Opening was tested at the start.
             let _ = self.write_end().map(|end| write(end, &[0]));
         }
     }

@@ -1,7 +1,7 @@
-//! The command line together with the environment: most nodes start the child without options.
+//! Parses the command line and the environment: most nodes start the child without options.
 //!
-//! An empty variable is none, unless its argument says otherwise. A bad value of a variable is told by the variable's name:
-//! whoever set it does not know the option that clap would name.
+//! An empty variable counts as unset, except for the arguments in `may_be_empty`. An error in a variable names the
+//! variable, not the option as clap would, since the node's operator set the variable.
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue};
@@ -12,13 +12,13 @@ use std::ffi::{OsStr, OsString};
 use std::num::ParseIntError;
 use thiserror::Error;
 
-/// Options or variables that the program can't run with, or a text that was asked for.
+/// Invalid options or variables, or a requested text such as the help.
 #[derive(Debug, Error)]
 pub enum Refused {
-    /// What clap says: a wrong option, the help, the version.
+    /// A result of clap: a wrong option, the help, the version.
     #[error(transparent)]
     CommandLine(#[from] clap::Error),
-    /// An environment variable.
+    /// An invalid environment variable.
     #[error(
         "the environment variable {name} has the bad value {value:?} ({reason}); \
          allowed is {allowed}, or nothing for the default"
@@ -30,15 +30,15 @@ pub enum Refused {
         value: OsString,
         /// What is wrong with the value.
         reason: String,
-        /// What may stand there.
+        /// The allowed values.
         allowed: String,
     },
 }
 
-/// Reads options and variables. `may_be_empty` are the arguments whose variable means something when it is empty.
+/// Parses options and variables. `may_be_empty` names the arguments whose variable has a meaning when empty.
 pub fn parse<P: CommandFactory + FromArgMatches>(may_be_empty: &[&str]) -> Result<P, Refused> {
     let command = P::command();
-    // Without variables first, so that what is wrong afterwards is one of them.
+    // Parses without variables first, so that any later error is in a variable.
     without_variables(command.clone(), |_, _| true).try_get_matches()?;
     let is_ignored = |argument: &Arg, variable: &OsStr| {
         let is_empty = env::var_os(variable).is_none_or(|value| value.is_empty());
@@ -50,7 +50,7 @@ pub fn parse<P: CommandFactory + FromArgMatches>(may_be_empty: &[&str]) -> Resul
     Ok(P::from_arg_matches(&matches)?)
 }
 
-/// The command, in which the arguments that are chosen have no variable.
+/// The command with the variables of the chosen arguments removed.
 fn without_variables(command: Command, is_chosen: impl Fn(&Arg, &OsStr) -> bool) -> Command {
     command.mut_args(|argument| match argument.get_env() {
         Some(variable) if is_chosen(&argument, variable) => argument.env(Resettable::Reset),

@@ -8,7 +8,7 @@ use crate::transport::memory::{MemoryTransport, pair};
 use bytes::Bytes;
 use std::thread;
 
-/// Answers with what it was asked.
+/// Echoes its arguments as answers.
 #[derive(Default)]
 struct Echo {
     fatal: bool,
@@ -255,7 +255,7 @@ fn code_that_the_child_knows_is_left_out() {
     assert!(result.is_ok(), "{result:?}");
 }
 
-/// A child would take it for an account without code.
+/// The child would read the answer as an account without code.
 #[test]
 fn a_hook_that_leaves_out_code_that_nobody_knows_is_at_fault() {
     for known in ["", "another hash"] {
@@ -370,7 +370,7 @@ fn the_budget_is_for_all_that_the_child_does_and_nothing_that_the_hook_does() {
     });
     assert!(result.is_ok(), "{result:?}");
 
-    // Many quick questions do not prolong it.
+    // Many quick hook calls do not prolong the budget.
     let (result, hook_calls) = dialogue(&mut Echo::default(), budget, |child| {
         while child.send("", &BlockchainLastRoundRequest {}, None).is_ok()
             && child.receive(None).is_ok()

@@ -1,8 +1,8 @@
-//! Texts as Go sees them.
+//! Text and base64 as Go reads them.
 
 use std::borrow::Cow;
 
-/// What Go makes of bytes that are used as text: every byte that is not part of valid UTF-8 is one U+FFFD. (Rust's lossy
+/// Converts bytes to text as Go does: every byte that is not part of valid UTF-8 becomes one U+FFFD. (Rust's lossy
 /// conversion makes one of a whole broken sequence.)
 pub fn go_text(bytes: &[u8]) -> String {
     if let Ok(text) = str::from_utf8(bytes) {
@@ -21,8 +21,8 @@ pub fn go_text(bytes: &[u8]) -> String {
     text
 }
 
-/// Resolves the escape sequences in the inside of a JSON string and hands out the result in pieces; None if a sequence
-/// is malformed.
+/// Resolves the escape sequences of a JSON string without its quotes and passes the result to `out` in pieces. `None`
+/// if a sequence is malformed.
 pub fn unescape(mut text: &[u8], mut out: impl FnMut(&[u8])) -> Option<()> {
     while let Some(next) = memchr::memchr(b'\\', text) {
         out(&text[..next]);
@@ -49,7 +49,7 @@ pub fn unescape(mut text: &[u8], mut out: impl FnMut(&[u8])) -> Option<()> {
     Some(())
 }
 
-/// The character that stands behind `\u`, perhaps as two escapes. A surrogate that has no partner is U+FFFD.
+/// The character of a `\u` escape, or of a surrogate pair of two. A lone surrogate becomes U+FFFD.
 fn unicode_escape(text: &[u8]) -> Option<(char, &[u8])> {
     let (first, rest) = hex_digits(text)?;
     if let Some(character) = char::from_u32(first) {
@@ -72,21 +72,21 @@ fn hex_digits(text: &[u8]) -> Option<(u32, &[u8])> {
     Some((code, rest))
 }
 
-/// Decodes padded standard base64 as Go does: line ends are ignored, unused bits of the last character may be set.
+/// Decodes padded standard base64 as Go does: line ends are ignored, and unused bits of the last character may be set.
 pub fn decode_base64(text: Cow<'_, [u8]>) -> Option<Vec<u8>> {
     if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(&text) {
         return Some(bytes);
     }
     let mut text = text.into_owned();
     text.retain(|byte| !matches!(byte, b'\r' | b'\n'));
-    // The forgiving decoder would also take missing padding and other white space.
+    // The forgiving decoder would also accept missing padding and other white space.
     if !text.len().is_multiple_of(4) || text.iter().any(u8::is_ascii_whitespace) {
         return None;
     }
     base64_simd::forgiving_decode_to_vec(&text).ok()
 }
 
-/// How long the base64 of so many bytes is.
+/// The length of the base64 of `bytes` bytes.
 pub const fn base64_length(bytes: usize) -> usize {
     bytes.div_ceil(3) * 4
 }

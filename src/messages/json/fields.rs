@@ -1,7 +1,7 @@
-//! How fields look in JSON: a module for every type of field that the schema uses, each with `read`, `write` and
-//! `is_zero`. The generated code names these modules.
+//! The JSON codec of fields: a module for every field type of the schema, each with `read`, `write` and `is_zero`. The
+//! generated code names these modules.
 //!
-//! `read` is given the field as it is: a repeated member goes on from there, as in Go.
+//! `read` gets the current value of the field: a repeated member continues from there, as in Go.
 
 #![allow(
     missing_docs,
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-/// A number; null is no change.
+/// A number; null leaves it unchanged.
 pub mod integer {
     use super::*;
 
@@ -46,7 +46,7 @@ pub mod integer {
             return Ok(());
         }
         let number = input.number()?;
-        // Unlike Go, Rust reads a plus sign, but in JSON there is none; neither reads -0 as an unsigned number.
+        // Unlike Go, Rust accepts a plus sign, but JSON has none. Neither reads -0 as an unsigned number.
         *value = number.text.parse().map_err(|_| number.is_no(T::NAME))?;
         Ok(())
     }
@@ -60,7 +60,7 @@ pub mod integer {
     }
 }
 
-/// True or false; null is no change.
+/// True or false; null leaves it unchanged.
 pub mod boolean {
     use super::*;
 
@@ -80,7 +80,7 @@ pub mod boolean {
     }
 }
 
-/// A string; null is no change.
+/// A string; null leaves it unchanged.
 pub mod text {
     use super::*;
 
@@ -119,7 +119,7 @@ pub mod text_list {
     }
 }
 
-/// Bytes as base64 or as a list of numbers, or null, which is empty as well (see the module `null`).
+/// Bytes as base64 or as a list of numbers; null is also empty (see the module `null`).
 pub mod byte_string {
     use super::*;
 
@@ -140,7 +140,7 @@ pub mod byte_string {
     }
 }
 
-/// Bytes where null is not the same as empty.
+/// Bytes where null differs from empty.
 pub mod nullable_bytes {
     use super::*;
 
@@ -203,11 +203,11 @@ pub mod bytes_list {
     }
 }
 
-/// A list or map of a message that says which of them are null.
+/// A list or map of a message with a field `null_lists`.
 pub mod nullable_list {
     use super::*;
 
-    /// Notes whether the list that comes next, the field with this number, is null. It is still to be read.
+    /// Records whether the next list, the field with this number, is null, without reading it.
     pub fn note(
         null_lists: &mut u32,
         number: u32,
@@ -220,7 +220,7 @@ pub mod nullable_list {
         Ok(())
     }
 
-    /// Writes null, or what `write` writes if the list has elements or is not null.
+    /// Writes null if the list is empty and marked as null, else calls `write`.
     pub fn write(
         is_empty: bool,
         null_lists: u32,
@@ -291,7 +291,7 @@ pub mod object {
     }
 }
 
-/// A list of objects; a null element is an all-zero object.
+/// A list of objects; a null element is an object with zero fields.
 pub mod object_list {
     use super::*;
 
@@ -316,7 +316,7 @@ pub mod object_list {
     }
 }
 
-/// A message whose fields stand beside those of the message that contains it.
+/// A message whose fields are merged into those of the containing message.
 pub mod flattened {
     use super::*;
 
@@ -344,7 +344,7 @@ pub mod flattened {
         if let Some(object) = value {
             return object.read_member(name, input);
         }
-        // A member that is none of its own does not bring it into being.
+        // Members of other fields do not create it.
         let mut object = T::default();
         let read = object.read_member(name, input)?;
         if read {
@@ -361,9 +361,9 @@ pub mod flattened {
     }
 }
 
-/// The members of a map or set; null is none.
+/// The members of a map or set; null means empty.
 ///
-/// The codec keeps keys as they are: reading gives the bytes of the JSON string, with U+FFFD for what is not UTF-8.
+/// Keys are not decoded: reading gives the bytes of the JSON string, with U+FFFD for bytes that are not UTF-8.
 pub mod map {
     use super::*;
 
@@ -375,7 +375,7 @@ pub mod map {
             entries.clear();
             return Ok(());
         }
-        // Go writes maps in the order of their keys: as long as they ascend, none is there twice.
+        // Go sorts the keys of maps: as long as keys ascend, there are no duplicates.
         let mut ascending = entries.is_empty();
         input.object(|name, input| {
             let key = Bytes::from(bytes_text::go_text(name));
@@ -403,10 +403,10 @@ pub mod map {
         entries.retain(|_| overruled.next() == Some(false));
     }
 
-    /// Writes keys as Go does, except that no two members get the same name (docs/spec/wire.md#map-keys).
+    /// Writes keys as Go does, except that member names are unique (docs/spec/wire.md#map-keys).
     pub fn write<E: JsonEntry>(entries: &[E], out: &mut Writer<'_>) {
         out.object(|out| {
-            // As Go writes them, and so do we: nothing can be there twice.
+            // Sorted, as Go and we write them, so there are no duplicates.
             if entries.is_sorted_by(|one, next| one.key() < next.key())
                 && entries
                     .iter()
@@ -423,8 +423,8 @@ pub mod map {
         });
     }
 
-    /// The names of the members: the keys as Go writes them. Where several would be the same, the first one keeps the
-    /// name, and the others get `#` and the hex of their bytes behind it, again and again until the name is free.
+    /// The member names: the keys as Go writes them. Of several equal ones, the first keeps the name. To the others `#`
+    /// and the hex of their bytes are appended, repeatedly until the name is unique.
     fn unique_names<E: JsonEntry>(entries: &[E]) -> Vec<String> {
         let mut names: Vec<String> = entries
             .iter()
@@ -480,7 +480,7 @@ fn read_members<T: JsonObject>(object: &mut T, input: &mut Reader<'_>) -> Result
     })
 }
 
-/// Replaces a list; null is an empty one.
+/// Replaces a list; null means empty.
 fn read_list<T: Default>(
     list: &mut Vec<T>,
     input: &mut Reader<'_>,

@@ -4,7 +4,7 @@
 //! last of two equal members wins, bytes that are not UTF-8 read as U+FFFD. Reading is driven by the schema and keeps no
 //! tree; nesting is limited. Writing gives what a Go reader accepts.
 //!
-//! The rules, and where we differ from Go on purpose, stand in docs/json.md.
+//! docs/json.md has the rules and the intended differences from Go.
 
 mod bytes_text;
 mod fields;
@@ -21,18 +21,18 @@ pub use writer::Writer;
 
 /// A message that is a JSON object. Generated from the schema.
 pub trait JsonObject {
-    /// Reads members as long as they come in the order of the fields, which is the order of every known writer. Each is
-    /// found at one comparison.
+    /// The fast path: reads members as long as they are in the order of the fields, as every known writer has them.
+    /// Each is found by one comparison.
     fn read_in_order(&mut self, input: &mut Reader<'_>) -> Result<(), JsonError>;
 
-    /// Reads the value of the member `name`, unless the message has no such field: then false, and nothing is read.
+    /// Reads the value of the member `name`. Returns false, without reading, if the message has no such field.
     fn read_member(&mut self, name: &[u8], input: &mut Reader<'_>) -> Result<bool, JsonError>;
 
     /// Writes the members.
     fn write_fields(&self, out: &mut Writer<'_>);
 }
 
-/// A message that is a member of a JSON object which stands for a map or a set. Generated from the schema.
+/// A message that is an entry of a map or set, written as a member of a JSON object. Generated from the schema.
 pub trait JsonEntry: Default {
     /// An entry without a value.
     fn with_key(key: bytes::Bytes) -> Self;
@@ -47,7 +47,7 @@ pub trait JsonEntry: Default {
     fn write_value(&self, out: &mut Writer<'_>);
 }
 
-/// Reads a text that is one object with the members of both messages; null leaves them as they are.
+/// Reads a text of one object with the members of both messages; null leaves them unchanged.
 pub fn read_pair(
     text: &[u8],
     first: &mut dyn JsonObject,
@@ -73,7 +73,7 @@ pub fn read_pair(
     input.end()
 }
 
-/// Reads a text that is one object; null leaves it as it is.
+/// Reads a text of one object; null leaves `into` unchanged.
 pub fn read_object(text: &[u8], into: &mut dyn JsonObject) -> Result<(), JsonError> {
     read_pair(text, into, None)
 }
@@ -97,8 +97,8 @@ pub fn write_object(object: &dyn JsonObject, sparse: bool, out: &mut Vec<u8>) {
     Writer::new(out, sparse).object(|out| object.write_fields(out));
 }
 
-/// The index of the field that a member's name means: the one spelled so, else the first spelled so in another case.
-/// `usize::MAX` for none.
+/// The index of the field with a member's name: an exact match, else the first case-insensitive one. `usize::MAX` if
+/// there is none.
 pub fn position(fields: &[&str], name: &[u8]) -> usize {
     fields
         .iter()
@@ -111,7 +111,8 @@ pub fn position(fields: &[&str], name: &[u8]) -> usize {
         .unwrap_or(usize::MAX)
 }
 
-/// Whether a name equals an ASCII field name but for case, in Unicode's sense: two letters outside ASCII fold into it.
+/// Whether a name equals an ASCII field name under Unicode case folding, by which two letters outside ASCII fold to
+/// ASCII.
 fn equal_fold(field: &[u8], mut name: &[u8]) -> bool {
     const LONG_S: &[u8] = "\u{17f}".as_bytes();
     const KELVIN: &[u8] = "\u{212a}".as_bytes();

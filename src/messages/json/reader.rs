@@ -3,16 +3,16 @@ use crate::messages::elements;
 use std::borrow::Cow;
 use thiserror::Error;
 
-/// How deep arrays and objects may nest, as in Go's reader. What our messages mean nests 6 deep.
+/// Limit of nested arrays and objects, as in Go's reader. Our messages nest 6 deep.
 const DEPTH_LIMIT: usize = 10_000;
 
 /// What is wrong with a JSON text, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("bad JSON at byte {at}: {fault}")]
 pub struct JsonError {
-    /// Offset into the payload: of the byte that can't be, or of the beginning of the number or the string that can't.
+    /// Offset into the payload: of the invalid byte, or of the beginning of the invalid number or string.
     pub at: usize,
-    /// What is wrong there.
+    /// The error at that offset.
     pub fault: JsonFault,
 }
 
@@ -22,12 +22,12 @@ pub enum JsonFault {
     /// The text ends inside a value.
     #[error("unexpected end of input")]
     End,
-    /// A byte that can't stand here.
+    /// A byte that is not allowed here.
     #[error("unexpected byte {found:#04x}, expected {expected}")]
     Unexpected {
         /// The byte.
         found: u8,
-        /// What could stand here.
+        /// What is allowed here.
         expected: &'static str,
     },
     /// A string with a bad escape sequence.
@@ -45,23 +45,23 @@ pub enum JsonFault {
     /// Too many arrays and objects inside each other.
     #[error("nested more than {DEPTH_LIMIT} deep")]
     Depth,
-    /// So many elements in lists and maps that they would take far more memory than their text.
+    /// The elements of lists and maps would take far more memory than their text.
     #[error("too many elements")]
     Elements,
 }
 
-/// Reads a JSON text from front to back.
+/// A streaming JSON reader.
 #[derive(Debug)]
 pub struct Reader<'a> {
     text: &'a [u8],
     at: usize,
-    /// How many arrays and objects are open.
+    /// Number of open arrays and objects.
     depth: usize,
-    /// Memory that elements of lists and maps may still take.
+    /// Memory budget left for the elements of lists and maps.
     elements_left_bytes: usize,
 }
 
-/// A number as it stands in the text: valid JSON, an integer or not.
+/// The text of a number: valid JSON, but not necessarily an integer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RawNumber<'a> {
     pub text: &'a str,
@@ -69,10 +69,10 @@ pub(super) struct RawNumber<'a> {
     pub at: usize,
 }
 
-/// A string as it stands in the text, between its quotes.
+/// The text of a string, between its quotes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RawString<'a> {
-    /// The text, escapes and all.
+    /// The text, with its escapes.
     pub text: &'a [u8],
     /// Whether there is a backslash in it.
     pub escaped: bool,
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Consumes a null, if that comes next.
+    /// Consumes a null, if it is the next value.
     pub fn null(&mut self) -> Result<bool, JsonError> {
         if self.peek()? != b'n' {
             return Ok(false);
@@ -117,13 +117,13 @@ impl<'a> Reader<'a> {
         self.rest_of_object(member)
     }
 
-    /// Consumes what opens an object.
+    /// Consumes the opening brace of an object.
     pub fn begin_object(&mut self) -> Result<(), JsonError> {
         self.open(b'{', "an object")
     }
 
-    /// Consumes the name of a member, given with its quotes and the colon, if exactly that comes next: behind the bracket
-    /// that opens the object, or behind a comma.
+    /// Consumes the name of a member, given with its quotes and the colon, if the text has exactly that next: after the
+    /// opening brace, or after a comma.
     #[inline]
     pub fn takes_member<const N: usize>(&mut self, name: &[u8; N]) -> bool {
         let at = match self.nothing_was_read() {
@@ -138,13 +138,13 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Whether the last byte that was consumed opened an object: no value ends with that byte.
+    /// Whether the last consumed byte is an opening brace, with which no value ends.
     fn nothing_was_read(&self) -> bool {
         self.text[..self.at].last() == Some(&b'{')
     }
 
-    /// Reads an object from behind a member, or from its beginning: calls `member` with every name that is left, to read
-    /// the value behind it.
+    /// Reads the rest of an object, from its beginning or after a member: calls `member` with each remaining name, to
+    /// read the value after it.
     pub fn rest_of_object(
         &mut self,
         mut member: impl FnMut(&[u8], &mut Self) -> Result<(), JsonError>,
@@ -194,10 +194,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Consumes an integer that fits `T`, if it stands here as every known writer writes it: the short way for nearly all
-    /// numbers.
+    /// The fast path of integers: consumes one that fits `T`, if it is written as by every known writer.
     pub(super) fn plain_integer<T: TryFrom<u64>>(&mut self) -> Option<T> {
-        // So many always fit an u64.
+        // This many digits always fit a u64.
         const MOST_DIGITS: usize = 19;
         let rest = &self.text[self.at..];
         let digits = rest.iter().take(MOST_DIGITS + 1);
@@ -215,17 +214,17 @@ impl<'a> Reader<'a> {
         Some(number)
     }
 
-    /// Consumes a string of base64, if it stands here as every known writer writes it.
+    /// The fast path of base64: consumes a string, if it is written as by every known writer.
     pub(super) fn plain_base64(&mut self) -> Option<Vec<u8>> {
         let text = self.text[self.at..].strip_prefix(b"\"")?;
         let text = &text[..memchr::memchr(b'"', text)?];
-        // A backslash or a control character is none of its characters.
+        // Rejects backslashes and control characters, which are not in its alphabet.
         let bytes = base64_simd::STANDARD.decode_to_vec(text).ok()?;
         self.at += text.len() + 2;
         Some(bytes)
     }
 
-    /// Consumes an empty string, if it stands here.
+    /// Consumes an empty string, if it is next.
     pub(super) fn empty_string(&mut self) -> bool {
         let found = self.text[self.at..].starts_with(b"\"\"");
         if found {
@@ -234,7 +233,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Reads a number, without making anything of it.
+    /// Reads the text of a number, without converting it.
     pub(super) fn number(&mut self) -> Result<RawNumber<'a>, JsonError> {
         let first = self.peek()?;
         if first != b'-' && !first.is_ascii_digit() {
@@ -264,16 +263,16 @@ impl<'a> Reader<'a> {
         Ok(RawNumber { text, at: start })
     }
 
-    /// Skips the value that comes next, whatever it is. Takes no stack for nesting.
+    /// Skips the next value, of any type. Not recursive.
     pub fn skip(&mut self) -> Result<(), JsonError> {
-        // The brackets that close what is open.
+        // The closing brackets of the open arrays and objects.
         let mut open = Vec::new();
         loop {
             let first = self.peek()?;
             match first {
                 b'{' | b'[' => {
                     self.open(first, "an object or array")?;
-                    // In ASCII both closing brackets come two behind the opening ones.
+                    // In ASCII both closing brackets are two code points after the opening ones.
                     let close = first + 2;
                     if self.peek()? != close {
                         open.push(close);
@@ -289,7 +288,7 @@ impl<'a> Reader<'a> {
                 b'n' => self.literal(b"null")?,
                 _ => drop(self.number()?),
             }
-            // A value is complete: close what ends behind it.
+            // A value is complete: close the arrays and objects that end after it.
             loop {
                 let Some(&close) = open.last() else {
                     return Ok(());
@@ -305,7 +304,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Accounts for the memory of an element that is added to a list or map which has `before` of its kind.
+    /// Accounts for the memory of an element that is added to a list or map of `before` elements.
     pub(super) fn element<T>(&mut self, before: usize) -> Result<(), JsonError> {
         let count = if before == 0 { elements::FIRST } else { 1 };
         self.elements_left_bytes = self
@@ -315,7 +314,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// What comes next after white space, without consuming it.
+    /// The next byte after white space, without consuming it.
     pub(super) fn peek(&mut self) -> Result<u8, JsonError> {
         self.white_space();
         self.text
@@ -324,7 +323,7 @@ impl<'a> Reader<'a> {
             .ok_or(self.error(JsonFault::End))
     }
 
-    /// Reads a string, without making anything of it.
+    /// Reads the text of a string, without resolving escapes.
     pub(super) fn string(&mut self) -> Result<RawString<'a>, JsonError> {
         self.expect(b'"', "a string")?;
         let start = self.at;
@@ -340,12 +339,12 @@ impl<'a> Reader<'a> {
                 break;
             }
             escaped = true;
-            // The escaped character may be a quote; what it is, is checked when the escapes are resolved.
+            // Skips the escaped character, which may be a quote. It is checked when the escapes are resolved.
             self.at = (self.at + 2).min(self.text.len());
         }
         let text = &self.text[start..self.at];
         self.at += 1;
-        // All of it, without looking for the first one: that takes several bytes at a time.
+        // Checks the whole text without an early exit, which compiles to vector instructions.
         if text
             .iter()
             .fold(false, |found, byte| found | (*byte < 0x20))
@@ -362,7 +361,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// How much was consumed, in bytes.
+    /// Number of consumed bytes.
     pub(super) fn at(&self) -> usize {
         self.at
     }
@@ -380,7 +379,7 @@ impl<'a> Reader<'a> {
         self.expect(b':', "':'")
     }
 
-    /// Behind an element: whether another one follows, or else the closing bracket, which is consumed.
+    /// After an element: whether another one follows. Otherwise consumes the closing bracket.
     fn continues(&mut self, close: u8, expected: &'static str) -> Result<bool, JsonError> {
         match self.peek()? {
             b',' => {
@@ -454,7 +453,7 @@ impl<'a> Reader<'a> {
 }
 
 impl RawNumber<'_> {
-    /// The error that the number is not of this type.
+    /// The error of a number that is not of this type.
     pub fn is_no(self, what: &'static str) -> JsonError {
         JsonError {
             at: self.at,
@@ -464,7 +463,8 @@ impl RawNumber<'_> {
 }
 
 impl<'a> RawString<'a> {
-    /// The bytes that the string stands for. What is not UTF-8 stays as it is; a lone surrogate is U+FFFD.
+    /// The bytes of the string, with escapes resolved. Bytes that are not UTF-8 are kept; a lone surrogate becomes
+    /// U+FFFD.
     pub fn bytes(self) -> Result<Cow<'a, [u8]>, JsonError> {
         if !self.escaped {
             return Ok(Cow::Borrowed(self.text));
@@ -474,7 +474,7 @@ impl<'a> RawString<'a> {
         Ok(Cow::Owned(bytes))
     }
 
-    /// The text that the string stands for. What is not UTF-8 reads as U+FFFD.
+    /// The text of the string, with escapes resolved. Bytes that are not UTF-8 become U+FFFD.
     pub fn text(self) -> Result<String, JsonError> {
         Ok(bytes_text::go_text(&self.bytes()?))
     }

@@ -1,4 +1,4 @@
-//! The rules of the reader and the writer, one by one. What Go made of odd input is recorded in tests/data.
+//! Each rule of the reader and the writer. Go's results for odd input are recorded in tests/data.
 
 use super::*;
 use crate::messages::{
@@ -293,7 +293,7 @@ fn big_numbers_keep_all_digits() {
     }
     let long = format!("{{\"GasRefund\":-{}}}", "9".repeat(100_000));
     assert_eq!(written(&output(&long)), long);
-    // There is no negative zero.
+    // Negative zero does not exist.
     assert_eq!(
         written(&output(r#"{"GasRefund":-0}"#)),
         r#"{"GasRefund":0}"#

@@ -11,12 +11,12 @@ pub struct Writer<'a> {
     comma: bool,
 }
 
-/// Where the text goes.
+/// The output of a writer.
 #[derive(Debug)]
 enum Sink<'a> {
-    /// To the end of this.
+    /// Appends to this buffer.
     Buffer(&'a mut Vec<u8>),
-    /// Nowhere: its bytes are counted.
+    /// Only counts the bytes.
     Count(usize),
 }
 
@@ -30,7 +30,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// How many bytes `write` writes. Takes no memory for them.
+    /// The number of bytes that `write` writes, computed without storing them.
     pub fn length(write: impl FnOnce(&mut Self)) -> usize {
         let mut writer = Writer {
             out: Sink::Count(0),
@@ -44,7 +44,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes an object; `members` writes what is in it.
+    /// Writes an object; `members` writes its members.
     pub fn object(&mut self, members: impl FnOnce(&mut Self)) {
         self.raw(b"{");
         self.comma = false;
@@ -88,7 +88,7 @@ impl<'a> Writer<'a> {
         self.comma = true;
     }
 
-    /// Like [`field`](Self::field), for one that is left out when it is zero: an old peer need not see it.
+    /// Like [`field`](Self::field), but a zero field is left out, so that old peers don't see extensions.
     #[inline]
     pub fn extension(&mut self, name: &str, is_zero: bool, value: impl FnOnce(&mut Self)) {
         if !is_zero {
@@ -121,7 +121,7 @@ impl<'a> Writer<'a> {
         self.raw(b"\"");
     }
 
-    /// Writes a string of bytes that need not be UTF-8: each one that is not stands as an escaped U+FFFD.
+    /// Writes a string of bytes that need not be UTF-8: each byte that is not becomes an escaped U+FFFD.
     pub fn bytes_text(&mut self, bytes: &[u8]) {
         self.raw(b"\"");
         for chunk in bytes.utf8_chunks() {
@@ -143,13 +143,13 @@ impl<'a> Writer<'a> {
         self.raw(b"\"");
     }
 
-    /// Writes what is JSON already: a number, true, false or null.
+    /// Writes a text that is already JSON: a number, true, false or null.
     #[inline]
     pub fn literal(&mut self, text: &str) {
         self.raw(text.as_bytes());
     }
 
-    /// Writes what shows itself as valid JSON, such as a number.
+    /// Writes a value whose `Display` is valid JSON, such as a number.
     pub fn bare(&mut self, value: impl std::fmt::Display) {
         write!(self, "{value}").expect("writing can't fail");
     }
@@ -163,7 +163,7 @@ impl<'a> Writer<'a> {
                 b'"' | b'\\' | b'<' | b'>' | b'&' | 0..=0x1f => 1,
                 // U+2028 and U+2029.
                 0xe2 if matches!(rest[plain..], [_, 0x80, 0xa8 | 0xa9, ..]) => 3,
-                // U+FFFD: Go escapes those that stand for a byte that is not UTF-8, as nearly all do.
+                // U+FFFD: Go escapes it where it replaces a byte that is not UTF-8, which is nearly always.
                 0xef if matches!(rest[plain..], [_, 0xbf, 0xbd, ..]) => 3,
                 _ => {
                     plain += 1;

@@ -7,10 +7,11 @@ use landlock::{
 };
 use std::path::PathBuf;
 
-/// The newest version of landlock whose restrictions are known here. Of an older kernel's, what it has is in force.
+/// The newest landlock version that is used. On an older kernel, the restrictions that it supports are in force.
 const NEWEST: ABI = ABI::V6;
 
-/// Refuses all files but these, all TCP ports, and signals to other processes. Returns the version of landlock.
+/// Denies access to all files but these, to all TCP ports, and signals to other processes. Returns the landlock
+/// version.
 pub fn restrict(reachable: &Reachable) -> Result<String, LayerError> {
     let in_folders = AccessFs::ReadFile
         | AccessFs::ReadDir

@@ -1,13 +1,13 @@
-//! The layers of the sandbox: what the process keeps, and what is in force.
+//! The layers of the sandbox: what stays accessible, and what is in force.
 
 use std::fmt;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// The files that the process keeps.
+/// The files that stay accessible.
 #[derive(Debug, Clone, Default)]
 pub struct Reachable {
-    /// Folders in which it reads and writes files. Those that are not there are left out.
+    /// Folders in which it reads and writes files. Missing ones are skipped.
     pub folders: Vec<PathBuf>,
     /// Files that it reads.
     pub files: Vec<PathBuf>,
@@ -16,19 +16,19 @@ pub struct Reachable {
 /// Why a layer is not in force.
 #[derive(Debug, Error)]
 pub enum LayerError {
-    /// There is another thread, which a layer would not bind.
+    /// There is another thread, which a layer would not restrict.
     #[error("the process has {0} threads")]
     Threads(usize),
-    /// The kernel has no landlock, or it is switched off.
+    /// The kernel has no landlock, or it is disabled.
     #[error("the kernel has no landlock")]
     NoLandlock,
-    /// The rules for files can't be made or put in force.
+    /// The landlock rules can't be built or applied.
     #[error(transparent)]
     Files(#[from] landlock::RulesetError),
-    /// The filter can't be made.
+    /// The seccomp filter can't be built.
     #[error(transparent)]
     Filter(#[from] seccompiler::BackendError),
-    /// The filter can't be put in force.
+    /// The seccomp filter can't be applied.
     #[error(transparent)]
     Apply(#[from] seccompiler::Error),
     /// The system refused a limit or a handler.
@@ -41,11 +41,11 @@ pub enum LayerError {
 pub struct Layer {
     /// Its name.
     pub name: &'static str,
-    /// What about it is in force.
+    /// What is in force, or why nothing is.
     pub state: Result<String, LayerError>,
 }
 
-/// What is in force.
+/// The state of the sandbox.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Each layer; none if the sandbox is off.

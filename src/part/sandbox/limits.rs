@@ -1,4 +1,4 @@
-//! What the process is left of its limits, its environment and its threads.
+//! Resource limits, the environment, and the check for threads.
 
 use super::layer::LayerError;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 /// Descriptors that a child needs: three streams, five pipes, a few of its own, and one while a module is loaded or stored.
 const DESCRIPTORS: u64 = 128;
 
-/// Lowers what a child never uses up, soft and hard.
+/// Lowers the soft and hard limits that a child never reaches.
 pub fn lower() -> Result<String, LayerError> {
     let limits = [
         (Resource::RLIMIT_CORE, 0),
@@ -21,7 +21,7 @@ pub fn lower() -> Result<String, LayerError> {
     Ok(String::new())
 }
 
-/// Removes all variables but those that say how a panic is told.
+/// Removes all environment variables but those for panic messages and backtraces.
 pub fn clear_environment() -> Result<String, LayerError> {
     const KEPT: [&str; 1] = ["RUST_BACKTRACE"];
     let names: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
@@ -29,7 +29,7 @@ pub fn clear_environment() -> Result<String, LayerError> {
         if KEPT.iter().any(|kept| name == *kept) {
             continue;
         }
-        // SAFETY: the caller has seen that there is no other thread, which could read the environment meanwhile.
+        // SAFETY: the caller has checked that there is no other thread, which could read the environment meanwhile.
         #[expect(unsafe_code, reason = "threads could read the environment meanwhile")]
         unsafe {
             std::env::remove_var(name);
@@ -38,17 +38,17 @@ pub fn clear_environment() -> Result<String, LayerError> {
     Ok(String::new())
 }
 
-/// Fails if there is more than one thread: a layer binds those alone that are started after it.
+/// Fails if there is more than one thread: a layer restricts only this thread and those started after it.
 pub fn check_threads() -> Result<(), LayerError> {
     match threads() {
-        // Where there is no /proc it can't be known; the program calls this first of all.
+        // Unknown without /proc. The program calls this before it starts any thread.
         None | Some(1) => Ok(()),
         Some(threads) => Err(LayerError::Threads(threads)),
     }
 }
 
-/// The link count of the folder of threads: two for the folder itself, and one for each of them. Landlock does not refuse to
-/// look at a folder that it refuses to open.
+/// The number of threads, from the link count of their folder in /proc: two for the folder itself, one for each thread.
+/// Landlock allows stat on a folder that it does not allow to open.
 fn threads() -> Option<usize> {
     let folder = std::fs::metadata("/proc/self/task").ok()?;
     usize::try_from(folder.nlink()).ok()?.checked_sub(2)

@@ -1,7 +1,7 @@
-//! The sandbox of the child: what code that broke out of a contract could still reach.
+//! The sandbox of the child, which limits what code that has broken out of a contract can reach.
 //!
-//! It is entered once, before the process has a second thread, and can't be left. The child keeps the pipes that it was given and
-//! the folder of compiled modules; it needs nothing else of the machine.
+//! It is entered once, while the process has a single thread, and can't be left. The child keeps its pipes and the
+//! folder of compiled modules, and needs nothing else of the machine.
 //!
 //! | layer | what it refuses | file |
 //! |---|---|---|
@@ -10,8 +10,8 @@
 //! | `limits` | core dumps, and more descriptors than a child needs | `limits` |
 //! | `environment` | variables that the node had for itself | `limits` |
 //!
-//! A system call that is refused fails with `EPERM`, and its name is written to stderr: `refusals`. Those that make a process only
-//! fail.
+//! A refused system call fails with `EPERM`, and its name is written to stderr (`refusals`). Those that create a
+//! process fail without a message.
 
 mod files;
 mod layer;
@@ -29,17 +29,17 @@ pub use system_calls::{Rule, SYSTEM_CALLS, SystemCall};
 /// Whether the child restricts itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sandbox {
-    /// The child does not start if a layer is not in force as a whole.
+    /// The child does not start unless every layer is fully in force.
     Required,
-    /// What the machine offers is in force; the rest is told on stderr.
+    /// The supported layers are in force; missing ones are reported on stderr.
     #[default]
     BestEffort,
-    /// None.
+    /// No sandbox.
     Off,
 }
 
 impl Sandbox {
-    /// All, with the names that options and variables have for them.
+    /// All modes, with their names in options and variables.
     pub const ALL: [(&str, Sandbox); 3] = [
         ("required", Sandbox::Required),
         ("best-effort", Sandbox::BestEffort),
@@ -47,7 +47,7 @@ impl Sandbox {
     ];
 }
 
-/// A name that stands for no mode of the sandbox.
+/// An unknown name of a sandbox mode.
 #[derive(Debug, Error)]
 #[error("the sandbox is required, best-effort or off, not {0:?}")]
 pub struct UnknownSandbox(String);
@@ -78,7 +78,7 @@ pub struct SandboxError {
     reason: LayerError,
 }
 
-/// Restricts this process, for good. To be called while it has one thread.
+/// Restricts this process permanently. Call it while the process has one thread.
 ///
 /// # Errors
 ///
@@ -89,7 +89,7 @@ pub fn enter(sandbox: Sandbox, reachable: &Reachable) -> Result<Report, SandboxE
         return Ok(report);
     }
     type Enter = fn(&Reachable) -> Result<String, LayerError>;
-    // Landlock opens the folders, so it stands before the filter; it needs no variable.
+    // Landlock opens the folders, so it comes before the seccomp filter. It needs no environment variable.
     let layers: [(&str, Enter); 4] = [
         ("environment", |_| limits::clear_environment()),
         ("limits", |_| limits::lower()),
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(report.to_string(), "off");
     }
 
-    /// Tests run on threads of their own, so no layer can bind the process, and none is put in force here.
+    /// Tests run on several threads, so that no layer can restrict the whole process, and none is applied here.
     #[test]
     fn a_process_with_more_threads_is_not_restricted_by_halves() {
         let error = enter(Sandbox::Required, &Reachable::default()).expect_err("many threads");

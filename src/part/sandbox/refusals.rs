@@ -1,7 +1,7 @@
 //! What a refused system call does: it fails with `EPERM`, and its name is written to stderr.
 //!
-//! The filter raises `SIGSYS` in the thread that made the call. The handler may do hardly anything: it writes, and it changes the
-//! registers that the call returns with.
+//! The filter raises `SIGSYS` in the thread that made the call. The handler does only what is async-signal-safe: it
+//! writes, and it sets the register with the result of the call.
 
 #![expect(unsafe_code, reason = "a signal handler that changes registers")]
 
@@ -10,13 +10,13 @@ use nix::libc::{self, c_int, c_long, c_void, siginfo_t};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::io::Write as _;
 
-/// Puts the handler in place.
+/// Installs the handler.
 pub fn handle() -> nix::Result<()> {
     let handler = SigHandler::SigAction(refuse);
-    // On the stack for signals, where a thread has one: that of a contract may be full.
+    // On the alternate signal stack, if the thread has one: the stack of a contract may be full.
     let flags = SaFlags::SA_ONSTACK | SaFlags::SA_NODEFER;
     let action = SigAction::new(handler, flags, SigSet::empty());
-    // SAFETY: the handler only calls write, and only touches what it was given.
+    // SAFETY: the handler only calls write, and only accesses its arguments.
     unsafe { sigaction(Signal::SIGSYS, &action) }.map(drop)
 }
 
@@ -32,14 +32,15 @@ extern "C" fn refuse(_: c_int, info: *mut siginfo_t, context: *mut c_void) {
         name(number)
     );
     let length = room - rest.len();
-    // SAFETY: the bytes are there; a failure to write them changes nothing. The context is that of the refused call.
+    // SAFETY: the pointer and length are those of a live buffer, and the result of the write does not matter. The
+    // context is that of the refused call.
     unsafe {
         libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), length);
         set_result(context.cast(), -c_long::from(libc::EPERM));
     }
 }
 
-/// The head of `siginfo_t` as it is for `SIGSYS`; libc does not name these fields.
+/// The first fields of `siginfo_t` for `SIGSYS`, which libc does not define.
 #[repr(C)]
 struct SystemCallInfo {
     _signal: c_int,
@@ -50,7 +51,7 @@ struct SystemCallInfo {
 }
 
 unsafe fn system_call(info: *const siginfo_t) -> c_long {
-    // SAFETY: the caller has a signal SIGSYS, whose information begins so.
+    // SAFETY: the caller passes the information of a SIGSYS, which has this layout.
     unsafe { (*info.cast::<SystemCallInfo>()).system_call.into() }
 }
 

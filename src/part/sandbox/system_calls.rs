@@ -1,7 +1,7 @@
-//! Seccomp: which system calls the process may not make.
+//! Seccomp: the deny list of system calls.
 //!
-//! A list of what is refused, not of what is allowed: the C library and the kernel add calls with each version, and a list of
-//! allowed ones kills a child that runs with another C library than it was tested with.
+//! A deny list, not an allow list: the C library and the kernel add calls with each version, and an allow list would
+//! break a child that runs with another C library than it was tested with.
 
 use super::layer::LayerError;
 use nix::libc::{self, c_long};
@@ -16,19 +16,19 @@ use std::collections::BTreeMap;
 pub enum Rule {
     /// Always.
     Always,
-    /// Unless its first argument is this process, in which `abort` sends itself a signal.
+    /// Unless its first argument is this process: `abort` sends a signal to its own process.
     OfOthers,
     /// Unless its first argument is this process, or 0, which means the same.
     OfOthersOrZero,
-    /// Always: it makes a process.
+    /// Always: it creates a process.
     Process,
-    /// Unless it makes a thread, not a process.
+    /// Unless it creates a thread rather than a process.
     ButThreads,
 }
 
 impl Rule {
-    /// Whether a refusal is told on stderr. The C library blocks all signals while it makes a process: then a filter that raises
-    /// one ends the process.
+    /// Whether a refusal is reported on stderr. The C library blocks all signals while it creates a process, and a
+    /// SIGSYS then would end this process.
     pub fn is_told(self) -> bool {
         !matches!(self, Rule::Process | Rule::ButThreads)
     }
@@ -55,7 +55,7 @@ macro_rules! system_calls {
     };
 }
 
-/// All that are refused, but those that only some machines have.
+/// The refused system calls that exist on every architecture.
 const COMMON: &[SystemCall] = system_calls! {
     // Programs and processes.
     Always: SYS_execve SYS_execveat SYS_unshare SYS_setns;
@@ -68,7 +68,7 @@ const COMMON: &[SystemCall] = system_calls! {
     // The network, and other processes' sockets.
     Always: SYS_socket SYS_socketpair SYS_connect SYS_bind SYS_listen SYS_accept SYS_accept4 SYS_sendto SYS_sendmsg SYS_sendmmsg
         SYS_recvfrom SYS_recvmsg SYS_recvmmsg;
-    // What is a door past this filter.
+    // Ways around this filter.
     Always: SYS_io_uring_setup SYS_io_uring_enter SYS_io_uring_register SYS_bpf SYS_userfaultfd SYS_perf_event_open SYS_seccomp
         SYS_memfd_secret SYS_name_to_handle_at SYS_open_by_handle_at;
     // Shared memory and queues between processes.
@@ -80,14 +80,14 @@ const COMMON: &[SystemCall] = system_calls! {
         SYS_finit_module SYS_delete_module SYS_kexec_load SYS_acct SYS_syslog SYS_quotactl SYS_settimeofday SYS_clock_settime
         SYS_adjtimex SYS_clock_adjtime SYS_add_key SYS_request_key SYS_keyctl SYS_fanotify_init SYS_inotify_init1
         SYS_personality;
-    // Who the process is.
+    // User and group of the process.
     Always: SYS_setuid SYS_setgid SYS_setreuid SYS_setregid SYS_setresuid SYS_setresgid SYS_setfsuid SYS_setfsgid
         SYS_setgroups SYS_capset SYS_setsid SYS_setpgid;
     // Links, names and permissions of files.
     Always: SYS_symlinkat SYS_linkat SYS_mknodat SYS_fchownat SYS_setxattr SYS_lsetxattr SYS_fsetxattr;
 };
 
-/// Those that newer machines do without.
+/// Older system calls, which newer architectures don't have.
 #[cfg(target_arch = "x86_64")]
 const OLD: &[SystemCall] = system_calls! {
     Process: SYS_fork SYS_vfork;
@@ -97,21 +97,22 @@ const OLD: &[SystemCall] = system_calls! {
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[SystemCall] = &[];
 
-/// All system calls that are refused, in two parts: those that every machine has, and the rest.
+/// All refused system calls, in two parts: those of every architecture, and the rest.
 pub const SYSTEM_CALLS: [&[SystemCall]; 2] = [COMMON, OLD];
 
-/// The name of one that is refused.
+/// The name of a refused system call.
 pub(super) fn name(number: c_long) -> &'static str {
     let all = SYSTEM_CALLS.iter().copied().flatten();
     let mut named = all.filter(|call| call.number == number);
     named.next().map_or("unknown", |call| call.name)
 }
 
-/// Puts the filter in force, for this thread and all that it starts. The handler of refusals has to be in place. Returns how
-/// many calls it refuses.
+/// Applies the filter to this thread and all that it starts. The SIGSYS handler must be installed. Returns how many
+/// calls are refused.
 pub fn filter() -> Result<String, LayerError> {
     let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
-    // Its arguments lie in memory, where a filter can't look. The C library goes on with clone when it is not there.
+    // The arguments of clone3 are in memory, which a filter can't read. The C library falls back to clone when clone3
+    // is missing.
     let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     apply(
         architecture,
@@ -119,7 +120,7 @@ pub fn filter() -> Result<String, LayerError> {
         SeccompAction::Errno(libc::ENOSYS as u32),
     )?;
     let mut refused = 1;
-    // The calls that are told last: seccomp is one of them.
+    // The reported calls last: seccomp is one of them.
     for is_told in [false, true] {
         let mut rules = BTreeMap::new();
         for call in SYSTEM_CALLS.into_iter().flatten() {
@@ -137,7 +138,7 @@ pub fn filter() -> Result<String, LayerError> {
     Ok(format!("{refused} system calls refused"))
 }
 
-/// When a call is refused: with no condition, always.
+/// The conditions under which a call is refused; an empty list means always.
 fn conditions(rule: Rule) -> Result<Vec<SeccompRule>, LayerError> {
     let is_other_than = |process: u32| {
         let other = SeccompCmpOp::Ne;

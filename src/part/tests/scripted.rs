@@ -1,4 +1,4 @@
-//! A machine that does what it is told, and a node that answers it.
+//! A scripted machine, and a node that answers its hook calls.
 
 use super::super::*;
 use crate::hooks::HookError;
@@ -8,12 +8,12 @@ use crate::transport::memory::{MemoryTransport, pair};
 use bytes::Bytes;
 use std::thread::JoinHandle;
 
-/// Does what the function name of a call says.
+/// A machine whose behaviour is chosen by the function name of the call.
 struct ScriptedMachine {
     hook: Box<dyn BlockchainHook>,
 }
 
-/// Why a scripted machine can't go on.
+/// The fatal error of a scripted machine.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Lack(&'static str, #[source] Option<HookError>);
@@ -45,7 +45,7 @@ impl ScriptedMachine {
         match input.function.as_str() {
             "panic" => panic!("out of ideas"),
             "fail" => Err(VmFailure("no result".to_owned())),
-            // A machine that takes a broken hook for a soft failure.
+            // A machine that treats a fatal hook error as a failure of the contract.
             "ignore errors" => {
                 let _ = self.hook.last_nonce();
                 let _ = self.hook.last_round();
@@ -118,7 +118,7 @@ fn ask_every_hook(hook: &mut dyn BlockchainHook) -> Result<Vec<Bytes>, HookError
     ])
 }
 
-/// The node's side and the thread of the child's loop.
+/// Starts the child's loop in a thread. Returns the node's side and the thread.
 pub(super) fn start() -> (Messenger<MemoryTransport>, JoinHandle<LoopEnd>) {
     fn build(_: &Arguments, hook: Box<dyn BlockchainHook>) -> Result<ScriptedMachine, BuildError> {
         Ok(ScriptedMachine { hook })
@@ -144,7 +144,7 @@ pub(super) fn call(node: &mut Messenger<MemoryTransport>, function: &str) {
         .expect("sent");
 }
 
-/// The answer to a call: the error message and the output.
+/// Receives the response to a call: the error message and the output.
 pub(super) fn response(node: &mut Messenger<MemoryTransport>) -> (String, Option<VmOutput>) {
     let received = node.receive(None).expect("received");
     let response = ContractResponse::from_message(received.message).expect("a ContractResponse");
@@ -156,7 +156,7 @@ pub(super) fn end(node: Messenger<MemoryTransport>, child: JoinHandle<LoopEnd>) 
     child.join().expect("the loop does not panic")
 }
 
-/// Answers a hook request so that the answer can be told from all others.
+/// Answers a hook request with values that are unique to its kind.
 pub(super) fn answer_hook(node: &mut Messenger<MemoryTransport>, request: Message, error: &str) {
     fn bytes(text: &str) -> Bytes {
         Bytes::copy_from_slice(text.as_bytes())

@@ -34,7 +34,7 @@ fn expected() -> ExpectedResult {
     }
 }
 
-/// What differs first if the expectation is changed so.
+/// The first difference after a change of the expectation.
 fn first(change: impl FnOnce(&mut ExpectedResult)) -> String {
     let mut expected = expected();
     change(&mut expected);
@@ -204,7 +204,7 @@ fn every_part_of_an_account_is_compared() {
         differences(|check| check.storage = Expected::Anything),
         none
     );
-    // All of a storage that differs; an empty value and none are the same.
+    // All differences of a storage; an empty value equals a missing one.
     let storage = differences(|check| {
         check.storage = Expected::Exactly(vec![("x".into(), "1".into()), ("y".into(), "".into())]);
     });

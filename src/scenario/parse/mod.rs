@@ -16,10 +16,10 @@ use bytes::Bytes;
 use reader::{Fault, fields, flag, list, text};
 use std::path::Path;
 
-/// What storage keys of the protocol begin with in scenario files.
+/// The prefix of the protocol's storage keys in scenario files.
 pub const DEFAULT_PROTECTED_PREFIX: &[u8] = b"KALYAN3104";
 
-/// Reads a scenario. The files that its values name are looked for where the reader says.
+/// Reads a scenario. `reader` resolves the files that its values name.
 pub fn scenario(file: &Path, reader: Reader<'_>) -> Result<Scenario, FileError> {
     read_file(file, |value| reader.scenario(value))
 }

@@ -87,7 +87,7 @@ impl Reader<'_> {
         self.transaction(kind, value)
     }
 
-    /// Nothing of it has an effect.
+    /// Checks the block header, which has no effect.
     fn old_block_header(&self, value: &Value) -> Result<(), Fault> {
         fields(value, |name, value| {
             match name {

@@ -1,4 +1,4 @@
-//! Reads fields, and says where the file is wrong.
+//! Reads fields, with errors that name their place in the file.
 
 use crate::messages::go_text;
 use crate::scenario::files::{Files, Unreadable};
@@ -20,7 +20,7 @@ const ADDRESS_BYTES: usize = 32;
 pub struct FileError {
     /// The file.
     pub file: PathBuf,
-    /// Where in it, such as `steps[2].tx.value`; empty for the file as a whole.
+    /// The place in it, such as `steps[2].tx.value`; empty for the file as a whole.
     pub place: String,
     /// What is wrong.
     pub problem: Box<Problem>,
@@ -38,36 +38,36 @@ pub enum Problem {
     /// A value of another type.
     #[error("not a {0}")]
     Not(&'static str),
-    /// A field that the format doesn't have, at least not here.
+    /// A field that the format doesn't have at this place.
     #[error("unknown field")]
     UnknownField,
     /// A field that must be there. The reference crashes without it.
     #[error("missing field `{0}`")]
     MissingField(&'static str),
-    /// A field that has a meaning elsewhere.
+    /// A field of another type of step.
     #[error("not allowed in a step of type {0}")]
     NotAllowed(&'static str),
-    /// The result is there before the transaction. The reference crashes.
+    /// The expected result precedes the transaction, on which the reference crashes.
     #[error("`expect` must come after `tx`")]
     ExpectBeforeTx,
     /// A step without a type.
     #[error("no step type field provided")]
     NoStepType,
-    /// A step of no known type.
+    /// A step of unknown type.
     #[error("unknown step type: {0}")]
     UnknownStepType(String),
     /// An address that is an empty text.
     #[error("missing account address")]
     NoAddress,
-    /// A text that stands for no value.
+    /// A text that is not a value expression.
     #[error("`{text}`: {error}")]
     Value {
         /// The text.
         text: String,
-        /// Why not.
+        /// The error.
         error: ValueError,
     },
-    /// A block of the old format.
+    /// A block of the old format with different numbers of results and transactions.
     #[error("{results} results for {transactions} transactions")]
     ResultCount {
         /// How many results there are.
@@ -94,7 +94,7 @@ impl<P: Into<Problem>> From<P> for Fault {
 }
 
 impl Fault {
-    /// The same, seen from outside a field.
+    /// Adds a field name to the front of the place.
     pub fn in_field(self, name: &[u8]) -> Fault {
         let dot = match self.place.as_bytes().first() {
             None | Some(b'[') => "",
@@ -115,7 +115,7 @@ impl Fault {
         }
     }
 
-    /// The same, seen from outside the file.
+    /// Adds the name of the file.
     pub fn in_file(self, file: &Path) -> FileError {
         FileError {
             file: file.to_owned(),
@@ -125,7 +125,7 @@ impl Fault {
     }
 }
 
-/// Calls `read` with every field of a map, in order. It answers unknown fields with [`Problem::UnknownField`].
+/// Calls `read` with every field of a map, in order. `read` returns [`Problem::UnknownField`] for unknown ones.
 pub fn fields(
     value: &Value,
     mut read: impl FnMut(&[u8], &Value) -> Result<(), Fault>,
@@ -138,7 +138,7 @@ pub fn fields(
         .try_for_each(|(name, value)| read(name, value).map_err(|fault| fault.in_field(name)))
 }
 
-/// What `read` makes of every element of a list.
+/// Reads every element of a list with `read`.
 pub fn list<T>(
     value: &Value,
     mut read: impl FnMut(&Value) -> Result<T, Fault>,
@@ -176,7 +176,7 @@ pub fn flag(value: &Value) -> Result<bool, Fault> {
 pub struct Reader<'a> {
     /// The files that values name.
     pub files: &'a Files<'a>,
-    /// What storage keys of the protocol begin with.
+    /// The prefix of the protocol's storage keys.
     pub protected_prefix: &'a [u8],
 }
 
@@ -200,7 +200,7 @@ impl Reader<'_> {
         list(value, |element| self.bytes(element))
     }
 
-    /// The bytes of a text that stands where no value can: the key of a map.
+    /// Evaluates a key of a map, which is a text rather than a value.
     pub fn key(&self, key: &[u8]) -> Result<Bytes, Fault> {
         self.evaluate(key, value::bytes)
     }
@@ -217,7 +217,7 @@ impl Reader<'_> {
         self.evaluate(text(value)?, value::unsigned_64)
     }
 
-    /// 32 bytes.
+    /// Evaluates an identifier of 32 bytes.
     pub fn identifier(&self, value: &Value) -> Result<Bytes, Fault> {
         self.evaluate(text(value)?, |text, files| {
             value::fixed(text, ADDRESS_BYTES, files)
@@ -228,7 +228,7 @@ impl Reader<'_> {
         self.address_key(text(value)?)
     }
 
-    /// An address where no value can stand: the key of a map.
+    /// Evaluates a key of a map that is an address.
     pub fn address_key(&self, key: &[u8]) -> Result<Bytes, Fault> {
         if key.is_empty() {
             return Err(Problem::NoAddress.into());
@@ -236,7 +236,7 @@ impl Reader<'_> {
         self.evaluate(key, |key, files| value::fixed(key, ADDRESS_BYTES, files))
     }
 
-    /// `*` or what `read` makes of the value.
+    /// Reads `*`, or an exact value with `read`.
     pub fn expected<T>(
         &self,
         value: &Value,

@@ -56,7 +56,7 @@ impl Reader<'_> {
         Ok(account)
     }
 
-    /// The last of equal keys counts: `0x01` and `1` are two keys of the map and one of the storage.
+    /// The last of equal keys counts: `0x01` and `1` are different keys of the map, but the same storage key.
     fn storage(&self, value: &Value) -> Result<Vec<(Bytes, Bytes)>, Fault> {
         let mut storage = Vec::new();
         fields(value, |key, value| {
@@ -66,8 +66,8 @@ impl Reader<'_> {
         Ok(storage)
     }
 
-    /// The key of a storage value. One under the usual protected prefix is read as one under the prefix of this run:
-    /// the contracts of the reference's own suite were built with another prefix than its scenarios name.
+    /// Evaluates a storage key. The usual protected prefix is replaced by the prefix of this run: the contracts of the
+    /// reference's own suite were built with another prefix than its scenarios name.
     fn storage_key(&self, key: &[u8]) -> Result<Bytes, Fault> {
         let key = self.key(key)?;
         Ok(match key.strip_prefix(DEFAULT_PROTECTED_PREFIX) {

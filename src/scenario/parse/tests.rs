@@ -43,7 +43,7 @@ fn step(text: &str) -> Step {
     read(text, |reader, value| reader.step(value))
 }
 
-/// What is wrong with a step.
+/// The error of a step.
 fn fault(text: &str) -> String {
     try_read(text, |reader, value| reader.step(value)).expect_err(text)
 }
@@ -155,7 +155,7 @@ fn bytes_that_are_not_utf8_are_kept() {
     let [key, value] = [&b"\xfe\xff"[..], b"\xff\xfe"].map(Bytes::from_static);
     assert_eq!(account.storage, BTreeMap::from([(key, value)]));
 
-    // What is text on the wire is what Go makes of such bytes; arguments are bytes there.
+    // Fields that are text on the wire are converted as by Go; arguments are bytes on the wire.
     let text = b"{\"step\": \"scCall\", \"txId\": \"\xff\", \"tx\": {\"value\": \"0\", \"function\": \"f\xe2\x82\",
         \"arguments\": [\"''\xff\", \"1|``\xe2\x82\"]},
         \"expect\": {\"refund\": \"*\", \"message\": \"\xe2\x82\", \"out\": [\"``\xff\"]}}";
@@ -262,7 +262,7 @@ fn checks_of_accounts_have_stars_and_defaults() {
     assert_eq!(second.balance, Expected::Exactly(BigUint::from(1u8)));
     assert_eq!(second.storage, Expected::Anything);
     assert_eq!(second.code, Expected::Anything);
-    // No star.
+    // `*` has no special meaning here.
     assert_eq!(second.async_call_data, "*");
     let expected = "f: missing field `accounts`";
     assert_eq!(fault(r#"{"step": "checkState"}"#), expected);
@@ -393,10 +393,10 @@ fn expected_results_have_stars_and_defaults() {
         (Expected::Anything, "``m")
     );
     assert_eq!(most.logs, Expected::Anything);
-    // A hash of the logs is not checked, but means that there are none.
+    // A hash of the logs is not checked, but means that no logs are expected.
     let hashed = result(r#"{"refund": "*", "logs": "0x1234"}"#);
     assert_eq!(hashed.logs, Expected::Exactly(vec![]));
-    // What is left out is empty, even what can't be written so.
+    // Fields left out are empty, even those that can't be written as empty.
     let logs = result(r#"{"refund": "*", "logs": [{"topics": ["1"]}]}"#).logs;
     let Expected::Exactly(logs) = logs else {
         panic!("a list");

@@ -1,4 +1,4 @@
-//! Transactions and what is expected of them.
+//! Reads transactions and their expected results.
 
 use super::reader::{Fault, Problem, Reader, fields, list, required, text};
 use crate::messages::go_text;
@@ -72,7 +72,7 @@ impl Reader<'_> {
             false => Err(Problem::NotAllowed(kind.name())),
         };
         match name {
-            // The sender has a nonce of its own.
+            // Ignored: the nonce is that of the sender's account.
             b"nonce" => drop(self.unsigned_64(value)?),
             b"from" => {
                 allow(kind.has_sender())?;
@@ -134,7 +134,7 @@ impl Reader<'_> {
 
     fn logs(&self, value: &Value) -> Result<Vec<ExpectedLog>, Fault> {
         match value {
-            // Once the hash of the logs. Nobody checks it; it says that there are none.
+            // Formerly the hash of the logs. It is not checked, but means that no logs are expected.
             Value::Text(_) => Ok(Vec::new()),
             value => list(value, |entry| self.log(entry)),
         }

@@ -18,7 +18,7 @@ fn call(function: &str, arguments: &str, value: &str, expect: &str) -> String {
     )
 }
 
-/// What follows from the fixtures unless a test says otherwise.
+/// The expected result with the fixtures, unless a test overrides it.
 fn expect(fields: &str) -> String {
     format!(r#", "expect": {{"gas": "5", "refund": "7" {fields}}}"#)
 }
@@ -80,7 +80,7 @@ fn a_failed_transaction_costs_gas_and_nonce_only() {
     );
     let after = check(&format!("{}, {}", a(4, 980), c(0, "\"''k\": \"5\"")));
     assert_eq!(outcome(&[STATE, &fails, &after]), "passed");
-    // Without `expect` a failure is fine.
+    // Without `expect` a failure is accepted.
     assert_eq!(
         outcome(&[STATE, &call("fail", "\"''no\"", "0", "")]),
         "passed"
@@ -358,7 +358,7 @@ fn included_files_leave_their_folder_and_whether_gas_is_checked() {
         "in/state.steps.json",
         &format!(r#"{{"checkGas": false, "steps": [{STATE}]}}"#),
     );
-    // Found from where the first included file is.
+    // Resolved relative to the first included file.
     write("in/call.steps.json", &format!(r#"{{"steps": [{gas}]}}"#));
     let include = |path: &str| format!(r#"{{"step": "externalSteps", "path": "{path}"}}"#);
     let scenario = |steps: &[&str]| {
@@ -366,7 +366,7 @@ fn included_files_leave_their_folder_and_whether_gas_is_checked() {
         failure(&run(&write("x.scen.json", &text), SETTINGS))
     };
     let state = include("in/state.steps.json");
-    // The scenario itself checks gas, until it includes a file that doesn't.
+    // The scenario checks gas until it includes a file that doesn't.
     assert_eq!(scenario(&[&state, &gas]), "passed");
     let found = scenario(&[&state, &include("call.steps.json")]);
     assert_eq!(

@@ -2,7 +2,7 @@ use super::super::fixtures::SETTINGS;
 use super::*;
 use std::fs;
 
-/// Says that the contract that `a` deploys with a nonce gets an address of its own.
+/// A setState that names the address of the contract that `a` deploys with this nonce.
 fn name_address(nonce: u64) -> String {
     format!(
         r#"{{"step": "setState", "newAddresses": [{{
@@ -130,7 +130,7 @@ fn addresses_stay_within_a_folder_and_accounts_do_not() {
         ("s/1_unnamed.scen.json", &*deploy(0, false)),
         ("s/2_name.scen.json", include),
         ("s/3_named.scen.json", &*deploy(0, true)),
-        // It fails before it names an address: that can't be known before.
+        // It fails before it names an address, which can't be predicted.
         ("s/4_fail.scen.json", &*[FAIL, &name_address(1)].join(",")),
         ("s/5_unnamed.scen.json", &*deploy(1, false)),
         ("s/6_name.scen.json", &*[&name_address(2), FAIL].join(",")),
@@ -145,7 +145,7 @@ fn addresses_stay_within_a_folder_and_accounts_do_not() {
     for machines in [1, 2, 3, 9, 100] {
         assert_eq!(folder.run(&["s", "t"], machines), expected, "{machines}");
     }
-    // Below one folder they would stay.
+    // Within one folder they would be kept.
     let last = |all: Vec<(String, bool)>| all.last().map(|(_, passed)| *passed);
     assert_eq!(last(folder.run(&["."], 1)), Some(false));
     assert_eq!(last(folder.run(&["."], 3)), Some(false));

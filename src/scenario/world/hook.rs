@@ -1,4 +1,4 @@
-//! The world as the VM sees it (docs/spec/scenarios.md#mock-hook).
+//! The hooks of the world (docs/spec/scenarios.md#mock-hook).
 
 use super::{BlockInfo, SharedWorld, World};
 use crate::hooks::{BlockchainHook, HookError, HookResult};
@@ -48,7 +48,7 @@ impl World {
     }
 }
 
-/// Made of the creator and its nonce, and easy to tell from addresses that people write.
+/// An address derived from the creator and its nonce, easy to tell from hand-written ones.
 fn generated_address(creator: &[u8], creator_nonce: u64) -> Bytes {
     let mut address = [0; ADDRESS_BYTES];
     address[10..14].fill(0x11);
@@ -63,7 +63,7 @@ fn generated_address(creator: &[u8], creator_nonce: u64) -> Bytes {
 }
 
 impl SharedWorld {
-    /// The world, for a hook call.
+    /// Counts a hook call and returns the world.
     fn called(&self) -> MutexGuard<'_, World> {
         let mut world = self.lock();
         world.hook_calls += 1;
@@ -78,7 +78,7 @@ impl SharedWorld {
         Ok(fact(&self.called().lasting.current_block))
     }
 
-    /// For what a scenario can't set.
+    /// The answer of hooks whose values a scenario can't set.
     fn never_set<T: Default>(&self) -> HookResult<T> {
         drop(self.called());
         Ok(T::default())
@@ -93,7 +93,7 @@ impl BlockchainHook for SharedWorld {
     fn storage_data(&mut self, address: &[u8], key: &[u8]) -> HookResult<Option<Bytes>> {
         let world = self.called();
         let account = world.accounts.get(address);
-        // Never nothing: a missing value reads as an empty one.
+        // Never `None`: a missing value reads as an empty one.
         Ok(Some(account.map_or(Bytes::new(), |account| {
             account.storage_value(key)
         })))

@@ -1,6 +1,6 @@
 //! The world that scenarios run in: accounts and blocks in memory, and how transactions change them.
 //!
-//! What the VM sees of it is in `hook`.
+//! `hook` implements the hooks of the VM.
 
 mod hook;
 
@@ -19,17 +19,17 @@ use thiserror::Error;
 pub struct Account {
     /// How many transactions it has sent.
     pub nonce: u64,
-    /// May fall below zero: nothing but the price of gas and the value of a transaction is checked.
+    /// May be negative: only the price of gas and the value of a transaction are checked.
     pub balance: BigInt,
-    /// An empty value is kept, but no check can tell it from an absent one.
+    /// Empty values are kept, but checks treat them as absent.
     pub storage: BTreeMap<Bytes, Bytes>,
     /// The wasm code of a contract; empty for other accounts.
     pub code: Bytes,
-    /// The hash of the code, if [`set_code`](Account::set_code) set it: with it the code is sent to a child once only.
+    /// The hash of the code, if [`set_code`](Account::set_code) set it. With it the code is sent to a child only once.
     pub code_hash: Bytes,
-    /// What the last transfer with data carried.
+    /// The data of the last transfer with data.
     pub async_call_data: Bytes,
-    /// The sender of the transaction that the account came from; empty for one that a setState set.
+    /// The sender of the transaction that created the account; empty if a setState did.
     pub owner: Bytes,
 }
 
@@ -46,23 +46,23 @@ impl Account {
     }
 }
 
-/// What contracts can learn of a block.
+/// The facts of a block that contracts can read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlockInfo {
     /// Seconds since 1970.
     pub time_stamp: u64,
     /// Its number.
     pub nonce: u64,
-    /// The round of consensus that made it.
+    /// Its consensus round.
     pub round: u64,
-    /// The epoch it belongs to.
+    /// Its epoch.
     pub epoch: u32,
 }
 
-/// The address that a deploy gets.
+/// A predefined address of a deployed contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAddress {
-    /// Who deploys.
+    /// The deploying account.
     pub creator: Bytes,
     /// The nonce of the creator before the deploy.
     pub creator_nonce: u64,
@@ -70,14 +70,14 @@ pub struct NewAddress {
     pub address: Bytes,
 }
 
-/// What a scenario leaves to the next one of a directory: a reset does not clear it.
+/// State that is kept from one scenario of a directory to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leftovers {
     /// The last committed block.
     pub previous_block: BlockInfo,
     /// The block in execution.
     pub current_block: BlockInfo,
-    /// The first that matches counts.
+    /// Predefined addresses; the first match counts.
     pub new_addresses: Vec<NewAddress>,
 }
 
@@ -90,31 +90,31 @@ pub struct World {
     pub block_hashes: Vec<Bytes>,
     /// The blocks, and the addresses of future contracts.
     pub lasting: Leftovers,
-    /// How many hooks were called.
+    /// Number of hook calls.
     hook_calls: u64,
 }
 
 /// A transaction that the world does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WorldError {
-    /// Not even the nonce was increased.
+    /// The sender does not exist; nothing was changed.
     #[error("the sender {} does not exist", hex(.0))]
     NoSender(Bytes),
-    /// The nonce was increased.
+    /// The sender can't pay for the gas; only its nonce was increased.
     #[error("not enough balance to pay gas upfront: {balance} instead of {price}")]
     GasNotPaid {
         /// What the sender has.
         balance: BigInt,
-        /// What all the gas costs.
+        /// The price of all the gas.
         price: BigUint,
     },
-    /// The effects can't be.
+    /// The effects can't be applied.
     #[error(transparent)]
     Effects(#[from] ApplyError),
 }
 
 impl World {
-    /// Begins a scenario. Blocks and new addresses are as given.
+    /// Resets the world for a new scenario, which starts with these leftovers.
     pub fn reset(&mut self, lasting: Leftovers) {
         *self = World {
             lasting,
@@ -122,13 +122,12 @@ impl World {
         };
     }
 
-    /// How many hooks were called since the last time it was asked.
+    /// Returns the number of hook calls since the last call of this.
     pub fn take_hook_calls(&mut self) -> u64 {
         std::mem::take(&mut self.hook_calls)
     }
 
-    /// Increases the nonce of a sender and takes the price of all its gas. That is never given back, whatever the transaction's
-    /// result.
+    /// Increases the nonce of a sender and takes the price of all its gas, which is never refunded.
     pub fn pay_gas(&mut self, sender: &Bytes, limit: u64, price: u64) -> Result<(), WorldError> {
         let account = self
             .accounts
@@ -144,7 +143,7 @@ impl World {
         Ok(())
     }
 
-    /// Applies what a transaction did. `sender` is `None` for a reward, whose coins come from nowhere.
+    /// Applies the output of a transaction. `sender` is `None` for a reward, which creates coins.
     pub fn apply(
         &mut self,
         sender: Option<&Bytes>,
@@ -163,7 +162,7 @@ impl World {
         Ok(())
     }
 
-    /// An account that the contract only looked at exists from now on.
+    /// Applies the change of one account. An account that the contract only read is created as well.
     fn change(&mut self, change: Change<'_>, sender: Option<&Bytes>) {
         let new = || Account {
             owner: sender.cloned().unwrap_or_default(),
@@ -182,14 +181,14 @@ impl World {
     }
 }
 
-/// A world that the runner and the machine share. For the machine it is the hook.
+/// A world shared by the runner and the machine, whose hook it is.
 #[derive(Debug, Clone, Default)]
 pub struct SharedWorld(Arc<Mutex<World>>);
 
 impl SharedWorld {
-    /// The world, for this thread alone.
+    /// Locks the world.
     pub fn lock(&self) -> MutexGuard<'_, World> {
-        // A thread that panicked with the lock has left nothing half done that the next reset would keep.
+        // Ignores poisoning: the next reset clears what a panic left incomplete.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -192,7 +192,7 @@ fn effects_are_applied_account_by_account() {
     assert_eq!((created.nonce, &created.balance), (1, &70.into()));
     assert_eq!((&created.code, &created.owner), (&"code".into(), &sender));
 
-    // No data and no code change nothing.
+    // Empty data and code leave the account unchanged.
     let applied = world.apply(Some(&sender), &0u8.into(), &output([changed("a", 0)]));
     assert_eq!(applied, Ok(()));
     assert_eq!(world.accounts[&address("a")].async_call_data, "data");
@@ -221,7 +221,7 @@ fn coins_are_neither_made_nor_lost() {
         let applied = world.apply(Some(&sender), &value, &output(accounts));
         assert_eq!(applied, expected, "{deltas:?}");
     }
-    // Without a sender coins come from nowhere.
+    // Without a sender coins are created.
     let applied = world.apply(None, &0u8.into(), &output([changed("c", 9)]));
     assert_eq!(applied, Ok(()));
     assert_eq!(world.accounts[&address("c")].owner, "");
