@@ -22,5 +22,6 @@ mod markdown;
 mod minimal_node;
 mod places;
 #[cfg(feature = "vm")]
+mod sabotage;
 mod unit_graph;
 mod versions;
