@@ -21,7 +21,7 @@ mod markdown;
 #[allow(dead_code, reason = "its main is for the example")]
 mod minimal_node;
 mod places;
-#[cfg(feature = "vm")]
 mod sabotage;
+#[cfg(feature = "vm")]
 mod unit_graph;
 mod versions;
