@@ -47,7 +47,8 @@ fn a_child_that_keeps_dying_is_started_ever_later() {
         ("nothing", "neither an output nor an error"),
     ] {
         let mut config = config("child");
-        config.max_loop_time = Duration::from_secs(2);
+        // More than a wait of 640 ms and less than one of 2560 ms, each a quarter more or less.
+        config.max_loop_time = Duration::from_millis(1400);
         let mut driver = Driver::new(config, Hook::default()).expect("started");
         let mut starts = Vec::new();
         // At once, after 10, 40, 160 and 640 ms; then after 2560 ms, which is too late for the request.
