@@ -6,8 +6,8 @@
 use super::layer::LayerError;
 use nix::libc::{self, c_long};
 use seccompiler::{
-    SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
 };
 use std::collections::BTreeMap;
 
@@ -109,42 +109,61 @@ pub(super) fn name(number: c_long) -> &'static str {
 
 /// Applies the filter to this thread and all that it starts. The SIGSYS handler must be installed. Returns how many
 /// calls are refused.
+///
+/// A filter of the crate has one way to refuse, and there are three. They become one program: the kernel takes longer to
+/// accept a filter than the child takes for all the rest of its sandbox.
 pub fn filter() -> Result<String, LayerError> {
     let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
+    let own = std::process::id();
+    let mut program = BpfProgram::new();
+    let mut refused = 0;
+    let mut extend = |rules: BTreeMap<c_long, Vec<SeccompRule>>, refusal| {
+        refused += rules.len();
+        let filter = SeccompFilter::new(rules, SeccompAction::Allow, refusal, architecture)?;
+        go_on(&mut program, filter.try_into()?);
+        Ok::<_, LayerError>(())
+    };
     // The arguments of clone3 are in memory, which a filter can't read. The C library falls back to clone when clone3
     // is missing.
     let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    apply(
-        architecture,
-        unknown,
-        SeccompAction::Errno(libc::ENOSYS as u32),
-    )?;
-    let mut refused = 1;
-    // The reported calls last: seccomp is one of them.
+    extend(unknown, SeccompAction::Errno(libc::ENOSYS as u32))?;
     for is_told in [false, true] {
         let mut rules = BTreeMap::new();
         for call in SYSTEM_CALLS.into_iter().flatten() {
             if call.rule.is_told() == is_told {
-                rules.insert(call.number, conditions(call.rule)?);
+                rules.insert(call.number, conditions(call.rule, own)?);
             }
         }
-        refused += rules.len();
         let refusal = match is_told {
             true => SeccompAction::Trap,
             false => SeccompAction::Errno(libc::EPERM as u32),
         };
-        apply(architecture, rules, refusal)?;
+        extend(rules, refusal)?;
     }
+    seccompiler::apply_filter(&program)?;
     Ok(format!("{refused} system calls refused"))
 }
 
+/// Adds a filter to a program: what the program would allow, the filter decides.
+fn go_on(program: &mut BpfProgram, filter: BpfProgram) {
+    let end = program.len();
+    let allow = u32::from(SeccompAction::Allow);
+    for (index, instruction) in program.iter_mut().enumerate() {
+        if u32::from(instruction.code) == libc::BPF_RET | libc::BPF_K && instruction.k == allow {
+            // A jump is counted from the next instruction.
+            let distance = (end - index - 1) as u32;
+            (instruction.code, instruction.k) = ((libc::BPF_JMP | libc::BPF_JA) as u16, distance);
+        }
+    }
+    program.extend(filter);
+}
+
 /// The conditions under which a call is refused; an empty list means always.
-fn conditions(rule: Rule) -> Result<Vec<SeccompRule>, LayerError> {
+fn conditions(rule: Rule, own: u32) -> Result<Vec<SeccompRule>, LayerError> {
     let is_other_than = |process: u32| {
         let other = SeccompCmpOp::Ne;
         SeccompCondition::new(0, SeccompCmpArgLen::Dword, other, process.into())
     };
-    let own = std::process::id();
     let conditions = match rule {
         Rule::Always | Rule::Process => return Ok(Vec::new()),
         // A signal to 0 goes to the node's process group, one to a negative number to a group or to all.
@@ -161,14 +180,4 @@ fn conditions(rule: Rule) -> Result<Vec<SeccompRule>, LayerError> {
         }
     };
     Ok(vec![SeccompRule::new(conditions)?])
-}
-
-fn apply(
-    architecture: TargetArch,
-    rules: BTreeMap<c_long, Vec<SeccompRule>>,
-    refusal: SeccompAction,
-) -> Result<(), LayerError> {
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refusal, architecture)?;
-    let program: seccompiler::BpfProgram = filter.try_into()?;
-    Ok(seccompiler::apply_filter(&program)?)
 }

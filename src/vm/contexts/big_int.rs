@@ -26,9 +26,12 @@ impl BigInts {
         self.values.entry(handle).or_default()
     }
 
-    /// A copy of it.
-    pub fn copy(&mut self, handle: i32) -> BigInt {
-        self.value(handle).clone()
+    /// The values of two handles. They and `destination` are in use from now on.
+    pub fn operands(&mut self, destination: i32, left: i32, right: i32) -> (&BigInt, &BigInt) {
+        for handle in [destination, left, right] {
+            self.value(handle);
+        }
+        (&self.values[&left], &self.values[&right])
     }
 }
 
@@ -137,7 +140,7 @@ mod tests {
         assert_eq!(*numbers.value(2), 0.into());
         // Two handles are in use, and handle 2 is one of them.
         assert_eq!(numbers.add(8.into()), 3);
-        assert_eq!(numbers.copy(3), 8.into());
+        assert_eq!(*numbers.value(3), 8.into());
     }
 
     #[test]

@@ -127,44 +127,39 @@ impl Call<'_> {
         Ok(bytes(self.number(handle)))
     }
 
-    /// The operands of a binary operation; also the handle of the result is in use from now on.
-    fn operands(
+    /// Sets `destination` to what `result` makes of two numbers. `check` says whether it may, and how many steps that takes beyond
+    /// going through the numbers. The numbers are not copied.
+    fn combine(
+        &mut self,
+        [destination, left, right]: [i32; 3],
+        check: impl FnOnce(&BigInt, &BigInt) -> Result<u64, ExecutionError>,
+        result: impl FnOnce(&BigInt, &BigInt) -> BigInt,
+    ) -> HostResult<()> {
+        let contexts = self.contexts();
+        let effort = &mut contexts.big_int_effort;
+        let (left, right) = contexts.big_ints.operands(destination, left, right);
+        effort.spend(linear_steps(length(left) + length(right)))?;
+        effort.spend(check(left, right)?)?;
+        let result = result(left, right);
+        effort.spend(linear_steps(length(&result)))?;
+        *contexts.big_ints.value(destination) = result;
+        Ok(())
+    }
+
+    /// Sets `destination` to what `result` makes of one number.
+    fn convert(
         &mut self,
         destination: i32,
-        left: i32,
-        right: i32,
-    ) -> HostResult<(BigInt, BigInt)> {
-        let numbers = &mut self.contexts().big_ints;
-        numbers.value(destination);
-        let steps = linear_steps(length(numbers.value(left)) + length(numbers.value(right)));
-        self.spend(steps)?;
-        let numbers = &mut self.contexts().big_ints;
-        Ok((numbers.copy(left), numbers.copy(right)))
-    }
-
-    fn divisor(&mut self, destination: i32, left: i32, right: i32) -> HostResult<(BigInt, BigInt)> {
-        let (left, right) = self.operands(destination, left, right)?;
-        if right.sign() == Sign::NoSign {
-            return Err(ExecutionError::DivisionByZero.into());
-        }
-        self.spend(quotient_steps(length(&left), length(&right)))?;
-        Ok((left, right))
-    }
-
-    fn bits(&mut self, destination: i32, left: i32, right: i32) -> HostResult<(BigInt, BigInt)> {
-        let (left, right) = self.operands(destination, left, right)?;
-        if left.is_negative() || right.is_negative() {
-            return Err(ExecutionError::NegativeBitwise.into());
-        }
-        Ok((left, right))
-    }
-
-    fn shift(&mut self, destination: i32, operand: i32, bits: i32) -> HostResult<(BigInt, u32)> {
-        let (operand, _) = self.operands(destination, operand, operand)?;
-        match u32::try_from(bits) {
-            Ok(bits) if !operand.is_negative() => Ok((operand, bits)),
-            _ => Err(ExecutionError::NegativeShift.into()),
-        }
+        operand: i32,
+        check: impl FnOnce(&BigInt) -> Result<u64, ExecutionError>,
+        result: impl FnOnce(&BigInt) -> BigInt,
+    ) -> HostResult<()> {
+        let handles = [destination, operand, operand];
+        self.combine(
+            handles,
+            |operand, _| check(operand),
+            |operand, _| result(operand),
+        )
     }
 
     fn big_int_new(&mut self, value: i64) -> HostResult<i32> {
@@ -232,64 +227,65 @@ impl Call<'_> {
     }
 
     fn big_int_add(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.operands(destination, left, right)?;
-        self.set_number(destination, left + right)
+        let handles = [destination, left, right];
+        self.combine(handles, no_check, |left, right| left + right)
     }
 
     fn big_int_sub(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.operands(destination, left, right)?;
-        self.set_number(destination, left - right)
+        let handles = [destination, left, right];
+        self.combine(handles, no_check, |left, right| left - right)
     }
 
     fn big_int_mul(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.operands(destination, left, right)?;
-        self.spend(product_steps(length(&left), length(&right)))?;
-        self.set_number(destination, left * right)
+        let handles = [destination, left, right];
+        self.combine(handles, product_check, |left, right| left * right)
     }
 
     fn big_int_tdiv(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.divisor(destination, left, right)?;
-        self.set_number(destination, left / right)
+        let handles = [destination, left, right];
+        self.combine(handles, divisor_check, |left, right| left / right)
     }
 
     fn big_int_tmod(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.divisor(destination, left, right)?;
-        self.set_number(destination, left % right)
+        let handles = [destination, left, right];
+        self.combine(handles, divisor_check, |left, right| left % right)
     }
 
     fn big_int_ediv(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.divisor(destination, left, right)?;
-        self.set_number(destination, euclidean(&left, &right).0)
+        let handles = [destination, left, right];
+        self.combine(handles, divisor_check, |left, right| {
+            euclidean(left, right).0
+        })
     }
 
     fn big_int_emod(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.divisor(destination, left, right)?;
-        self.set_number(destination, euclidean(&left, &right).1)
+        let handles = [destination, left, right];
+        self.combine(handles, divisor_check, |left, right| {
+            euclidean(left, right).1
+        })
     }
 
     fn big_int_and(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.bits(destination, left, right)?;
-        self.set_number(destination, left & right)
+        let handles = [destination, left, right];
+        self.combine(handles, bits_check, |left, right| left & right)
     }
 
     fn big_int_or(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.bits(destination, left, right)?;
-        self.set_number(destination, left | right)
+        let handles = [destination, left, right];
+        self.combine(handles, bits_check, |left, right| left | right)
     }
 
     fn big_int_xor(&mut self, destination: i32, left: i32, right: i32) -> HostResult<()> {
-        let (left, right) = self.bits(destination, left, right)?;
-        self.set_number(destination, left ^ right)
+        let handles = [destination, left, right];
+        self.combine(handles, bits_check, |left, right| left ^ right)
     }
 
     fn big_int_abs(&mut self, destination: i32, operand: i32) -> HostResult<()> {
-        let (operand, _) = self.operands(destination, operand, operand)?;
-        self.set_number(destination, operand.abs())
+        self.convert(destination, operand, |_| Ok(0), BigInt::abs)
     }
 
     fn big_int_neg(&mut self, destination: i32, operand: i32) -> HostResult<()> {
-        let (operand, _) = self.operands(destination, operand, operand)?;
-        self.set_number(destination, -operand)
+        self.convert(destination, operand, |_| Ok(0), |operand| -operand)
     }
 
     fn big_int_sign(&mut self, operand: i32) -> HostResult<i32> {
@@ -301,27 +297,33 @@ impl Call<'_> {
     }
 
     fn big_int_cmp(&mut self, left: i32, right: i32) -> HostResult<i32> {
-        let (left, right) = self.operands(left, left, right)?;
-        Ok(left.cmp(&right) as i32)
+        let contexts = self.contexts();
+        let (left, right) = contexts.big_ints.operands(left, left, right);
+        let steps = linear_steps(length(left) + length(right));
+        contexts.big_int_effort.spend(steps)?;
+        Ok(left.cmp(right) as i32)
     }
 
     fn big_int_not(&mut self, destination: i32, operand: i32) -> HostResult<()> {
-        let (operand, _) = self.bits(destination, operand, operand)?;
-        self.set_number(destination, -operand - 1)
+        let check = |operand: &BigInt| bits_check(operand, operand);
+        self.convert(destination, operand, check, |operand| -operand - 1)
     }
 
     fn big_int_shr(&mut self, destination: i32, operand: i32, bits: i32) -> HostResult<()> {
-        let (operand, bits) = self.shift(destination, operand, bits)?;
-        self.set_number(destination, operand >> bits)
+        let check = |operand: &BigInt| shift_check(operand, bits).map(|_| 0);
+        self.convert(destination, operand, check, |operand| operand >> bits)
     }
 
     fn big_int_shl(&mut self, destination: i32, operand: i32, bits: i32) -> HostResult<()> {
-        let (operand, bits) = self.shift(destination, operand, bits)?;
         // Before the memory is taken. 0 stays 0.
-        if operand.sign() != Sign::NoSign {
-            self.spend(linear_steps(u64::from(bits) / 8))?;
-        }
-        self.set_number(destination, operand << bits)
+        let check = |operand: &BigInt| {
+            let bits = shift_check(operand, bits)?;
+            Ok(match operand.sign() {
+                Sign::NoSign => 0,
+                _ => linear_steps(u64::from(bits) / 8),
+            })
+        };
+        self.convert(destination, operand, check, |operand| operand << bits)
     }
 
     fn finish_number(&mut self, bytes: Vec<u8>) -> HostResult<()> {
@@ -387,6 +389,37 @@ impl Call<'_> {
         let balance = self.contexts().balance(&address)?;
         // Read back from the bytes of the absolute value.
         self.set_number(result, balance.abs())
+    }
+}
+
+/// For what every two numbers have a result, in no further steps.
+fn no_check(_: &BigInt, _: &BigInt) -> Result<u64, ExecutionError> {
+    Ok(0)
+}
+
+fn product_check(left: &BigInt, right: &BigInt) -> Result<u64, ExecutionError> {
+    Ok(product_steps(length(left), length(right)))
+}
+
+fn divisor_check(left: &BigInt, right: &BigInt) -> Result<u64, ExecutionError> {
+    match right.sign() {
+        Sign::NoSign => Err(ExecutionError::DivisionByZero),
+        _ => Ok(quotient_steps(length(left), length(right))),
+    }
+}
+
+fn bits_check(left: &BigInt, right: &BigInt) -> Result<u64, ExecutionError> {
+    match left.is_negative() || right.is_negative() {
+        true => Err(ExecutionError::NegativeBitwise),
+        false => Ok(0),
+    }
+}
+
+/// By how many bits to shift.
+fn shift_check(operand: &BigInt, bits: i32) -> Result<u32, ExecutionError> {
+    match u32::try_from(bits) {
+        Ok(bits) if !operand.is_negative() => Ok(bits),
+        _ => Err(ExecutionError::NegativeShift),
     }
 }
 
