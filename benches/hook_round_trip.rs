@@ -82,9 +82,12 @@ fn be_a_child() {
     #[expect(unsafe_code, reason = "the pipes are given by number")]
     let inherited = unsafe { arwen::internal::transport::descriptors::inherited() };
     let end = match PartPipes::new(inherited) {
-        Ok(pipes) => part::run(pipes, DEFAULT_PAYLOAD_LIMIT_BYTES, |_, hook| {
-            Ok(Asker { hook })
-        }),
+        Ok(pipes) => part::run(
+            pipes,
+            DEFAULT_PAYLOAD_LIMIT_BYTES,
+            Ready::default(),
+            |_, hook| Ok(Asker { hook }),
+        ),
         Err(error) => error,
     };
     eprintln!("{end}");

@@ -6,10 +6,14 @@ mod variables;
 use arwen::internal::escape::escape_text;
 use arwen::internal::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use arwen::internal::part::allocator::ExitingAllocator;
+use arwen::internal::part::report::{self, MachineLimits};
 use arwen::internal::part::sandbox::{Reachable, Report, Sandbox, enter};
 use arwen::internal::part::{self, PartPipes};
 use arwen::internal::transport::exit_codes;
-use arwen::internal::vm::{CacheLimits, DiskLimits, EngineSettings, QuickLimits, Vm, WarmLimits};
+use arwen::internal::vm::{
+    CacheLimits, DiskLimits, EngineSettings, MAXIMUM_MEMORY_PAGES, NATIVE_STACK_BYTES, QuickLimits,
+    Vm, WarmLimits,
+};
 use clap::Parser;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use std::env;
@@ -33,7 +37,8 @@ static ALLOCATOR: ExitingAllocator = ExitingAllocator;
 /// result of a contract depends on any of them, but for the limit of payloads.
 ///
 /// Exit codes: 1 a pipe is missing, 2 bad Initialize arguments or SIGQUIT, 3 the node ended it, 4 this machine lacks memory,
-/// addresses or threads, 5 a bad option or environment variable. The reason is on stderr.
+/// addresses or threads, or the required sandbox can't be in force, 5 a bad option or environment variable. The reason is on
+/// stderr.
 #[derive(Parser)]
 #[command(version)]
 struct CommandLine {
@@ -148,16 +153,22 @@ fn main() -> ExitCode {
         // A backtrace reads functions and line numbers from it.
         files: env::current_exe().into_iter().collect(),
     };
-    match enter(sandbox, &reachable) {
-        Ok(report) => tell(sandbox, &report),
+    let in_force = match enter(sandbox, &reachable) {
+        Ok(report) => report,
         Err(error) => {
             say(&format!("arwen: {error}"));
             return ExitCode::from(exit_codes::MACHINE_FAILED);
         }
-    }
+    };
+    tell(sandbox, &in_force);
+    let machine = MachineLimits {
+        memory_pages: MAXIMUM_MEMORY_PAGES,
+        stack_bytes: NATIVE_STACK_BYTES as u64,
+    };
+    let ready = report::of_this_process(sandbox, &in_force, machine);
     let build = |arguments: &_, hook| Vm::from_arguments(arguments, hook, engine.clone());
     let end = match PartPipes::new(inherited) {
-        Ok(pipes) => part::run(pipes, limit, build),
+        Ok(pipes) => part::run(pipes, limit, ready, build),
         Err(error) => error,
     };
     say(&end.to_string());

@@ -186,12 +186,15 @@ mod tests {
         for format in [Format::Json, Format::Protobuf] {
             let (mut node, mut arwen) = messengers(format);
             for _ in 0..2 {
-                let request = DiagnoseWaitRequest { milliseconds: 7 };
+                let request = DiagnoseWaitRequest {
+                    milliseconds: 7,
+                    ready: false,
+                };
                 node.send("", &request, None).expect("sent");
                 let received = arwen.receive(None).expect("received");
                 assert_eq!(received.message, request.into());
                 arwen
-                    .send("tired", &DiagnoseWaitResponse {}, None)
+                    .send("tired", &DiagnoseWaitResponse::default(), None)
                     .expect("sent");
                 let received = node.receive(None).expect("received");
                 assert_eq!(received.envelope.error_message, "tired");

@@ -66,6 +66,10 @@ pub struct DriverConfig {
     pub disk_cache: DiskCache,
     /// The sandbox that the child enters at its start. Default [`Sandbox::OfChild`], which is the best effort.
     pub sandbox: Sandbox,
+    /// The protocol version that a child must report (docs/spec/wire.md#ready); this driver's own is
+    /// [`PROTOCOL_VERSION`](crate::messages::PROTOCOL_VERSION). A child with another one, or without a report, is refused at
+    /// its start. Default `None`: any child is taken.
+    pub require_protocol_version: Option<u32>,
     /// Which of the node's environment variables the child gets. Default [`Environment::Scrubbed`].
     pub environment: Environment,
     /// Number of answered requests after which the child is replaced. The next request stops it and starts another one,
@@ -75,14 +79,16 @@ pub struct DriverConfig {
     pub recycle_above_bytes: Option<u64>,
 }
 
-/// The sandbox of a child (docs/operation.md#sandbox). A child without this option ignores it.
+/// The sandbox of a child (docs/operation.md#sandbox). A child without this option ignores it, and is refused where the sandbox
+/// is required.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sandbox {
     /// The child's default, unless the environment overrides it.
     #[default]
     OfChild,
-    /// All layers; if the system lacks one, the child does not start.
+    /// All layers; if the system lacks one, the child does not start. A child that does not report all of them in force is
+    /// refused.
     Required,
     /// The layers that the system supports.
     BestEffort,
@@ -179,6 +185,7 @@ impl DriverConfig {
             spin: Duration::ZERO,
             disk_cache: DiskCache::default(),
             sandbox: Sandbox::default(),
+            require_protocol_version: None,
             environment: Environment::default(),
             recycle_after_requests: None,
             recycle_above_bytes: None,
@@ -252,6 +259,13 @@ impl DriverConfig {
     #[must_use]
     pub fn sandbox(mut self, sandbox: Sandbox) -> DriverConfig {
         self.sandbox = sandbox;
+        self
+    }
+
+    /// Sets [`DriverConfig::require_protocol_version`](#structfield.require_protocol_version).
+    #[must_use]
+    pub fn require_protocol_version(mut self, version: u32) -> DriverConfig {
+        self.require_protocol_version = Some(version);
         self
     }
 

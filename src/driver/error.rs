@@ -1,6 +1,7 @@
 //! Errors between the node and the child, and what the node may do about each.
 
 use super::locate::{NoProgram, NotFound};
+use super::mismatch::Mismatch;
 use crate::dialogue::{DialogueError, MessengerError};
 use crate::escape::{escape_line, escape_text};
 use crate::frame::FrameError;
@@ -317,6 +318,9 @@ pub enum StartError {
     /// Its first answer is not one that a child sends.
     #[error("cannot start arwen: bad message from arwen: {0}; is it another program?")]
     BadAnswer(BadMessage),
+    /// It reports something else than the configuration requires.
+    #[error("cannot start arwen: {0}")]
+    Mismatch(Mismatch),
 }
 
 /// How a child ended.

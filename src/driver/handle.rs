@@ -5,7 +5,7 @@ use super::error::ProfileError;
 use super::sinks::Counters;
 use super::stats::{DriverStats, Latencies};
 use crate::logs::profile;
-use crate::messages::LogProfile;
+use crate::messages::{LogProfile, Ready};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
@@ -26,6 +26,11 @@ impl DriverHandle {
     /// Latencies of the answered requests.
     pub fn latencies(&self) -> Latencies {
         lock(&self.0.latencies).clone()
+    }
+
+    /// What the current child reported about itself; see [`Driver::ready`](super::Driver::ready).
+    pub fn ready(&self) -> Option<Ready> {
+        self.0.ready()
     }
 
     /// Sets the log profile of the current child and of all later ones. On an error the old profile stays.
@@ -60,6 +65,8 @@ pub(super) struct Shared {
     latencies: Mutex<Latencies>,
     profile: Mutex<Profile>,
     running: Mutex<Running>,
+    /// The report of the current child.
+    ready: Mutex<Option<Ready>>,
 }
 
 #[derive(Debug)]
@@ -95,7 +102,17 @@ impl Shared {
                 is_sent: false,
             }),
             running: Mutex::default(),
+            ready: Mutex::default(),
         }
+    }
+
+    pub(super) fn ready(&self) -> Option<Ready> {
+        lock(&self.ready).clone()
+    }
+
+    /// Sets the report of the current child; `None` when it is gone.
+    pub(super) fn set_ready(&self, ready: Option<Ready>) {
+        *lock(&self.ready) = ready;
     }
 
     pub(super) fn stats(&self) -> DriverStats {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `mod.rs` | the driver: requests, and one child at a time to serve them |
 //! | `process` | a child that serves: its pipes, its first messages, its end |
+//! | `ready`, `mismatch` | what a child reports about itself, and what is required of it |
 //! | `child` | the process itself: what it inherits, how it ended |
 //! | `supervisor` | when a child that died is started again |
 //! | `handle`, `stats` | what other threads may do and see meanwhile |
@@ -37,8 +38,10 @@ mod handle;
 mod hook_calls;
 pub mod locate;
 mod logs;
+mod mismatch;
 mod placement;
 mod process;
+mod ready;
 mod sinks;
 mod stats;
 mod supervisor;
@@ -51,6 +54,7 @@ pub use error::{
     StartError,
 };
 pub use handle::DriverHandle;
+pub use mismatch::Mismatch;
 pub use sinks::STDERR_TAIL_BYTES;
 pub use stats::{DriverStats, Latencies};
 
@@ -71,7 +75,7 @@ use crate::messages::*;
 use crate::transport::exit_codes;
 use dialogue_loop::Budget;
 use handle::Shared;
-use process::Process;
+use process::{Process, Started};
 use sinks::LOGGER;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -166,7 +170,13 @@ impl<H: BlockchainHook> Driver<H> {
             true => Ok(Ok(())),
             false => Ok(Err(VmFailure(error))),
         };
-        self.request(&DiagnoseWaitRequest { milliseconds }, outcome)
+        self.request(
+            &DiagnoseWaitRequest {
+                milliseconds,
+                ready: false,
+            },
+            outcome,
+        )
     }
 
     /// Sets the log profile of the current child and of all later ones. On an error the old profile stays.
@@ -177,6 +187,7 @@ impl<H: BlockchainHook> Driver<H> {
     /// Stops the child and shows its last log lines: usually within milliseconds, at most within half a second. A later
     /// request starts another child. Dropping the driver does the same.
     pub fn close(&mut self) {
+        self.shared.set_ready(None);
         close(self.process.take());
     }
 
@@ -203,6 +214,12 @@ impl<H: BlockchainHook> Driver<H> {
     /// The process id of the child; `None` if there is none.
     pub fn child_id(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
+    }
+
+    /// What the current child reported about itself at its start: version, limits and sandbox in force
+    /// (docs/spec/wire.md#ready). `None` if there is no child, or one that reports nothing, such as a child in Go.
+    pub fn ready(&self) -> Option<Ready> {
+        self.shared.ready()
     }
 
     /// The hook.
@@ -282,6 +299,7 @@ impl<H: BlockchainHook> Driver<H> {
             if process.is_worn(&self.config) {
                 self.stats.recycled_total += 1;
                 info!(target: LOGGER, id = process.id(), "arwen is replaced: its age or memory");
+                self.shared.set_ready(None);
                 process.close();
                 return self.start(budget);
             }
@@ -334,11 +352,18 @@ impl<H: BlockchainHook> Driver<H> {
     ) -> Result<Process, CriticalError> {
         let hook_calls = &mut self.stats.hook_calls_total;
         match process.finish_start(&mut self.hook, budget.deadline, hook_calls) {
-            Ok(true) => {
+            Ok(Started::Ready(report)) => {
                 process.deliver_output();
+                ready::log(process.id(), report.as_ref());
+                if let Err(mismatch) = ready::check(&self.config, report.as_ref()) {
+                    let fault = Fault::Start(StartError::Mismatch(mismatch));
+                    return Err(self.fail(process, fault));
+                }
+                self.shared.set_ready(report);
                 Ok(process)
             }
-            Ok(false) => {
+            Ok(Started::Already) => Ok(process),
+            Ok(Started::NotYet) => {
                 self.process = Some(process);
                 let budget = budget.whole;
                 Err(self.critical(Fault::StillStarting { budget }, None))
@@ -391,6 +416,7 @@ impl<H: BlockchainHook> Driver<H> {
 
     /// Ends the child and records its exit.
     fn bury(&mut self, process: Process, fault: &Fault) -> ChildExit {
+        self.shared.set_ready(None);
         let exit = process.end(fault);
         warn!(target: LOGGER, cause = exit.cause, %exit, "arwen is gone");
         if fault.is_the_childs() {
@@ -420,6 +446,7 @@ impl<H: BlockchainHook> Machine for Driver<H> {
 
 impl<H> Drop for Driver<H> {
     fn drop(&mut self) {
+        self.shared.set_ready(None);
         close(self.process.take());
     }
 }

@@ -12,7 +12,7 @@ use crate::dialogue::{Messenger, Side};
 use crate::escape::with_sources;
 use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, FrameError, Header};
 use crate::hooks::BlockchainHook;
-use crate::messages::{DiagnoseWaitRequest, Format, Initialize, MessageKind, Stop, codec};
+use crate::messages::{DiagnoseWaitRequest, Format, Initialize, MessageKind, Ready, Stop, codec};
 use crate::transport::descriptors::ChildPipe;
 use crate::transport::{Pipes, TransportError, set_non_blocking, write_rest};
 use nix::fcntl::OFlag;
@@ -74,6 +74,17 @@ impl Start {
             asked: false,
         }
     }
+}
+
+/// How far a start has come.
+#[derive(Debug)]
+pub(super) enum Started {
+    /// It goes on.
+    NotYet,
+    /// The child has given its first answer, perhaps with a report.
+    Ready(Option<Ready>),
+    /// The child had given its first answer before.
+    Already,
 }
 
 /// The parent's ends of the pipes, and the child's.
@@ -167,34 +178,34 @@ impl Process {
         self.start.is_some()
     }
 
-    /// Sends Initialize and a first request, and waits for its answer. Returns whether it came by `deadline`; if not,
-    /// this can be called again. A start that exceeds its own time limit is a fault.
+    /// Sends Initialize and a first request, and waits for its answer until `deadline`; if it is late, this can be called
+    /// again. A start that exceeds its own time limit is a fault.
     pub(super) fn finish_start(
         &mut self,
         hook: &mut dyn BlockchainHook,
         deadline: Instant,
         hook_calls: &mut u64,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Started, Fault> {
         let Some(start) = &mut self.start else {
-            return Ok(true);
+            return Ok(Started::Already);
         };
         let until = start.deadline.min(deadline);
         match Process::advance(start, &mut self.messenger, until) {
             Ok(()) => {}
-            Err(Fault::TimeExpired { .. }) if until < start.deadline => return Ok(false),
+            Err(Fault::TimeExpired { .. }) if until < start.deadline => return Ok(Started::NotYet),
             Err(fault) => return Err(fault),
         }
         // The answer is short: once its first bytes are there, so is the rest, unless the program is not a child of
         // ours.
         let mut budget = Budget::until(until);
-        dialogue_loop::answer::<_, DiagnoseWaitRequest>(
+        let (answer, _) = dialogue_loop::answer::<_, DiagnoseWaitRequest>(
             &mut self.messenger,
             hook,
             &mut budget,
             hook_calls,
         )?;
         self.start = None;
-        Ok(true)
+        Ok(Started::Ready(answer.ready))
     }
 
     /// Continues a start until the first bytes of the answer arrive.
@@ -217,7 +228,11 @@ impl Process {
             start.sent_bytes = 0;
         }
         if !start.asked {
-            let request = DiagnoseWaitRequest { milliseconds: 0 };
+            // A child that does not know the extension ignores it.
+            let request = DiagnoseWaitRequest {
+                milliseconds: 0,
+                ready: true,
+            };
             dialogue_loop::send(messenger, &request, &Budget::until(until))?;
             start.asked = true;
         }

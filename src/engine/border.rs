@@ -7,6 +7,9 @@ use thiserror::Error;
 
 use crate::escape::panic_text;
 
+/// The most pages of 64 KiB that a memory may have; a rule of wasm, and so of the contract between nodes.
+pub const MAXIMUM_MEMORY_PAGES: u32 = 65_536;
+
 /// The type of a value that crosses the border between a contract and the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ValueType {

@@ -27,7 +27,7 @@ mod tests;
 
 pub use border::{
     Abort, ExportedFunction, HostCalls, ImportTable, ImportedFunction, InstanceAccess,
-    ModuleIdentity, OutOfBounds, ValueType,
+    MAXIMUM_MEMORY_PAGES, ModuleIdentity, OutOfBounds, ValueType,
 };
 pub use failure::{EngineError, InstantiationError, MachineFailure};
 pub use interface::{CallEnd, CompiledModule, Engine, Instance, InstanceCounters, TierCounters};

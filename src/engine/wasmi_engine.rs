@@ -20,14 +20,11 @@ use super::instrument::InstrumentedModule;
 use super::{
     Abort, CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls,
     ImportedFunction, Instance, InstanceAccess, InstanceCounters, InstantiationError,
-    MachineFailure, OutOfBounds, ValueType,
+    MAXIMUM_MEMORY_PAGES, MachineFailure, OutOfBounds, ValueType,
 };
 
 /// Larger memories are given up: each is filled with zeros when it is made.
 const QUICK_MEMORY_BYTES: usize = 8 * 1024 * 1024;
-
-/// What a memory may have that declares no maximum.
-const MAXIMUM_PAGES: u32 = 65_536;
 
 /// About how much memory a byte of wasm takes, translated at once or function by function.
 const EAGER_BYTES_PER_WASM_BYTE: usize = 6;
@@ -479,7 +476,9 @@ impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
         let has_grown = memory.grow(&mut context, u64::from(pages)).is_ok();
         // wasmi does not say why.
         let maximum = self.handles.declared_maximum_pages;
-        let maximum = u64::from(maximum.map_or(MAXIMUM_PAGES, |pages| pages.min(MAXIMUM_PAGES)));
+        let maximum = u64::from(maximum.map_or(MAXIMUM_MEMORY_PAGES, |pages| {
+            pages.min(MAXIMUM_MEMORY_PAGES)
+        }));
         if !has_grown && size <= maximum * 65_536 {
             context.data_mut().early_end = Some(EarlyEnd::Machine);
         }

@@ -123,13 +123,17 @@ impl RequestKind {
         match self {
             RequestKind::Call => ContractCallRequest::default().into(),
             RequestKind::Deploy => ContractDeployRequest::default().into(),
-            RequestKind::Wait => DiagnoseWaitRequest { milliseconds: 7 }.into(),
+            RequestKind::Wait => DiagnoseWaitRequest {
+                milliseconds: 7,
+                ready: false,
+            }
+            .into(),
         }
     }
 
     fn answer(self, gas_remaining: u64) -> Message {
         match self {
-            RequestKind::Wait => DiagnoseWaitResponse {}.into(),
+            RequestKind::Wait => DiagnoseWaitResponse::default().into(),
             RequestKind::Call | RequestKind::Deploy => {
                 let vm_output = Some(VmOutput {
                     gas_remaining,
@@ -417,7 +421,10 @@ pub fn driver_loop(data: &[u8]) {
             RequestKind::Wait => run(
                 &mut messenger,
                 dialogue,
-                &DiagnoseWaitRequest { milliseconds: 7 },
+                &DiagnoseWaitRequest {
+                    milliseconds: 7,
+                    ready: false,
+                },
             ),
         };
         if last {

@@ -376,7 +376,11 @@ impl Request {
             }
             Request::NoInput { deploy: true } => ContractDeployRequest::default().into(),
             Request::NoInput { deploy: false } => ContractCallRequest::default().into(),
-            Request::Wait => DiagnoseWaitRequest { milliseconds: 0 }.into(),
+            Request::Wait => DiagnoseWaitRequest {
+                milliseconds: 0,
+                ready: false,
+            }
+            .into(),
             Request::Undefined(2..=4 | 46) => UndefinedRequestOrResponse {}.into(),
             Request::Undefined(kind) => {
                 let payload = Bytes::new();
@@ -409,7 +413,7 @@ impl Request {
             Request::NoInput { .. } => {
                 (ContractResponse::default().into(), "missing contract input")
             }
-            Request::Wait => (DiagnoseWaitResponse {}.into(), ""),
+            Request::Wait => (DiagnoseWaitResponse::default().into(), ""),
             Request::Undefined(_) => (UndefinedRequestOrResponse {}.into(), ""),
         };
         due.push_back(Due::Answer {

@@ -31,6 +31,10 @@ mod schema {
 pub use schema::kinds::MessageKind;
 pub use schema::*;
 
+/// The version of the protocol, which a child reports in [`Ready`] (docs/spec/wire.md#ready). It is raised when a message
+/// changes in a way that an older peer can't ignore.
+pub const PROTOCOL_VERSION: u32 = 1;
+
 /// The role of a kind in a dialogue (docs/spec/wire.md#dialogue).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

@@ -11,7 +11,7 @@ use crate::logs::GoDuration;
 use crate::machine::{BuildError, Machine, Outcome, VmFailure};
 use crate::messages::{
     Arguments, ContractResponse, DiagnoseWaitRequest, DiagnoseWaitResponse, Message, MessageKind,
-    UndefinedRequestOrResponse, kind_name,
+    Ready, UndefinedRequestOrResponse, kind_name,
 };
 use crate::transport::Transport;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +26,8 @@ pub struct DialogueLoop<T, M, F> {
     arguments: Arguments,
     build: F,
     machine: M,
+    /// What the process reports about itself.
+    ready: Ready,
     /// Number of received requests.
     served: u64,
 }
@@ -44,8 +46,14 @@ where
             arguments,
             build,
             machine,
+            ready: Ready::default(),
             served: 0,
         })
+    }
+
+    /// Answers a request that asks for a report with this one.
+    pub fn with_report(self, ready: Ready) -> Self {
+        DialogueLoop { ready, ..self }
     }
 
     /// Runs until the loop ends, and returns why.
@@ -78,10 +86,7 @@ where
             Message::ContractCallRequest(request) => {
                 self.answer(request.call_input, M::call)?;
             }
-            Message::DiagnoseWaitRequest(DiagnoseWaitRequest { milliseconds }) => {
-                std::thread::sleep(Duration::from_millis(milliseconds.into()));
-                self.link.answer("", &DiagnoseWaitResponse {})?;
-            }
+            Message::DiagnoseWaitRequest(request) => self.wait(&request)?,
             other => {
                 if let Message::Unknown(kind) = other {
                     error!(target: "arwen/messages", kind, "Creating undefined message");
@@ -93,6 +98,19 @@ where
         }
         trace!(target: "arwen/duration", duration = %GoDuration(start.elapsed()), "request answered");
         Ok(())
+    }
+
+    /// Waits as the request says, and reports what is in force if it asks for that.
+    fn wait(&self, request: &DiagnoseWaitRequest) -> Result<(), LoopEnd> {
+        std::thread::sleep(Duration::from_millis(request.milliseconds.into()));
+        let ready = request.ready.then(|| self.ready.clone());
+        match self.link.answer("", &DiagnoseWaitResponse { ready }) {
+            // A node with so small a limit goes without a report.
+            Err(LoopEnd::Stream(MessengerError::TooLong(_))) => {
+                self.link.answer("", &DiagnoseWaitResponse::default())
+            }
+            answered => answered,
+        }
     }
 
     fn serving(&self, message: &Message, nonce: u32) -> Serving {

@@ -14,6 +14,7 @@
 //! | `link` | the connection that the loop and the gateway share | |
 //! | `known_code` | code that the node need not send again | |
 //! | `sandbox` | what this process may do to the machine | |
+//! | `report` | what this process reports about itself | |
 //! | [`signals`] | what signals do | |
 //! | [`allocator`] | what happens when there is no memory | |
 //!
@@ -28,6 +29,8 @@ mod link;
 pub mod logs;
 mod process;
 #[cfg(feature = "vm")]
+pub mod report;
+#[cfg(feature = "vm")]
 pub mod sandbox;
 pub mod signals;
 
@@ -40,7 +43,7 @@ use crate::dialogue::{Messenger, Side};
 use crate::frame::{Decoder, Header};
 use crate::hooks::BlockchainHook;
 use crate::machine::{BuildError, Machine};
-use crate::messages::{Arguments, Format, Message, MessageKind, codec};
+use crate::messages::{Arguments, Format, Message, MessageKind, Ready, codec};
 use crate::transport::descriptors::ChildPipe;
 use crate::transport::{Pipes, Transport};
 use logs::LogsHandle;
@@ -82,23 +85,19 @@ impl PartPipes {
 }
 
 /// Runs until shutdown; every shutdown, even a requested one, is a [`PartError`]. Payloads take at most `payload_limit_bytes`,
-/// unless the node says otherwise. `build` makes a machine from the Initialize arguments and the node's hooks.
+/// unless the node says otherwise. A node that asks for a report gets `ready`, with the limit of payloads that is then in force.
+/// `build` makes a machine from the Initialize arguments and the node's hooks.
 pub fn run<M: Machine>(
     pipes: PartPipes,
     payload_limit_bytes: u32,
+    ready: Ready,
     build: impl Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<M, BuildError>,
 ) -> PartError {
     process::ignore_interrupts();
     signals::watch();
     let mut logs = logs::start(pipes.read_log_profile, pipes.log_to_node);
-    let end = match serve(
-        pipes.init,
-        pipes.node_to_arwen,
-        pipes.arwen_to_node,
-        &mut logs,
-        payload_limit_bytes,
-        build,
-    ) {
+    let dialogue = [pipes.init, pipes.node_to_arwen, pipes.arwen_to_node];
+    let end = match serve(dialogue, &mut logs, payload_limit_bytes, ready, build) {
         Ok(end) => PartError::Loop(end),
         Err(error) => error,
     };
@@ -107,11 +106,10 @@ pub fn run<M: Machine>(
 }
 
 fn serve<M: Machine>(
-    init: OwnedFd,
-    node_to_arwen: OwnedFd,
-    arwen_to_node: OwnedFd,
+    [init, node_to_arwen, arwen_to_node]: [OwnedFd; 3],
     logs: &mut LogsHandle,
     payload_limit_bytes: u32,
+    mut ready: Ready,
     build: impl Fn(&Arguments, Box<dyn BlockchainHook>) -> Result<M, BuildError>,
 ) -> Result<LoopEnd, PartError> {
     let received = receive_arguments(init, payload_limit_bytes);
@@ -129,8 +127,9 @@ fn serve<M: Machine>(
     let limit = arguments.payload_limit_bytes;
     let messenger = Messenger::new(Side::Arwen, transport, messages_format, limit);
     let link = Link::new(messenger).with_logs(logs.flusher());
+    ready.limits.get_or_insert_default().payload_bytes = limit;
     let dialogues = DialogueLoop::new(link, arguments, build).map_err(PartError::Build)?;
-    Ok(dialogues.run())
+    Ok(dialogues.with_report(ready).run())
 }
 
 /// The transport of messages. Spinning needs a non-blocking input; otherwise reads block.

@@ -66,7 +66,9 @@ pub fn run(mode: &str) -> ! {
         match received.message {
             Message::DiagnoseWaitRequest(request) => {
                 std::thread::sleep(Duration::from_millis(request.milliseconds.into()));
-                node.send("", &DiagnoseWaitResponse {}, None).expect("sent");
+                let ready = request.ready.then(|| report(mode)).flatten();
+                node.send("", &DiagnoseWaitResponse { ready }, None)
+                    .expect("sent");
             }
             Message::ContractDeployRequest(request) => {
                 let code = request.create_input.expect("not null").contract_code;
@@ -81,6 +83,16 @@ pub fn run(mode: &str) -> ! {
         }
     }
     exit(3)
+}
+
+/// What a child of this mode reports; most report nothing, like a child in Go.
+fn report(mode: &str) -> Option<Ready> {
+    (mode == "of-the-future").then(|| Ready {
+        version: "9.0\u{1b}[2J".to_owned(),
+        protocol_version: PROTOCOL_VERSION + 1,
+        sandbox_mode: "off".to_owned(),
+        ..Ready::default()
+    })
 }
 
 /// The end of a child that was told to stop.

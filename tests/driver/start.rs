@@ -1,9 +1,10 @@
 //! Finding and starting the child: what can be wrong with it is told apart.
 
+use crate::output::logged;
 use crate::setup::*;
 use arwen::driver::locate::NoProgram;
-use arwen::driver::{Blame, Driver, Fault, ProcessEnd, StartError};
-use arwen::messages::{Arguments, Format};
+use arwen::driver::{Blame, Driver, Fault, ProcessEnd, Sandbox, StartError};
+use arwen::messages::{Arguments, Format, PROTOCOL_VERSION};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -82,6 +83,57 @@ fn what_does_not_behave_like_a_child_is_told_apart() {
     // Ends as soon as it has read its empty standard input.
     let error = start(PathBuf::from("/bin/cat"));
     assert_eq!(error.exit.expect("it ran").end, ProcessEnd::Exited(0));
+}
+
+#[test]
+fn a_child_that_reports_something_else_than_is_required_is_refused() {
+    let refused = |config| {
+        let error = Driver::new(config, Hook::default()).expect_err("not what is required");
+        assert_eq!(error.blame(), Blame::Setup, "{error}");
+        let Fault::Start(StartError::Mismatch(mismatch)) = error.fault else {
+            panic!("{error}");
+        };
+        mismatch.to_string()
+    };
+    let mut driver = Driver::new(config("of-the-future"), Hook::default()).expect("any will do");
+    is_served(&mut driver);
+    let ready = driver.ready().expect("it reports");
+    assert_eq!(ready.protocol_version, PROTOCOL_VERSION + 1);
+    let required = |mode| config(mode).require_protocol_version(PROTOCOL_VERSION);
+    assert_eq!(
+        refused(required("of-the-future")),
+        "the required protocol version is 1, the child has 2"
+    );
+    assert_eq!(
+        refused(required("child")),
+        "the required protocol version is 1, the child reports none"
+    );
+    assert_eq!(
+        refused(config("of-the-future").sandbox(Sandbox::Required)),
+        "the sandbox is required, the child has no layer: off"
+    );
+}
+
+/// One line, in which nothing of the child's can move a cursor.
+#[test]
+fn what_is_in_force_is_logged_at_the_start() {
+    let lines = |mode| {
+        let lines = logged(|| drop(Driver::new(config(mode), Hook::default()).expect("started")));
+        let of_the_start = |line: &String| line.contains("message=arwen is ready");
+        lines.into_iter().filter(of_the_start).collect::<Vec<_>>()
+    };
+    let told = lines("of-the-future").concat();
+    for part in [
+        "INFO arwenDriver:",
+        r"version=9.0\u{1b}[2J",
+        "protocol=2",
+        "sandbox=no layer: off",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    let told = lines("child");
+    assert!(told[0].contains("reports nothing"), "{told:?}");
+    assert_eq!(told.len(), 1);
 }
 
 #[cfg(feature = "vm")]

@@ -9,6 +9,7 @@ mod large;
 mod node;
 mod orphans;
 mod raw;
+mod ready;
 mod recorded;
 mod sandbox;
 mod signals;

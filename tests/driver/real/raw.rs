@@ -147,6 +147,14 @@ fn frames_are_answered_however_they_arrive() {
         let answer = r#"{"DialogueNonce":2,"Kind":47,"ErrorMessage":""}"#;
         assert_eq!(raw.receive(), (47, answer.to_owned()));
     }
+    // A node that asks for the report gets it, and only then.
+    raw.send(&frame(46, &WAIT.replace('}', r#","Ready":true}"#)));
+    let (kind, reported) = raw.receive();
+    let start = r#"{"DialogueNonce":2,"Kind":47,"ErrorMessage":"","Ready":{"Version":"#;
+    assert!(kind == 47 && reported.starts_with(start), "{reported}");
+    raw.send(&wait);
+    let answer = r#"{"DialogueNonce":2,"Kind":47,"ErrorMessage":""}"#;
+    assert_eq!(raw.receive(), (47, answer.to_owned()));
     raw.send(&frame(1000, r#"{"DialogueNonce":1}"#));
     let answer = r#"{"DialogueNonce":2,"Kind":48,"ErrorMessage":""}"#;
     assert_eq!(raw.receive(), (48, answer.to_owned()));
