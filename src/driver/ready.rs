@@ -33,7 +33,7 @@ pub(super) fn log(id: u32, ready: Option<&Ready>) {
         info!(target: LOGGER, id, "arwen is ready, and reports nothing");
         return;
     };
-    let limits = ready.limits.clone().unwrap_or_default();
+    let limits = ready.limits.unwrap_or_default();
     info!(
         target: LOGGER,
         id,

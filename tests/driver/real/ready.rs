@@ -32,7 +32,7 @@ fn a_child_reports_what_is_in_force() {
         assert_eq!(ready.build.len(), 16, "{}", ready.build);
         assert_eq!(ready.protocol_version, PROTOCOL_VERSION);
         assert_eq!(ready.capabilities, [""; 0]);
-        let limits = ready.limits.clone().expect("it has limits");
+        let limits = ready.limits.expect("it has limits");
         assert_eq!(limits.payload_bytes, 7_000_000);
         assert_eq!(limits.memory_pages, 65_536);
         assert_eq!(limits.stack_bytes, 100 << 20);
