@@ -46,6 +46,8 @@ mod sinks;
 mod stats;
 mod supervisor;
 mod text_lines;
+#[cfg(test)]
+mod transcripts_tests;
 
 pub use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
 pub use config::{DiskCache, DriverConfig, Environment, GAS_PER_MILLISECOND, Sandbox};

@@ -1,15 +1,13 @@
 //! Contracts, from the deploy to the last hook.
 
-use super::node::{CONTRACT, GAS, Node, USER, call_input, config, deploy_input, wasm, world};
+use super::node::{CONTRACT, GAS, Node, call_input, config, deploy_input, wasm, world};
+use super::talkative::{HOOKS, Talkative};
 use arwen::driver::Driver;
-use arwen::hooks::{BlockchainHook, HookError, HookResult};
 use arwen::internal::scenario::BlockInfo;
 use arwen::messages::*;
 use bytes::Bytes;
-use std::sync::{Arc, Mutex};
 
 const COUNTER: &str = include_str!("../../contracts/counter.wat");
-const HOOKS: &str = include_str!("../../contracts/hooks.wat");
 
 /// Gas by hand (docs/spec/gas.md#metering, #deductions; everything costs 1).
 #[test]
@@ -82,98 +80,6 @@ fn what_a_contract_does_wrong_is_an_output() {
     );
 }
 
-/// A node whose answers can be told apart, and which remembers what it was asked.
-#[derive(Clone, Default)]
-struct Talkative {
-    asked: Arc<Mutex<Vec<&'static str>>>,
-}
-
-impl Talkative {
-    fn answer<T>(&self, question: &'static str, answer: T) -> HookResult<T> {
-        self.asked.lock().expect("no panic").push(question);
-        Ok(answer)
-    }
-}
-
-impl BlockchainHook for Talkative {
-    fn new_address(&mut self, creator: &[u8], nonce: u64, vm_type: &[u8]) -> HookResult<Bytes> {
-        assert_eq!((creator, nonce, vm_type), (&USER[..], 6, &b"\x05\0"[..]));
-        self.answer("new address", CONTRACT)
-    }
-    fn storage_data(&mut self, address: &[u8], key: &[u8]) -> HookResult<Option<Bytes>> {
-        assert_eq!((address, key), (&CONTRACT[..], &b"somebody"[..]));
-        self.answer("storage", Some("stored".into()))
-    }
-    fn block_hash(&mut self, nonce: u64) -> HookResult<Bytes> {
-        assert_eq!(nonce, 41);
-        self.answer("block hash", "hash".into())
-    }
-    fn last_nonce(&mut self) -> HookResult<u64> {
-        self.answer("last nonce", 1)
-    }
-    fn last_round(&mut self) -> HookResult<u64> {
-        self.answer("last round", 2)
-    }
-    fn last_time_stamp(&mut self) -> HookResult<u64> {
-        self.answer("last time stamp", 3)
-    }
-    fn last_random_seed(&mut self) -> HookResult<Bytes> {
-        self.answer("last random seed", "old!".into())
-    }
-    fn last_epoch(&mut self) -> HookResult<u32> {
-        self.answer("last epoch", 4)
-    }
-    fn state_root_hash(&mut self) -> HookResult<Bytes> {
-        self.answer("state root hash", "root".into())
-    }
-    fn current_nonce(&mut self) -> HookResult<u64> {
-        self.answer("current nonce", 5)
-    }
-    fn current_round(&mut self) -> HookResult<u64> {
-        self.answer("current round", 6)
-    }
-    fn current_time_stamp(&mut self) -> HookResult<u64> {
-        self.answer("current time stamp", 7)
-    }
-    fn current_random_seed(&mut self) -> HookResult<Bytes> {
-        self.answer("current random seed", "seed".into())
-    }
-    fn current_epoch(&mut self) -> HookResult<u32> {
-        self.answer("current epoch", 8)
-    }
-    fn process_builtin_function(&mut self, _: &ContractCallInput) -> HookResult<Option<VmOutput>> {
-        Err(HookError::refused("there are none"))
-    }
-    fn builtin_function_names(&mut self) -> HookResult<Vec<Bytes>> {
-        self.answer("built-in function names", Vec::new())
-    }
-    fn all_state(&mut self, _: &[u8]) -> HookResult<Vec<StorageDataEntry>> {
-        self.answer("all state", Vec::new())
-    }
-    fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>> {
-        let account = match address == CONTRACT {
-            true => Account {
-                code: wasm(HOOKS),
-                owner_address: "owner".into(),
-                ..Account::default()
-            },
-            false => Account {
-                nonce: 7,
-                ..Account::default()
-            },
-        };
-        self.answer("account", Some(account))
-    }
-    fn shard_of_address(&mut self, address: &[u8]) -> HookResult<u32> {
-        assert_eq!(address, b"somebody________________________");
-        self.answer("shard", 9)
-    }
-    fn is_smart_contract(&mut self, address: &[u8]) -> HookResult<bool> {
-        assert_eq!(address, b"somebody________________________");
-        self.answer("is smart contract", true)
-    }
-}
-
 #[test]
 fn a_contract_reaches_every_hook_that_needs_no_other_contract() {
     let node = Talkative::default();
@@ -182,8 +88,7 @@ fn a_contract_reaches_every_hook_that_needs_no_other_contract() {
         .deploy(deploy_input(wasm(HOOKS)))
         .expect("no critical error");
     assert_eq!(outcome.expect("the VM does not fail").return_code, 0);
-    let asked = std::mem::take(&mut *node.asked.lock().expect("no panic"));
-    assert_eq!(asked, ["account", "new address"]);
+    assert_eq!(node.take_asked(), ["account", "new address"]);
 
     let outcome = driver
         .call(call_input("askEverything", GAS))
@@ -213,9 +118,8 @@ fn a_contract_reaches_every_hook_that_needs_no_other_contract() {
         &[1],
     ];
     assert_eq!(answers, expected);
-    let asked = node.asked.lock().expect("no panic");
     assert_eq!(
-        asked[..],
+        node.take_asked(),
         [
             "account",
             "storage",

@@ -1,6 +1,8 @@
 //! The real binary over real pipes: contracts through the driver, and bad nodes with frames made by hand.
 
+mod boundaries;
 mod contracts;
+mod determinism;
 mod disk_cache;
 mod formats;
 mod interrupted;
@@ -14,5 +16,6 @@ mod recorded;
 mod sandbox;
 mod signals;
 mod survival;
+mod talkative;
 mod time_budget;
 mod waiting;

@@ -5,46 +5,10 @@ use super::raw::{Raw, frame};
 use arwen::internal::codec;
 use arwen::internal::frame::{Decoder, Header};
 use arwen::messages::Format;
-use std::collections::HashMap;
+use dialogues::recordings;
 
-/// A frame: whether the node sends it, its kind and its payload.
-struct Row {
-    from_node: bool,
-    kind: u32,
-    payload: String,
-}
-
-/// The recordings, by name. Contracts, and the Initialize messages, stand in lines of their own.
-fn recordings() -> Vec<(&'static str, Vec<Row>)> {
-    let mut parts = HashMap::new();
-    let mut recordings: Vec<(&str, Vec<Row>)> = Vec::new();
-    for line in include_str!("../../data/dialogues.tsv").lines() {
-        if let Some(name) = line.strip_prefix("# ") {
-            recordings.push((name, Vec::new()));
-            continue;
-        }
-        let (first, rest) = line.split_once('\t').expect("columns");
-        if first.starts_with('@') {
-            parts.insert(first, rest);
-            continue;
-        }
-        let (kind, payload) = rest.split_once('\t').expect("three columns");
-        let mut payload = payload.to_owned();
-        for (name, part) in &parts {
-            match payload == *name {
-                true => payload = (*part).to_owned(),
-                false => payload = payload.replace(&format!("\"{name}\""), &format!("\"{part}\"")),
-            }
-        }
-        let (_, rows) = recordings.last_mut().expect("a name comes first");
-        rows.push(Row {
-            from_node: first == ">",
-            kind: kind.parse().expect("a kind"),
-            payload,
-        });
-    }
-    recordings
-}
+#[path = "../../common/dialogues.rs"]
+mod dialogues;
 
 #[test]
 fn the_child_says_what_the_go_child_has_said() {
