@@ -2,6 +2,7 @@
 
 use crate::killer::{Done, Fault};
 use crate::requests::Request;
+use crate::totals::Row;
 use arwen::driver::{Blame, CriticalError, DriverStats};
 use arwen::messages::VmOutput;
 use hdrhistogram::Histogram;
@@ -22,6 +23,19 @@ impl Default for Latencies {
 impl Latencies {
     fn add(&mut self, time: Duration) {
         self.0.saturating_record(time.as_micros() as u64);
+    }
+
+    /// Half, nearly all and all are at most so long.
+    fn rows(&self, figure: &'static str) -> Vec<Row> {
+        let at = |share, unit| (figure, self.0.value_at_quantile(share), unit);
+        match self.0.is_empty() {
+            true => Vec::new(),
+            false => vec![
+                at(0.5, "µs at p50"),
+                at(0.99, "µs at p99"),
+                at(1.0, "µs at most"),
+            ],
+        }
     }
 
     fn line(&self) -> String {
@@ -99,6 +113,22 @@ impl Figures {
             self.answers.line(),
             self.wrong
         )
+    }
+}
+
+impl Figures {
+    /// The rows of docs/campaigns.tsv.
+    pub fn rows(&self, done: &Done, seconds: u64) -> Vec<Row> {
+        let mut rows = vec![
+            ("R5", done.kills, "kills"),
+            ("R9", self.requests, "requests"),
+            ("R9", seconds, "seconds"),
+            ("R9", done.stops, "stops"),
+            ("R9", done.damages, "damages to the module cache"),
+        ];
+        rows.extend(self.noticed.rows("R7"));
+        rows.extend(self.recovered.rows("R8"));
+        rows
     }
 }
 

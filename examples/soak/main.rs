@@ -5,13 +5,14 @@
 //! ```sh
 //! cargo run --release --example soak -- --seconds 60
 //! cargo run --release --example soak -- --seconds 1800 --kill-every-ms 2000
-//! cargo run --release --example soak -- --kills 100000 --kill-every-ms 6
+//! cargo run --release --example soak -- --kills 100000 --kill-every-ms 6 --totals docs/campaigns.tsv
 //! ```
 
 mod figures;
 mod killer;
 mod process;
 mod requests;
+mod totals;
 
 use anyhow::{Context as _, ensure};
 use arwen::driver::{DiskCache, Driver, DriverConfig};
@@ -50,6 +51,9 @@ struct CommandLine {
     /// ten minutes is too short to tell.
     #[arg(long, default_value_t = 1.0)]
     most_drift: f64,
+    /// Adds what was counted to this file, docs/campaigns.tsv. A run that drifts or gave a wrong output is added, too.
+    #[arg(long)]
+    totals: Option<PathBuf>,
     /// The child; the program beside this one by default.
     #[arg(long)]
     arwen: Option<PathBuf>,
@@ -81,6 +85,7 @@ fn main() -> anyhow::Result<()> {
         killer,
         figures: Figures::default(),
         samples: Samples::default(),
+        start: Instant::now(),
         is_loud: false,
     };
     soak.run(&requests, &expected)?;
@@ -106,12 +111,13 @@ struct Soak {
     killer: Killer,
     figures: Figures,
     samples: Samples,
+    start: Instant,
     is_loud: bool,
 }
 
 impl Soak {
     fn run(&mut self, requests: &Requests, expected: &[VmOutput]) -> anyhow::Result<()> {
-        let start = Instant::now();
+        let start = self.start;
         let mut reported = 0;
         let mut sampled = 0;
         let mut random = killer::Random::new(self.line.seed);
@@ -204,12 +210,21 @@ impl Soak {
         self.driver.close();
         let zombies = process::zombies();
         println!("{}", self.samples.report());
+        let drift = self.samples.check(self.line.most_drift);
+        if let Some(file) = &self.line.totals {
+            let seconds = self.start.elapsed().as_secs();
+            let mut rows = self.figures.rows(&kills, seconds);
+            if drift.is_ok() && seconds >= process::LONG_SECONDS {
+                rows.push(("R10", seconds, "seconds without drift"));
+            }
+            totals::append(file, &rows, self.figures.wrong)?;
+        }
         ensure!(
             self.figures.wrong == 0,
             "{} wrong outputs",
             self.figures.wrong
         );
         ensure!(zombies == 0, "{zombies} zombies");
-        self.samples.check(self.line.most_drift)
+        drift
     }
 }

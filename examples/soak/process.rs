@@ -5,6 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+/// A run that takes less is too short to tell whether memory drifts.
+pub const LONG_SECONDS: u64 = 600;
+
 /// The child of this process, if there is just one.
 pub fn child() -> Option<u32> {
     let mut all = children();
@@ -162,7 +165,7 @@ impl Samples {
             last.threads <= first.threads,
             "threads: {first:?}, {last:?}"
         );
-        let is_long = last.seconds >= 600.0;
+        let is_long = last.seconds >= LONG_SECONDS as f64;
         let drift = self.drift(|sample| sample.kib);
         ensure!(
             !is_long || drift < most_drift,

@@ -299,12 +299,23 @@ mod tests {
             pipes.receive(&mut Vec::with_capacity(8), soon()),
             Err(TransportError::DeadlinePassed(Direction::Receiving))
         );
+        let (reader, output) = nix::unistd::pipe().expect("a pipe");
+        let (input, _writer) = nix::unistd::pipe().expect("a pipe");
+        let mut pipes = Pipes::with_deadlines(input, output).expect("flags can be set");
+        // A write that waits for ever fails as well: in the end its reader goes.
+        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        let reader = std::thread::spawn(move || {
+            let _ = is_done.recv_timeout(Duration::from_secs(10));
+            drop(reader);
+        });
         let full = vec![0; 2 * LARGEST_PIPE_BYTES];
         assert_eq!(
             pipes.send(&full, soon()),
             Err(TransportError::DeadlinePassed(Direction::Sending))
         );
         assert!(start.elapsed() >= Duration::from_millis(60));
+        drop(done);
+        reader.join().expect("no panic");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The documents against the project: the code in them runs, their commands share what they compile, what they name is there, and
-//! the seeds of the fuzz targets are as docs/fuzzing.md says.
+//! The documents against the project: the code in them runs, their commands share what they compile, what they name is there, the
+//! figures of campaigns add up, and the seeds of the fuzz targets are as docs/fuzzing.md says.
 
 #![cfg_attr(
     feature = "vm",
@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod campaigns;
 mod code;
 #[cfg(feature = "vm")]
 mod commands;
