@@ -151,8 +151,9 @@ fn filled(page: &str, sums: &BTreeMap<String, Sum>) -> (String, Vec<String>) {
         figures.push((*figure).to_owned());
         let sum = sums.get(*figure).map_or("none".to_owned(), Sum::text);
         let (before, _) = line
-            .trim_end_matches([' ', '|'])
-            .rsplit_once('|')
+            .trim_end()
+            .strip_suffix('|')
+            .and_then(|line| line.rsplit_once('|'))
             .expect("columns");
         format!("{before}| {sum} |\n")
     });
