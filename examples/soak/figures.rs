@@ -60,14 +60,19 @@ pub struct Figures {
     answers: Latencies,
     noticed: Latencies,
     recovered: Latencies,
+    /// Those whose next right answer is not that of a hook storm, which itself takes longer than all the rest.
+    recovered_without_storms: Latencies,
+    /// Of each kind of request: how long it takes, and from a kill to its answer if it is the next one.
+    by_name: BTreeMap<String, (Latencies, Latencies)>,
     /// The fault that was noticed last: what fails after that is not noticing.
     last_noticed: Option<Fault>,
 }
 
 impl Figures {
-    pub fn answered(&mut self, time: Duration) {
+    pub fn answered(&mut self, request: &Request, time: Duration) {
         self.right += 1;
         self.answers.add(time);
+        self.by_name.entry(request.name()).or_default().0.add(time);
     }
 
     /// A request ended without an answer after this fault.
@@ -86,31 +91,42 @@ impl Figures {
     }
 
     /// The first right answer after this fault.
-    pub fn recovered(&mut self, fault: Fault, at: Instant) {
+    pub fn recovered(&mut self, request: &Request, fault: Fault, at: Instant) {
         if fault.signal == Signal::SIGKILL {
-            self.recovered.add(at.saturating_duration_since(fault.at));
+            let time = at.saturating_duration_since(fault.at);
+            self.recovered.add(time);
+            if !request.is_storm() {
+                self.recovered_without_storms.add(time);
+            }
+            self.by_name.entry(request.name()).or_default().1.add(time);
         }
     }
 
     pub fn line(&self) -> String {
         format!(
-            "{} requests, {} right, lost {:?}, noticed {}, right again {}",
+            "{} requests, {} right, lost {:?}, noticed {}, right again {} (hook storms aside {})",
             self.requests,
             self.right,
             self.lost,
             self.noticed.line(),
-            self.recovered.line()
+            self.recovered.line(),
+            self.recovered_without_storms.line()
         )
     }
 
     pub fn report(&self, done: &Done, stats: &DriverStats) -> String {
+        let by_name = |(name, (answers, recovered)): (&String, &(Latencies, Latencies))| {
+            let (answers, recovered) = (answers.line(), recovered.line());
+            format!("  {name}: answers {answers}, right again {recovered}\n")
+        };
         format!(
-            "kills {}, stops {}, damages to the cache {}\n{}\nanswers {}\nwrong outputs {}\n{stats:?}",
+            "kills {}, stops {}, damages to the cache {}\n{}\nanswers {}\n{}wrong outputs {}\n{stats:?}",
             done.kills,
             done.stops,
             done.damages,
             self.line(),
             self.answers.line(),
+            self.by_name.iter().map(by_name).collect::<String>(),
             self.wrong
         )
     }
@@ -127,7 +143,7 @@ impl Figures {
             ("R9", done.damages, "damages to the module cache"),
         ];
         rows.extend(self.noticed.rows("R7"));
-        rows.extend(self.recovered.rows("R8"));
+        rows.extend(self.recovered_without_storms.rows("R8"));
         rows
     }
 }

@@ -54,6 +54,9 @@ struct CommandLine {
     /// Adds what was counted to this file, docs/campaigns.tsv. A run that drifts or gave a wrong output is added, too.
     #[arg(long)]
     totals: Option<PathBuf>,
+    /// The child shares the core of the thread that makes requests (`DriverConfig::share_core`).
+    #[arg(long)]
+    share_core: bool,
     /// The child; the program beside this one by default.
     #[arg(long)]
     arwen: Option<PathBuf>,
@@ -102,6 +105,7 @@ fn driver(
     config.binary = Some(line.arwen.clone().unwrap_or(beside));
     config.max_loop_time = TIME_BUDGET;
     config.disk_cache = DiskCache::Folder(cache);
+    config.share_core = line.share_core;
     Ok(Driver::new(config, world)?)
 }
 
@@ -177,9 +181,9 @@ impl Soak {
                     return Ok(());
                 }
                 let is_new = fault.is_some_and(|fault| Some(fault.child) != self.driver.child_id());
-                self.figures.answered(end - begin);
+                self.figures.answered(&request, end - begin);
                 if let Some(fault) = fault.filter(|_| is_new) {
-                    self.figures.recovered(fault, end);
+                    self.figures.recovered(&request, fault, end);
                     self.killer.forget(fault);
                 }
             }

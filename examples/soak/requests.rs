@@ -50,6 +50,23 @@ pub enum Request {
     Call(ContractCallInput),
 }
 
+impl Request {
+    /// What it does, for people.
+    pub fn name(&self) -> String {
+        match self {
+            Request::Deploy(_) => "deploy".to_owned(),
+            Request::Call(call) => call.function.clone(),
+        }
+    }
+}
+
+impl Request {
+    /// Whether it asks the node a thousand times, and so takes ten times as long as the others.
+    pub fn is_storm(&self) -> bool {
+        matches!(self, Request::Call(call) if call.function == "storm")
+    }
+}
+
 /// All requests, and the world in which they are made.
 pub struct Requests {
     world: SharedWorld,
