@@ -62,16 +62,19 @@ pub fn asking(kind: Option<&'static str>) {
     }
 }
 
-/// A module is being compiled as long as this lives.
+/// A module is being compiled as long as this lives. Only the engine compiles.
+#[cfg(any(feature = "vm", test))]
 #[derive(Debug)]
 pub struct Compiling(());
 
 /// Notes that a module is being compiled, on any thread.
+#[cfg(any(feature = "vm", test))]
 pub fn compiling() -> Compiling {
     COMPILING.fetch_add(1, Relaxed);
     Compiling(())
 }
 
+#[cfg(any(feature = "vm", test))]
 impl Drop for Compiling {
     fn drop(&mut self) {
         COMPILING.fetch_sub(1, Relaxed);

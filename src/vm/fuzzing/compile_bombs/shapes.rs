@@ -105,7 +105,14 @@ const NO_VALUES: u32 = 0;
 const CALLED_TYPE: u32 = 1;
 const RUN_TYPE: u32 = 2;
 
-/// One page of memory; a word of it.
+/// The memory, and a word of it.
+const ONE_PAGE: MemoryType = MemoryType {
+    minimum: 1,
+    maximum: None,
+    memory64: false,
+    shared: false,
+    page_size_log2: None,
+};
 const WORD: MemArg = MemArg {
     offset: 0,
     align: 2,
@@ -115,15 +122,27 @@ const WORD: MemArg = MemArg {
 impl Bomb {
     /// The contract.
     pub fn wasm(&self) -> Vec<u8> {
+        let mut memories = MemorySection::new();
+        memories.memory(ONE_PAGE);
+        let mut exports = ExportSection::new();
+        exports.export("memory", ExportKind::Memory, 0);
+        exports.export("init", ExportKind::Func, 0);
+        exports.export("run", ExportKind::Func, RUN);
+        let mut module = Module::new();
+        module.section(&self.types());
+        module.section(&self.functions()).section(&memories);
+        if self.shape == Shape::Globals {
+            module.section(&self.globals());
+        }
+        module.section(&exports).section(&self.code());
+        module.finish()
+    }
+
+    fn types(&self) -> TypeSection {
         let mut types = TypeSection::new();
         types.ty().function([], []);
-        let arguments = match self.shape {
-            Shape::WideCalls => self.width.min(MOST_PARAMETERS),
-            _ => 1,
-        };
-        types
-            .ty()
-            .function(vec![ValType::I32; arguments as usize], [ValType::I32]);
+        let arguments = vec![ValType::I32; self.arguments() as usize];
+        types.ty().function(arguments, [ValType::I32]);
         types.ty().function([], []);
         if self.shape == Shape::WideTypes {
             let parameters = self.width.min(MOST_PARAMETERS);
@@ -137,36 +156,44 @@ impl Bomb {
                 types.ty().function(parameters, []);
             }
         }
-        let tiny = match self.shape {
+        types
+    }
+
+    /// Of the function that is called.
+    fn arguments(&self) -> u32 {
+        match self.shape {
+            Shape::WideCalls => self.width.min(MOST_PARAMETERS),
+            _ => 1,
+        }
+    }
+
+    /// How many functions there are behind `run`.
+    fn tiny_functions(&self) -> u32 {
+        match self.shape {
             Shape::TinyFunctions => self.length,
             _ => 0,
-        };
+        }
+    }
+
+    fn functions(&self) -> FunctionSection {
         let mut functions = FunctionSection::new();
         functions.function(NO_VALUES);
         functions.function(CALLED_TYPE);
         functions.function(RUN_TYPE);
-        (0..tiny).for_each(|_| {
+        for _ in 0..self.tiny_functions() {
             functions.function(CALLED_TYPE);
-        });
-        let mut memories = MemorySection::new();
-        memories.memory(MemoryType {
-            minimum: 1,
-            maximum: None,
-            memory64: false,
-            shared: false,
-            page_size_log2: None,
-        });
-        let mut exports = ExportSection::new();
-        exports.export("memory", ExportKind::Memory, 0);
-        exports.export("init", ExportKind::Func, 0);
-        exports.export("run", ExportKind::Func, RUN);
+        }
+        functions
+    }
+
+    fn code(&self) -> CodeSection {
         let mut code = CodeSection::new();
         code.function(&finished(Function::new([])));
         let mut called = Function::new([]);
-        called.instructions().local_get(arguments - 1);
+        called.instructions().local_get(self.arguments() - 1);
         code.function(&finished(called));
         code.function(&finished(self.run()));
-        for _ in 0..tiny {
+        for _ in 0..self.tiny_functions() {
             let mut function = Function::new([(1, ValType::I64)]);
             let mut it = function.instructions();
             it.local_get(0).i32_const(3).i32_mul();
@@ -174,14 +201,7 @@ impl Bomb {
             it.local_get(0).br_if(0).i32_const(1).local_set(0).end();
             code.function(&finished(function));
         }
-        let mut module = Module::new();
-        module.section(&types);
-        module.section(&functions).section(&memories);
-        if self.shape == Shape::Globals {
-            module.section(&self.globals());
-        }
-        module.section(&exports).section(&code);
-        module.finish()
+        code
     }
 
     fn globals(&self) -> GlobalSection {
@@ -201,7 +221,7 @@ impl Bomb {
     fn locals(&self) -> u32 {
         let locals = match self.shape {
             Shape::WideTypes | Shape::Globals | Shape::TinyFunctions => 1,
-            Shape::WideCalls => self.width.min(MOST_PARAMETERS),
+            Shape::WideCalls => self.arguments(),
             _ => self.width,
         };
         locals.clamp(1, MOST_LOCALS)
@@ -248,141 +268,161 @@ impl Bomb {
     fn body(&self, it: &mut InstructionSink<'_>, zero: u32, locals: u32) {
         match self.shape {
             Shape::NestedLoops => self.nested_loops(it, zero, locals),
-            Shape::LoopsInARow => {
-                for _ in 0..self.length {
-                    it.loop_(BlockType::Empty);
-                    (0..locals).for_each(|local| increase(it, local));
-                    it.local_get(zero).br_if(0).end();
-                }
-            }
+            Shape::LoopsInARow => self.loops_in_a_row(it, zero, locals),
             Shape::Joins => self.joins(it, zero, locals),
             Shape::NestedIfs => self.nested_ifs(it, zero, locals),
             Shape::BranchTables => self.branch_tables(it, zero, locals),
-            Shape::BranchesToOnePlace => {
-                let targets = vec![0; self.length as usize];
-                it.block(BlockType::Empty);
-                it.block(BlockType::Empty).local_get(zero).br_if(0);
-                (0..locals).for_each(|local| increase(it, local));
-                it.local_get(zero)
-                    .br_table(targets.iter().copied(), 1)
-                    .end();
-                it.end();
-                sum(it, 0..locals);
-            }
+            Shape::BranchesToOnePlace => self.branches_to_one_place(it, zero, locals),
             Shape::LongLives => {
                 self.empty_blocks(it, zero);
                 sum(it, 0..locals);
             }
-            Shape::WaitingOperands => {
-                for operand in 0..locals {
-                    it.i32_const(4 * operand as i32 % 60_000).i32_load(WORD);
-                }
-                self.empty_blocks(it, zero);
-                (1..locals).for_each(|_| {
-                    it.i32_add();
-                });
-                it.drop();
-            }
+            Shape::WaitingOperands => self.waiting_operands(it, zero, locals),
             Shape::TinyFunctions => {
                 it.local_get(zero).call(RUN + self.length).drop();
             }
-            Shape::StraightLine => {
-                for number in 0..self.length {
-                    let (first, second) = (number % locals, (number / 3) % locals);
-                    it.local_get(first).local_get(second);
-                    match number % 4 {
-                        0 => it.i32_add(),
-                        1 => it.i32_xor(),
-                        2 => it.i32_mul(),
-                        _ => it.i32_rotl(),
-                    };
-                    it.local_set((number * 7 + 1) % locals);
-                }
-                sum(it, 0..locals);
-            }
-            Shape::WideCalls => {
-                for number in 0..self.length {
-                    (0..locals).for_each(|local| {
-                        it.local_get((local + number) % locals);
-                    });
-                    it.call(CALLED).local_set(number % locals);
-                }
-            }
-            Shape::LoopsWithCalls => {
-                for _ in 0..self.length {
-                    it.loop_(BlockType::Empty);
-                    for local in 0..locals {
-                        it.local_get(local).call(CALLED).local_set(local);
-                    }
-                    it.local_get(zero).br_if(0).end();
-                }
-            }
+            Shape::StraightLine => self.straight_line(it, locals),
+            Shape::WideCalls => self.wide_calls(it, locals),
+            Shape::LoopsWithCalls => self.loops_with_calls(it, zero, locals),
             Shape::ManyLocals => {
                 for number in 0..self.length {
                     increase(it, (number * 997) % locals);
                 }
             }
-            Shape::Constants => {
-                for number in 0..self.length {
-                    it.local_get(number % locals);
-                    it.i32_const(number as i32).i32_add();
-                    it.i32_const(-7).i32_xor().i32_const(8).i32_mul();
-                    it.i32_const(16).i32_shl().i32_const(1).i32_or();
-                    it.local_set(number % locals);
-                }
-                sum(it, 0..locals);
-            }
-            Shape::Selects => {
-                for number in 0..self.length {
-                    let (first, second) = (number % locals, (number + 1) % locals);
-                    it.local_get(first).local_get(second);
-                    it.local_get(first).local_get(second).i32_lt_s().select();
-                    it.local_set(second);
-                }
-                sum(it, 0..locals);
-            }
-            Shape::MemoryAccesses => {
-                for number in 0..self.length {
-                    let local = number % locals;
-                    it.local_get(local).i32_const(4);
-                    it.i32_add().local_tee(local).local_get(zero);
-                    it.local_get(local).i32_load(WORD).i32_add();
-                    it.i32_store(WORD);
-                    it.local_get(local).i32_const(0xfff).i32_and();
-                    it.local_set(local);
-                }
-            }
+            Shape::Constants => self.constants(it, locals),
+            Shape::Selects => self.selects(it, locals),
+            Shape::MemoryAccesses => self.memory_accesses(it, zero, locals),
             Shape::WideTypes => {}
-            Shape::Returns => {
-                for number in 0..self.length {
-                    it.local_get(zero).if_(BlockType::Empty);
-                    increase(it, number % locals);
-                    it.return_().end();
-                }
+            Shape::Returns => self.returns(it, zero, locals),
+            Shape::DeepExpressions => self.deep_expressions(it, locals),
+            Shape::Globals => self.global_accesses(it, zero),
+        }
+    }
+
+    fn loops_in_a_row(&self, it: &mut InstructionSink<'_>, zero: u32, locals: u32) {
+        for _ in 0..self.length {
+            it.loop_(BlockType::Empty);
+            (0..locals).for_each(|local| increase(it, local));
+            it.local_get(zero).br_if(0).end();
+        }
+    }
+
+    fn branches_to_one_place(&self, it: &mut InstructionSink<'_>, zero: u32, locals: u32) {
+        it.block(BlockType::Empty);
+        it.block(BlockType::Empty).local_get(zero).br_if(0);
+        (0..locals).for_each(|local| increase(it, local));
+        it.local_get(zero);
+        it.br_table(vec![0; self.length as usize], 1).end().end();
+        sum(it, 0..locals);
+    }
+
+    fn waiting_operands(&self, it: &mut InstructionSink<'_>, zero: u32, locals: u32) {
+        for operand in 0..locals {
+            it.i32_const(4 * operand as i32 % 60_000).i32_load(WORD);
+        }
+        self.empty_blocks(it, zero);
+        for _ in 1..locals {
+            it.i32_add();
+        }
+        it.drop();
+    }
+
+    fn straight_line(&self, it: &mut InstructionSink<'_>, locals: u32) {
+        for number in 0..self.length {
+            let (first, second) = (number % locals, (number / 3) % locals);
+            it.local_get(first).local_get(second);
+            match number % 4 {
+                0 => it.i32_add(),
+                1 => it.i32_xor(),
+                2 => it.i32_mul(),
+                _ => it.i32_rotl(),
+            };
+            it.local_set((number * 7 + 1) % locals);
+        }
+        sum(it, 0..locals);
+    }
+
+    fn wide_calls(&self, it: &mut InstructionSink<'_>, locals: u32) {
+        for number in 0..self.length {
+            (0..locals).for_each(|local| {
+                it.local_get((local + number) % locals);
+            });
+            it.call(CALLED).local_set(number % locals);
+        }
+    }
+
+    fn loops_with_calls(&self, it: &mut InstructionSink<'_>, zero: u32, locals: u32) {
+        for _ in 0..self.length {
+            it.loop_(BlockType::Empty);
+            for local in 0..locals {
+                it.local_get(local).call(CALLED).local_set(local);
             }
-            Shape::DeepExpressions => {
-                let depth = self.length;
-                for number in 0..depth {
-                    it.local_get(number % locals);
-                    it.i32_const(number as i32).i32_xor();
-                }
-                (1..depth).for_each(|number| {
-                    let _ = match number % 3 {
-                        0 => it.i32_sub(),
-                        1 => it.i32_mul(),
-                        _ => it.i32_xor(),
-                    };
-                });
-                it.local_set(0);
-            }
-            Shape::Globals => {
-                for number in 0..self.length {
-                    it.block(BlockType::Empty).local_get(zero).br_if(0);
-                    let (from, to) = (number % self.width, (number * 7 + 1) % self.width);
-                    it.global_get(from).i64_const(3).i64_add();
-                    it.global_set(to).end();
-                }
-            }
+            it.local_get(zero).br_if(0).end();
+        }
+    }
+
+    fn constants(&self, it: &mut InstructionSink<'_>, locals: u32) {
+        for number in 0..self.length {
+            it.local_get(number % locals);
+            it.i32_const(number as i32).i32_add();
+            it.i32_const(-7).i32_xor().i32_const(8).i32_mul();
+            it.i32_const(16).i32_shl().i32_const(1).i32_or();
+            it.local_set(number % locals);
+        }
+        sum(it, 0..locals);
+    }
+
+    fn selects(&self, it: &mut InstructionSink<'_>, locals: u32) {
+        for number in 0..self.length {
+            let (first, second) = (number % locals, (number + 1) % locals);
+            it.local_get(first).local_get(second);
+            it.local_get(first).local_get(second).i32_lt_s().select();
+            it.local_set(second);
+        }
+        sum(it, 0..locals);
+    }
+
+    fn memory_accesses(&self, it: &mut InstructionSink<'_>, zero: u32, locals: u32) {
+        for number in 0..self.length {
+            let local = number % locals;
+            it.local_get(local).i32_const(4);
+            it.i32_add().local_tee(local).local_get(zero);
+            it.local_get(local).i32_load(WORD).i32_add();
+            it.i32_store(WORD);
+            it.local_get(local).i32_const(0xfff).i32_and();
+            it.local_set(local);
+        }
+    }
+
+    fn returns(&self, it: &mut InstructionSink<'_>, zero: u32, locals: u32) {
+        for number in 0..self.length {
+            it.local_get(zero).if_(BlockType::Empty);
+            increase(it, number % locals);
+            it.return_().end();
+        }
+    }
+
+    fn deep_expressions(&self, it: &mut InstructionSink<'_>, locals: u32) {
+        for number in 0..self.length {
+            it.local_get(number % locals);
+            it.i32_const(number as i32).i32_xor();
+        }
+        for number in 1..self.length {
+            match number % 3 {
+                0 => it.i32_sub(),
+                1 => it.i32_mul(),
+                _ => it.i32_xor(),
+            };
+        }
+        it.local_set(0);
+    }
+
+    fn global_accesses(&self, it: &mut InstructionSink<'_>, zero: u32) {
+        for number in 0..self.length {
+            it.block(BlockType::Empty).local_get(zero).br_if(0);
+            let (from, to) = (number % self.width, (number * 7 + 1) % self.width);
+            it.global_get(from).i64_const(3).i64_add();
+            it.global_set(to).end();
         }
     }
 
