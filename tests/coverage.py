@@ -3,7 +3,7 @@
 
     tests/coverage.py [--missed]
 
-Runs the unit tests and those of tests/codec, tests/allocation.rs and tests/driver in a build of this package that counts.
+Runs the unit tests and those of tests/codec, tests/allocation.rs, tests/driver and tests/spec in a build of this package that counts.
 Prints for each layer the share of its regions and of its lines that were executed; a region is a piece of code without
 branches, as the compiler cuts it. Tests do not count as code. --missed lists what was not reached, as file:line:column.
 Fails when a layer has less than 95 % of its regions, or when a test fails.
@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "fuzz"))
 import coverage  # noqa: E402
 
 LAYERS = ["frame", "messages", "dialogue", "transport"]
-TESTS = ["--lib", "--test", "codec", "--test", "allocation", "--test", "driver"]
+TESTS = ["--lib", "--test", "codec", "--test", "allocation", "--test", "driver", "--test", "spec"]
 LEAST_PERCENT = 95
 
 # Kinds of regions in what llvm-cov exports: only code is counted, not what macros expand to, gaps and branches.

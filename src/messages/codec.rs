@@ -256,3 +256,30 @@ fn decode_payload(
 pub fn encode_json_object<T: JsonObject>(object: &T, sparse: bool, out: &mut Vec<u8>) {
     json::write_object(object, sparse, out);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marshalizer_is_a_format_of_this_build() {
+        let protobuf = match cfg!(feature = "protobuf") {
+            true => Ok(Format::Protobuf),
+            false => Err(UnsupportedMarshalizer::Protobuf),
+        };
+        for (number, format) in [
+            (0, Ok(Format::Json)),
+            (1, Err(UnsupportedMarshalizer::Gob)),
+            (2, protobuf),
+            (3, Err(UnsupportedMarshalizer::Unknown(3))),
+            (u32::MAX, Err(UnsupportedMarshalizer::Unknown(u32::MAX))),
+        ] {
+            assert_eq!(Format::from_marshalizer(number), format);
+        }
+        for format in [Format::Json, Format::Protobuf] {
+            let found = Format::from_marshalizer(format.marshalizer());
+            assert_eq!(format.check(), found.map(drop));
+        }
+        assert_eq!(Format::PREFERRED.check(), Ok(()));
+    }
+}

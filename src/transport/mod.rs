@@ -68,3 +68,20 @@ impl std::fmt::Display for Direction {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::errno::Errno;
+
+    #[test]
+    fn an_error_says_what_was_done() {
+        let passed = TransportError::DeadlinePassed(Direction::Receiving);
+        assert_eq!(passed.to_string(), "the deadline passed while receiving");
+        let failed = TransportError::System {
+            direction: Direction::Sending,
+            errno: Errno::EIO,
+        };
+        assert_eq!(failed.to_string(), "sending failed: EIO: I/O error");
+    }
+}

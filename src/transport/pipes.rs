@@ -399,6 +399,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_system_refuses_is_told_with_its_reason() {
+        for spin in [Duration::ZERO, Duration::from_secs(60)] {
+            // The wrong way round: the end to write to can't be read.
+            let (output, input) = nix::unistd::pipe().expect("a pipe");
+            let mut pipes = Pipes::blocking(input, output)
+                .spinning(spin)
+                .expect("flags can be set");
+            let refused = |direction| Err(system(direction, Errno::EBADF));
+            let received = pipes.receive(&mut Vec::with_capacity(8), None);
+            assert_eq!(received.map(drop), refused(Direction::Receiving));
+            assert_eq!(pipes.send(b"x", None), refused(Direction::Sending));
+        }
+    }
+
+    #[test]
     fn a_deadline_is_never_rounded_down() {
         assert_eq!(
             poll_timeout(Duration::from_nanos(1_500_000)).as_millis(),

@@ -50,9 +50,10 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, count: u64, unit: &str) {
-        // Latencies do not add up: the longest one counts.
+        // Latencies and shares do not add up: the longest one counts, and the newest one.
         match self.counts.iter_mut().find(|(known, _)| known == unit) {
             Some((_, sum)) if is_latency(unit) => *sum = count.max(*sum),
+            Some((_, sum)) if is_share(unit) => *sum = count,
             Some((_, sum)) => *sum += count,
             None => self.counts.push((unit.to_owned(), count)),
         }
@@ -64,7 +65,8 @@ impl Sum {
         let counts: Vec<_> = counts
             .map(|(unit, count)| format!("{} {unit}", thousands(*count)))
             .collect();
-        if self.counts.iter().all(|(unit, _)| is_latency(unit)) {
+        let is_measured = |unit: &str| is_latency(unit) || is_share(unit);
+        if self.counts.iter().all(|(unit, _)| is_measured(unit)) {
             return counts.join(", ");
         }
         let word = if self.are_findings {
@@ -78,6 +80,10 @@ impl Sum {
 
 fn is_latency(unit: &str) -> bool {
     unit.starts_with("µs")
+}
+
+fn is_share(unit: &str) -> bool {
+    unit.starts_with('%')
 }
 
 /// With a comma behind each three digits.
@@ -192,14 +198,16 @@ fn campaigns_add_up() {
     let campaigns = format!(
         "{CAMPAIGN_COLUMNS}\n\
          2026Z\tc\tR5\t900\tkills\t0\tx\n2026Z\tc\tR5\t200\tkills\t3\tx\n\
-         2026Z\tc\tR7\t40\tµs at most\t0\tx\n2026Z\tc\tR7\t30\tµs at most\t0\tx\n"
+         2026Z\tc\tR7\t40\tµs at most\t0\tx\n2026Z\tc\tR7\t30\tµs at most\t0\tx\n\
+         2026Z\tc\tR17\t97\t% of a\t0\tx\n2026Z\tc\tR17\t96\t% of a\t0\tx\n"
     );
     let fuzzing = format!(
         "{FUZZING_COLUMNS}\nd\tc\tframe_decoder\taddress\t1\t1000000\t7\t8\t0\n\
          d\tc\tlog_lines\tnone\t1\t5\t7\t8\t0\nd\tc\thost_functions\tnone\t1\t5\t7\t8\t1\n"
     );
     let sums = sums(&campaigns, &fuzzing);
-    let page = "| R1 | a | b | c | |\n| R4 | a | b | c | 1 |\n| R5 | a | b | c | x |\n| R7 | a | b | c | x |\n| R9 | a | b | c | x |\n";
+    let page = "| R1 | a | b | c | |\n| R4 | a | b | c | 1 |\n| R5 | a | b | c | x |\n| R7 | a | b | c | x |\n| R9 | a | b | c | x |\n\
+                | R17 | a | b | c | x |\n";
     let (filled, figures) = filled(page, &sums);
     let last: Vec<_> = filled
         .lines()
@@ -211,7 +219,8 @@ fn campaigns_add_up() {
         "1,100 kills; 3 wrong",
         "40 µs at most",
         "none",
+        "96 % of a",
     ];
     assert_eq!(last, expected);
-    assert_eq!(figures, ["R1", "R4", "R5", "R7", "R9"]);
+    assert_eq!(figures, ["R1", "R4", "R5", "R7", "R9", "R17"]);
 }

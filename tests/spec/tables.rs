@@ -3,7 +3,8 @@
 use crate::markdown::{section, table};
 use crate::sources::read;
 use arwen::gas_schedule::flat_gas_schedule;
-use arwen::messages::{MessageKind, Role, kind_name};
+use arwen::internal::transport::descriptors::ChildPipe;
+use arwen::messages::{MessageKind, ReturnCode, Role, kind_name};
 use toml::de::DeTable;
 
 /// The three schedules of docs/spec/gas_costs.csv.
@@ -81,6 +82,40 @@ fn the_kinds_are_those_of_the_schema() {
         let number = kind.wire();
         let expected = [number.to_string(), kind_name(number), role(kind)];
         assert_eq!(*row, expected);
+    }
+}
+
+#[test]
+fn the_return_codes_are_those_of_the_page() {
+    let page = read("docs/spec/host.md");
+    let rows = table(section(&page, "Return codes"));
+    let codes: Vec<_> = (0..)
+        .map_while(|code| ReturnCode::try_from(code).ok())
+        .collect();
+    assert_eq!(rows.len(), codes.len());
+    for (row, code) in rows.iter().zip(codes) {
+        assert_eq!(row[0], (code as i32).to_string());
+        assert_eq!(row[1], format!("{code:?}"));
+        // The last one has a text here only.
+        if code != ReturnCode::UpgradeFailed {
+            assert_eq!(row[2], code.to_string());
+        }
+    }
+}
+
+#[test]
+fn the_pipes_are_those_of_the_page() {
+    let page = read("docs/spec/wire.md");
+    let rows = table(section(&page, "Pipes"));
+    let (_, rows) = rows.split_first().expect("stdin, stdout and stderr");
+    assert_eq!(rows.len(), ChildPipe::ALL.len());
+    for (row, pipe) in rows.iter().zip(ChildPipe::ALL) {
+        let direction = match pipe.is_read_by_arwen() {
+            true => "node to child",
+            false => "child to node",
+        };
+        let name = format!("`{}`", pipe.name());
+        assert_eq!(row[..3], [&pipe.descriptor().to_string(), &name, direction]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The file of all runs, and sums over it.
 
 use crate::libfuzzer::Outcome;
-use crate::target::Target;
+use crate::target::{Sanitizer, Target};
 use crate::{Arguments, now, output_of};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ fn commit(project: &Path) -> Result<String> {
     Ok(format!("{}{plus}", commit.trim()))
 }
 
-/// The executions of all runs, by group.
+/// The executions of all runs, by group; and of those with AddressSanitizer, by target.
 pub fn sums(project: &Path) -> Result<String> {
     match file(project).exists() {
         true => sums_of(&fs::read_to_string(file(project))?),
@@ -121,6 +121,8 @@ pub fn sums(project: &Path) -> Result<String> {
 fn sums_of(text: &str) -> Result<String> {
     // Executions of runs without and with a finding.
     let mut sums: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    // Those with AddressSanitizer, without a finding, of each target.
+    let mut sanitized: BTreeMap<&str, u64> = BTreeMap::new();
     for line in text.lines().skip(1) {
         let columns: Vec<_> = line.split('\t').collect();
         ensure!(
@@ -132,17 +134,26 @@ fn sums_of(text: &str) -> Result<String> {
                 .parse::<u64>()
                 .with_context(|| format!("totals: {line:?}"))
         };
-        let (executions, findings) = (number(5)?, number(8)?);
-        let sum = sums.entry(group(columns[2])).or_default();
+        let (target, executions, findings) = (columns[2], number(5)?, number(8)?);
+        let sum = sums.entry(group(target)).or_default();
         match findings {
             0 => sum.0 += executions,
             _ => sum.1 += executions,
+        }
+        if columns[3] == Sanitizer::Address.name() && findings == 0 {
+            *sanitized.entry(target).or_default() += executions;
         }
     }
     let mut out = "executions so far    without finding   in runs with one\n".to_owned();
     for group in GROUPS.iter().map(|(group, _)| *group).chain([VM]) {
         let (without, with) = sums.get(group).copied().unwrap_or_default();
         writeln!(out, "{group:18} {without:17} {with:18}")?;
+    }
+    if !sanitized.is_empty() {
+        writeln!(out, "\nwith AddressSanitizer")?;
+    }
+    for (target, executions) in sanitized {
+        writeln!(out, "{target:18} {executions:17}")?;
     }
     Ok(out)
 }
@@ -158,6 +169,8 @@ mod tests {
              d\tc\tframe_decoder\tnone\t60\t100\t7\t8\t0\n\
              d\tc\tframe_round_trip\tnone\t60\t11\t7\t8\t0\n\
              d\tc\tframe_decoder\taddress\t60\t5\t7\t8\t2\n\
+             d\tc\tframe_decoder\taddress\t60\t9\t7\t8\t0\n\
+             d\tc\tframe_decoder\taddress\t60\t4\t7\t8\t0\n\
              d\tc\twasm_modules\tnone\t60\t3\t7\t8\t0\n"
         );
         let sums = sums_of(&text).expect("valid");
@@ -165,9 +178,11 @@ mod tests {
             .lines()
             .map(|line| line.split_whitespace().collect())
             .collect();
-        assert_eq!(lines[1], ["frame", "decoder", "111", "5"]);
+        assert_eq!(lines[1], ["frame", "decoder", "124", "5"]);
         assert_eq!(lines[2], ["codecs", "0", "0"]);
         assert_eq!(lines[5], ["vm", "3", "0"]);
+        assert_eq!(lines[7], ["with", "AddressSanitizer"]);
+        assert_eq!(lines[8..], [["frame_decoder", "13"]]);
         assert!(sums_of("heading\nd\tc\tframe_decoder").is_err());
     }
 
