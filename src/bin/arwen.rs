@@ -140,6 +140,7 @@ fn main() -> ExitCode {
     // SAFETY: called first in the process, before anything opens a descriptor.
     #[expect(unsafe_code, reason = "the pipes are given by number")]
     let inherited = unsafe { arwen::internal::transport::descriptors::inherited() };
+    part::signals::leave_group();
     part::signals::block();
     let line = match variables::parse::<CommandLine>(&["module_cache"]) {
         Ok(line) => line,

@@ -11,6 +11,7 @@
 
 use crate::activity;
 use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{Pid, setpgid};
 use std::io::Write as _;
 
 /// The exit code after `SIGQUIT`, as in Go programs.
@@ -30,6 +31,13 @@ fn taken() -> SigSet {
 /// exist. On an error the signals keep their default effect.
 pub fn block() {
     let _ = taken().thread_block();
+}
+
+/// Leaves the process group of the node. A terminal or a supervisor that ends the node signals its group; the child ends
+/// with the node, not before the node has had its last answers.
+pub fn leave_group() {
+    // Refused to the leader of a session only, which leads a group of its own.
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
 }
 
 /// Starts the thread that waits for the signals. Without it they have no effect.

@@ -166,7 +166,7 @@ fn conditions(rule: Rule, own: u32) -> Result<Vec<SeccompRule>, LayerError> {
     };
     let conditions = match rule {
         Rule::Always | Rule::Process => return Ok(Vec::new()),
-        // A signal to 0 goes to the node's process group, one to a negative number to a group or to all.
+        // A signal to 0 goes to the process group, one to a negative number to a group or to all.
         Rule::OfOthers => vec![is_other_than(own)?],
         Rule::OfOthersOrZero => vec![is_other_than(own)?, is_other_than(0)?],
         Rule::ButThreads => {

@@ -5,7 +5,7 @@ use arwen::internal::codec;
 use arwen::messages::{Envelope, Format, Initialize, Message};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -305,13 +305,16 @@ fn nobody_reading_the_logs_does_not_slow_the_child_down() {
 }
 
 #[test]
-fn an_interrupt_of_the_terminal_is_the_nodes_to_decide_on() {
+fn signals_to_the_nodes_group_are_the_nodes_to_decide_on() {
     let mut raw = Raw::start();
     let wait = frame(46, WAIT);
     // Only then it is sure to have got that far.
     raw.send(&wait);
     raw.receive();
     let id = Pid::from_raw(raw.child.id().try_into().expect("a process"));
+    let group = getpgid(Some(id)).expect("alive");
+    assert_eq!(group, id, "a signal to the node's group reaches the child");
+    // Not even one to the child itself.
     kill(id, Signal::SIGINT).expect("alive");
     raw.send(&wait);
     assert_eq!(raw.receive().0, 47);
