@@ -13,7 +13,7 @@ pub(crate) mod format;
 mod unchecked;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -103,6 +103,8 @@ enum Rejection {
     Io(io::Error),
     #[error("it is no regular file")]
     NotRegular,
+    #[error("it has {length} bytes, the whole folder may have {limit}")]
+    TooLong { length: u64, limit: u64 },
     #[error("it belongs to the user {0}")]
     Foreign(u32),
     #[error("others may write to it: mode {0:o}")]
@@ -320,7 +322,7 @@ impl Folder {
             file => file?,
         };
         self.check_file(&file)?;
-        let bytes = Bytes::from_owner(unchecked::map(&file)?);
+        let bytes = self.content(&file)?;
         let stored = format::decode(bytes, &self.key(identity), table)?;
         if let Stored::NotCompiled(_) = stored {
             let age = file.metadata()?.modified()?.elapsed();
@@ -330,6 +332,23 @@ impl Folder {
         // Only the order in which files are removed depends on it.
         let _ = file.set_modified(SystemTime::now());
         Ok(Some(stored))
+    }
+
+    /// All bytes, as a copy: those of a mapped file could change after the checksum was compared, and a file that is cut off
+    /// meanwhile would end the process.
+    fn content(&self, file: &File) -> Result<Bytes, Rejection> {
+        let length = file.metadata()?.len();
+        if length > self.limits.bytes {
+            return Err(Rejection::TooLong {
+                length,
+                limit: self.limits.bytes,
+            });
+        }
+        let mut bytes = Vec::new();
+        let reserved = bytes.try_reserve_exact(length as usize);
+        reserved.map_err(io::Error::from)?;
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(bytes.into())
     }
 
     fn check_file(&self, file: &File) -> Result<(), Rejection> {
@@ -388,7 +407,7 @@ impl Folder {
             if bytes <= self.limits.bytes {
                 break;
             }
-            // Who has it mapped keeps it; who has removed it already has done our work.
+            // Who has it open keeps it; who has removed it already has done our work.
             let _ = fs::remove_file(path);
             bytes -= length;
         }

@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 
@@ -146,6 +147,41 @@ fn every_flipped_bit_is_noticed() {
         fs::write(&path, bytes).expect("our file");
         is_rejected(&store, &format!("bit {bit}"));
     }
+}
+
+/// Reading a mapped file that is cut off ends a process by SIGBUS.
+#[test]
+fn files_that_are_cut_off_while_they_are_read_end_no_process() {
+    let folder = private_folder();
+    let (store, path) = filled(&folder);
+    let whole = fs::read(&path).expect("a file");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                // In place, as no program of ours writes.
+                fs::write(&path, []).expect("our file");
+                fs::write(&path, &whole).expect("our file");
+            }
+        });
+        for _ in 0..2000 {
+            if let Some(loaded) = load(&store) {
+                assert_eq!(loaded, module());
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn what_the_folder_may_not_hold_is_not_read() {
+    let folder = private_folder();
+    let (store, path) = filled(&folder);
+    // Without a byte on the disk.
+    let file = fs::OpenOptions::new().write(true).open(&path);
+    let long = file.and_then(|file| file.set_len(1 << 40));
+    long.expect("our file");
+    is_rejected(&store, "a terabyte");
 }
 
 #[test]
