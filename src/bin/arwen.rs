@@ -7,16 +7,18 @@ use arwen::internal::escape::escape_text;
 use arwen::internal::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use arwen::internal::part::allocator::ExitingAllocator;
 use arwen::internal::part::report::{self, MachineLimits};
-use arwen::internal::part::sandbox::{Reachable, Report, Sandbox, enter};
+use arwen::internal::part::sandbox::{Reachable, Report, Sandbox, enter, lower_addresses};
 use arwen::internal::part::{self, PartPipes};
 use arwen::internal::transport::exit_codes;
 use arwen::internal::vm::{
     CacheLimits, DiskLimits, EngineSettings, MAXIMUM_MEMORY_PAGES, NATIVE_STACK_BYTES, QuickLimits,
     Vm, WarmLimits,
 };
+use arwen::messages::Ready;
 use clap::Parser;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use std::env;
+use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -81,6 +83,11 @@ struct CommandLine {
     #[arg(long, env = "ARWEN_PAYLOAD_LIMIT_BYTES", value_name = "BYTES", default_value_t = DEFAULT_PAYLOAD_LIMIT_BYTES)]
     #[arg(value_parser = clap::value_parser!(u32).range(MINIMUM_PAYLOAD_LIMIT_BYTES..))]
     payload_limit_bytes: u32,
+
+    /// The most addresses that the process may have, in bytes, which bounds its memory, too; with a sandbox or without. Where a
+    /// contract needs more, the process ends with exit code 4. [default: the limit that it was started with]
+    #[arg(long, env = "ARWEN_ADDRESS_SPACE_BYTES", value_name = "BYTES")]
+    address_space_bytes: Option<u64>,
 
     /// What the process forbids itself at its start: files but those of --module-cache, the network, other processes. With
     /// `required` it does not start when a layer of that is not in force; with `best-effort` it says which on stderr.
@@ -147,26 +154,15 @@ fn main() -> ExitCode {
         Err(refused) => return refuse(refused),
     };
     let limit = line.payload_limit_bytes;
-    let sandbox = line.sandbox;
+    let (sandbox, addresses) = (line.sandbox, line.address_space_bytes);
     let engine = EngineSettings::from(line);
-    let reachable = Reachable {
-        folders: engine.open_files(),
-        // A backtrace reads functions and line numbers from it.
-        files: env::current_exe().into_iter().collect(),
-    };
-    let in_force = match enter(sandbox, &reachable) {
-        Ok(report) => report,
+    let ready = match restrict(sandbox, addresses, &engine) {
+        Ok(ready) => ready,
         Err(error) => {
             say(&format!("arwen: {error}"));
             return ExitCode::from(exit_codes::MACHINE_FAILED);
         }
     };
-    tell(sandbox, &in_force);
-    let machine = MachineLimits {
-        memory_pages: MAXIMUM_MEMORY_PAGES,
-        stack_bytes: NATIVE_STACK_BYTES as u64,
-    };
-    let ready = report::of_this_process(sandbox, &in_force, machine);
     let build = |arguments: &_, hook| Vm::from_arguments(arguments, hook, engine.clone());
     let end = match PartPipes::new(inherited) {
         Ok(pipes) => part::run(pipes, limit, ready, build),
@@ -174,6 +170,30 @@ fn main() -> ExitCode {
     };
     say(&end.to_string());
     ExitCode::from(end.exit_code())
+}
+
+/// Restricts this process permanently. Returns what is in force.
+fn restrict(
+    sandbox: Sandbox,
+    addresses: Option<u64>,
+    engine: &EngineSettings,
+) -> Result<Ready, Box<dyn Error>> {
+    if let Some(bytes) = addresses {
+        let lowered = lower_addresses(bytes);
+        lowered.map_err(|error| format!("the addresses can't be limited to {bytes}: {error}"))?;
+    }
+    let reachable = Reachable {
+        folders: engine.open_files(),
+        // A backtrace reads functions and line numbers from it.
+        files: env::current_exe().into_iter().collect(),
+    };
+    let in_force = enter(sandbox, &reachable)?;
+    tell(sandbox, &in_force);
+    let machine = MachineLimits {
+        memory_pages: MAXIMUM_MEMORY_PAGES,
+        stack_bytes: NATIVE_STACK_BYTES as u64,
+    };
+    Ok(report::of_this_process(sandbox, &in_force, machine))
 }
 
 /// Reports missing layers only: most nodes log stderr as errors.

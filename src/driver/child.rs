@@ -1,9 +1,12 @@
 //! The operating system's view of a child: process id, inherited descriptors, exit status (docs/spec/wire.md#process).
 //!
 //! Spawned with `posix_spawn`: `std::process::Command` can place the pipes only in a fork of the node, and forking a
-//! node of 8 GiB takes 0.2 s.
+//! node of 8 GiB takes 0.2 s. Another user takes such a fork all the same (`as_user`).
 
-use super::error::ProcessEnd;
+use super::as_user;
+use super::exit::ProcessEnd;
+use super::limits::User;
+use super::oom::OomKills;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
@@ -26,39 +29,35 @@ const DESCRIPTORS: usize = 8;
 pub(super) struct Child {
     id: Pid,
     end: Option<ProcessEnd>,
+    /// The count at its start.
+    oom_kills: OomKills,
 }
 
 impl Child {
     /// Starts a program with `outputs` as standard output and error, `pipes` as descriptors 3 and up, no other
-    /// descriptors, and these environment variables.
+    /// descriptors, and these environment variables; as this user, or as that of the node.
     pub(super) fn spawn(
         path: &Path,
+        user: Option<User>,
         variables: BTreeMap<OsString, OsString>,
         outputs: [OwnedFd; 2],
         pipes: [OwnedFd; 5],
     ) -> io::Result<Child> {
-        let input = open(
-            "/dev/null",
-            OFlag::O_RDONLY | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        )?;
-        let descriptors: [OwnedFd; DESCRIPTORS] = {
-            let [stdout, stderr] = outputs;
-            let [init, requests, answers, profiles, lines] = pipes;
-            [
-                input, stdout, stderr, init, requests, answers, profiles, lines,
-            ]
+        let oom_kills = OomKills::now();
+        let id = match user {
+            None => spawn_as_node(path, variables, outputs, pipes)?,
+            Some(user) => {
+                let pipes = away(&pipes)?;
+                let others = other_descriptors().collect();
+                let id = as_user::spawn(path, user, variables, outputs, pipes, others)?;
+                Pid::from_raw(id as i32)
+            }
         };
-        let (actions, _until_it_runs) = placed(descriptors)?;
-        let name = CString::new(path.as_os_str().as_bytes())?;
-        let id = posix_spawn(
-            path,
-            &actions,
-            &attributes()?,
-            &[name],
-            &environment(variables)?,
-        )?;
-        Ok(Child { id, end: None })
+        Ok(Child {
+            id,
+            end: None,
+            oom_kills,
+        })
     }
 
     /// Its process id.
@@ -72,6 +71,18 @@ impl Child {
         let mut lines = status.lines();
         let resident = lines.find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix(" kB"))?;
         Some(resident.trim().parse::<u64>().ok()? * 1024)
+    }
+
+    /// Sets how readily the kernel ends it where memory is short.
+    pub(super) fn set_oom_score_adj(&self, adjustment: i16) -> io::Result<()> {
+        let path = format!("/proc/{}/oom_score_adj", self.id);
+        std::fs::write(path, adjustment.to_string())
+    }
+
+    /// Whether the kernel probably killed it for lack of memory.
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        let killed = ProcessEnd::Signalled(Signal::SIGKILL as i32);
+        self.end == Some(killed) && self.oom_kills.have_grown()
     }
 
     /// How it ended; `None` while it runs.
@@ -105,34 +116,69 @@ impl Child {
     }
 }
 
+/// Starts the program as the node's user, without a copy of the node's memory. Returns its process id.
+fn spawn_as_node(
+    path: &Path,
+    variables: BTreeMap<OsString, OsString>,
+    outputs: [OwnedFd; 2],
+    pipes: [OwnedFd; 5],
+) -> io::Result<Pid> {
+    let input = open(
+        "/dev/null",
+        OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )?;
+    let descriptors: [OwnedFd; DESCRIPTORS] = {
+        let [stdout, stderr] = outputs;
+        let [init, requests, answers, profiles, lines] = pipes;
+        [
+            input, stdout, stderr, init, requests, answers, profiles, lines,
+        ]
+    };
+    let (actions, _until_it_runs) = placed(descriptors)?;
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    let id = posix_spawn(
+        path,
+        &actions,
+        &attributes()?,
+        &[name],
+        &environment(variables)?,
+    )?;
+    Ok(id)
+}
+
 /// Spawn actions that place these descriptors at the numbers from 0 on and close all others. The returned duplicates
 /// must stay open until the child runs.
 fn placed(
     descriptors: [OwnedFd; DESCRIPTORS],
 ) -> io::Result<(PosixSpawnFileActions, Vec<OwnedFd>)> {
-    let end = DESCRIPTORS as RawFd;
     let mut actions = PosixSpawnFileActions::init()?;
-    // Duplicated above the numbers that are about to be overwritten.
-    let away: Result<Vec<_>, _> = descriptors
-        .iter()
-        .map(|descriptor| rustix::io::fcntl_dupfd_cloexec(descriptor, end))
-        .collect();
-    let away = away?;
+    let away = away(&descriptors)?;
     for (descriptor, number) in away.iter().zip(0..) {
         actions.add_dup2(descriptor.as_raw_fd(), number)?;
     }
     // Exec closes most of them, but not those that the node opened without `O_CLOEXEC`.
-    for number in open_descriptors().filter(|number| *number >= end) {
+    for number in other_descriptors() {
         // Refused is a number beyond a limit that was lowered since; it stays open.
         let _ = actions.add_close(number);
     }
     Ok((actions, away))
 }
 
-/// The numbers of the node's open descriptors; none where there is no /proc.
-fn open_descriptors() -> impl Iterator<Item = RawFd> {
+/// Duplicates of these descriptors above the numbers that are about to be overwritten.
+fn away(descriptors: &[OwnedFd]) -> io::Result<Vec<OwnedFd>> {
+    let end = DESCRIPTORS as RawFd;
+    let duplicates = descriptors.iter();
+    duplicates
+        .map(|descriptor| Ok(rustix::io::fcntl_dupfd_cloexec(descriptor, end)?))
+        .collect()
+}
+
+/// The numbers of the node's open descriptors that a child does not get; none where there is no /proc.
+fn other_descriptors() -> impl Iterator<Item = RawFd> {
     let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    let open = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    open.filter(|number| *number >= DESCRIPTORS as RawFd)
 }
 
 /// Like `Command`: no signal is blocked, and SIGPIPE has its default effect.

@@ -1,4 +1,5 @@
 use super::error::{Fault, ProfileError};
+use super::limits::{ChildLimits, User};
 use super::locate::Places;
 use crate::logs::profile::{self, LevelPatterns, Levels};
 use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
@@ -66,6 +67,12 @@ pub struct DriverConfig {
     pub disk_cache: DiskCache,
     /// The sandbox that the child enters at its start. Default [`Sandbox::OfChild`], which is the best effort.
     pub sandbox: Sandbox,
+    /// The limits of the child's memory. Default none.
+    pub limits: ChildLimits,
+    /// The user that the child runs as, for a node that runs as root. The user must be able to execute the binary, and must own
+    /// the folder of compiled modules ([`DriverConfig::disk_cache`]). The child is started in a fork of the node then, which
+    /// takes 0.2 s for a node of 8 GiB. Default `None`: the node's user.
+    pub user: Option<User>,
     /// The protocol version that a child must report (docs/spec/wire.md#ready); this driver's own is
     /// [`PROTOCOL_VERSION`](crate::messages::PROTOCOL_VERSION). A child with another one, or without a report, is refused at
     /// its start. Default `None`: any child is taken.
@@ -185,6 +192,8 @@ impl DriverConfig {
             spin: Duration::ZERO,
             disk_cache: DiskCache::default(),
             sandbox: Sandbox::default(),
+            limits: ChildLimits::default(),
+            user: None,
             require_protocol_version: None,
             environment: Environment::default(),
             recycle_after_requests: None,
@@ -262,6 +271,20 @@ impl DriverConfig {
         self
     }
 
+    /// Sets [`DriverConfig::limits`](#structfield.limits).
+    #[must_use]
+    pub fn limits(mut self, limits: ChildLimits) -> DriverConfig {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets [`DriverConfig::user`](#structfield.user).
+    #[must_use]
+    pub fn user(mut self, uid: u32, gid: u32) -> DriverConfig {
+        self.user = Some(User { uid, gid });
+        self
+    }
+
     /// Sets [`DriverConfig::require_protocol_version`](#structfield.require_protocol_version).
     #[must_use]
     pub fn require_protocol_version(mut self, version: u32) -> DriverConfig {
@@ -295,7 +318,9 @@ impl DriverConfig {
         let kept = std::env::vars_os().filter(|(name, _)| self.environment.keeps(name));
         let own = [self.disk_cache.variable(), self.sandbox.variable()];
         let own = own.into_iter().flatten();
-        kept.chain(own.map(|(name, value)| (name.into(), value.to_owned())))
+        let own = own.map(|(name, value)| (name, value.to_owned()));
+        let own = own.chain(self.limits.variable());
+        kept.chain(own.map(|(name, value)| (name.into(), value)))
             .collect()
     }
 

@@ -1,9 +1,10 @@
 //! Errors between the node and the child, and what the node may do about each.
 
+use super::exit::{ChildExit, ProcessEnd};
 use super::locate::{NoProgram, NotFound};
 use super::mismatch::Mismatch;
 use crate::dialogue::{DialogueError, MessengerError};
-use crate::escape::{escape_line, escape_text};
+use crate::escape::escape_text;
 use crate::frame::FrameError;
 use crate::hooks::HookError;
 use crate::logs::profile::PatternError;
@@ -52,6 +53,9 @@ impl CriticalError {
     pub fn blame(&self) -> Blame {
         let end = self.exit.as_ref().map(|exit| exit.end);
         if end == Some(ProcessEnd::Exited(exit_codes::MACHINE_FAILED.into())) {
+            return Blame::Machine;
+        }
+        if self.exit.as_ref().is_some_and(|exit| exit.out_of_memory) {
             return Blame::Machine;
         }
         match &self.fault {
@@ -109,8 +113,8 @@ pub enum Blame {
     Node,
     /// The binary, its arguments or this machine. Every request fails until that is fixed.
     Setup,
-    /// This machine lacked memory, addresses or threads for the child; the end of its stderr says which. The request
-    /// may be sent again, and fails again unless more is available.
+    /// This machine lacked memory, addresses or threads for the child: the end of its stderr says which, or the kernel killed
+    /// it ([`ChildExit::out_of_memory`]). The request may be sent again, and fails again unless more is available.
     Machine,
 }
 
@@ -303,6 +307,26 @@ pub enum StartError {
     /// The system refused: too many processes or descriptors, no memory.
     #[error("cannot start arwen: {0}")]
     System(io::Error),
+    /// The node may not start a child as this user, or the user may not execute the program.
+    #[error("cannot start arwen as user {uid}, group {gid}: {error}")]
+    User {
+        /// The user.
+        uid: u32,
+        /// The group.
+        gid: u32,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The system refused a limit of the child.
+    #[error("cannot start arwen: its {limit} can't be {value}: {error}")]
+    Limit {
+        /// The name of the limit.
+        limit: &'static str,
+        /// The value that it was to have.
+        value: i64,
+        /// Why not.
+        error: io::Error,
+    },
     /// It ended before its first answer; [`ChildExit`] has the exit code and the end of its stderr.
     #[error("cannot start arwen: it ended at once")]
     DiedAtOnce,
@@ -321,58 +345,6 @@ pub enum StartError {
     /// It reports something else than the configuration requires.
     #[error("cannot start arwen: {0}")]
     Mismatch(Mismatch),
-}
-
-/// How a child ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ChildExit {
-    /// Why the driver considers it gone: a fault, or that the process had ended.
-    pub cause: String,
-    /// How the process ended.
-    pub end: ProcessEnd,
-    /// The end of its stderr, at most [`STDERR_TAIL_BYTES`](super::STDERR_TAIL_BYTES).
-    pub stderr_tail: String,
-    /// How long it lived.
-    pub lived: Duration,
-}
-
-impl fmt::Display for ChildExit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.end)?;
-        match self.stderr_tail.lines().next_back() {
-            Some(last) => write!(f, "; last words: {}", escape_line(last)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ProcessEnd {
-    /// By itself, with this code.
-    Exited(i32),
-    /// By a signal that was not the driver's.
-    Signalled(i32),
-    /// It was alive, and the driver killed it.
-    Killed,
-    /// Exit status lost: another part of the node reaped it, or an unknown signal ended it.
-    Unknown,
-}
-
-impl fmt::Display for ProcessEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ProcessEnd::Exited(code) => write!(f, "exited with code {code}"),
-            ProcessEnd::Signalled(number) => match nix::sys::signal::Signal::try_from(*number) {
-                Ok(signal) => write!(f, "was ended by {signal}"),
-                Err(_) => write!(f, "was ended by signal {number}"),
-            },
-            ProcessEnd::Killed => f.write_str("was killed by the driver"),
-            ProcessEnd::Unknown => f.write_str("ended, and the system does not tell how"),
-        }
-    }
 }
 
 /// A log profile that no child could apply.
@@ -468,6 +440,7 @@ mod tests {
             exit: Some(Box::new(ChildExit {
                 cause: "EOF".to_owned(),
                 end: ProcessEnd::Exited(code.into()),
+                out_of_memory: false,
                 stderr_tail: String::new(),
                 lived: Duration::ZERO,
             })),
@@ -489,19 +462,28 @@ mod tests {
 
     #[test]
     fn an_error_says_how_the_child_ended() {
-        let exit = ChildExit {
+        let mut exit = ChildExit {
             cause: "EOF".to_owned(),
             end: ProcessEnd::Signalled(9),
+            out_of_memory: false,
             stderr_tail: "thread panicked\nat line 7\n".to_owned(),
             lived: Duration::ZERO,
         };
-        let error = CriticalError {
+        let error = |exit: &ChildExit| CriticalError {
             fault: Fault::Closed(Closed::Stream(MessengerError::EndOfStream)),
-            exit: Some(exit.into()),
+            exit: Some(exit.clone().into()),
         };
         assert_eq!(
-            error.to_string(),
+            error(&exit).to_string(),
             "critical error: arwen closed: EOF (arwen was ended by SIGKILL; last words: at line 7)"
         );
+        assert_eq!(error(&exit).blame(), Blame::Arwen);
+        exit.out_of_memory = true;
+        assert_eq!(
+            error(&exit).to_string(),
+            "critical error: arwen closed: EOF (arwen was ended by SIGKILL, as the control group lacked memory; \
+             last words: at line 7)"
+        );
+        assert_eq!(error(&exit).blame(), Blame::Machine);
     }
 }

@@ -6,7 +6,9 @@
 //! | `mod.rs` | the driver: requests, and one child at a time to serve them |
 //! | `process` | a child that serves: its pipes, its first messages, its end |
 //! | `ready`, `mismatch` | what a child reports about itself, and what is required of it |
-//! | `child` | the process itself: what it inherits, how it ended |
+//! | `child`, `exit` | the process itself: what it inherits, how it ended |
+//! | `as_user` | the same, started as another user |
+//! | `limits`, `oom` | what memory a child may take, and whether it was killed for it |
 //! | `supervisor` | when a child that died is started again |
 //! | `handle`, `stats` | what other threads may do and see meanwhile |
 //! | `dialogue_loop` | request, hook calls, answer |
@@ -30,15 +32,19 @@
 //! - What the child writes to stdout and stderr and its log lines are always read, and never fill the node's memory. What it
 //!   said before it answered is shown before the request returns the answer.
 
+mod as_user;
 mod child;
 mod config;
 pub(crate) mod dialogue_loop;
 mod error;
+mod exit;
 mod handle;
 mod hook_calls;
+mod limits;
 pub mod locate;
 mod logs;
 mod mismatch;
+mod oom;
 mod placement;
 mod process;
 mod ready;
@@ -51,11 +57,10 @@ mod transcripts_tests;
 
 pub use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
 pub use config::{DiskCache, DriverConfig, Environment, GAS_PER_MILLISECOND, Sandbox};
-pub use error::{
-    BadMessage, Blame, ChildExit, Closed, CriticalError, Fault, ProcessEnd, ProfileError,
-    StartError,
-};
+pub use error::{BadMessage, Blame, Closed, CriticalError, Fault, ProfileError, StartError};
+pub use exit::{ChildExit, ProcessEnd};
 pub use handle::DriverHandle;
+pub use limits::{ChildLimits, User};
 pub use mismatch::Mismatch;
 pub use sinks::STDERR_TAIL_BYTES;
 pub use stats::{DriverStats, Latencies};

@@ -3,7 +3,9 @@
 use super::DriverConfig;
 use super::child::Child;
 use super::dialogue_loop::{self, Budget, ENDLESS};
-use super::error::{BadMessage, ChildExit, Closed, Fault, ProcessEnd, StartError};
+use super::error::{BadMessage, Closed, Fault, StartError};
+use super::exit::{ChildExit, ProcessEnd};
+use super::limits::User;
 use super::locate;
 use super::logs::{OutputReader, Streams};
 use super::placement::SharedCore;
@@ -132,8 +134,7 @@ impl Process {
         let (stderr, its_stderr) = pipe2(OFlag::O_CLOEXEC).map_err(system)?;
         let outputs = [its_stdout, its_stderr];
         // This closes the parent's copies of the child's ends, so that the streams end when the child does.
-        let child = Child::spawn(path, config.variables(), outputs, pipes.childs);
-        let mut child = child.map_err(system)?;
+        let mut child = start(path, config, outputs, pipes.childs)?;
         let started = Instant::now();
         let [init, node_to_arwen, arwen_to_node, profiles, log_lines] = pipes.parents;
         let streams = Streams {
@@ -323,6 +324,7 @@ impl Process {
         ChildExit {
             cause: with_sources(fault),
             end,
+            out_of_memory: self.child.is_out_of_memory(),
             stderr_tail: output.map(OutputReader::finish).unwrap_or_default(),
             lived,
         }
@@ -346,6 +348,34 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.child.kill();
+    }
+}
+
+/// Starts the program as the configured user and with the limits that the driver sets.
+fn start(
+    path: &Path,
+    config: &DriverConfig,
+    outputs: [OwnedFd; 2],
+    pipes: [OwnedFd; 5],
+) -> Result<Child, StartError> {
+    let child = Child::spawn(path, config.user, config.variables(), outputs, pipes);
+    let mut child = child.map_err(|error| match config.user {
+        Some(User { uid, gid }) => StartError::User { uid, gid, error },
+        None => StartError::System(error),
+    })?;
+    let Some(value) = config.limits.oom_score_adj else {
+        return Ok(child);
+    };
+    match child.set_oom_score_adj(value) {
+        Ok(()) => Ok(child),
+        Err(error) => {
+            child.kill();
+            Err(StartError::Limit {
+                limit: "oom_score_adj",
+                value: value.into(),
+                error,
+            })
+        }
     }
 }
 

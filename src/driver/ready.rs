@@ -16,6 +16,13 @@ pub(super) fn check(config: &DriverConfig, ready: Option<&Ready>) -> Result<(), 
         }
         _ => {}
     }
+    if let Some(required) = config.limits.address_space_bytes {
+        let limits = ready.and_then(|ready| ready.limits);
+        let reported = limits.map(|limits| limits.address_space_bytes);
+        if !reported.is_some_and(|bytes| (1..=required).contains(&bytes)) {
+            return Err(Mismatch::AddressSpace { required, reported });
+        }
+    }
     if config.sandbox != Sandbox::Required {
         return Ok(());
     }
@@ -86,6 +93,7 @@ fn limits_text(limits: &ReadyLimits) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::ChildLimits;
     use crate::messages::Arguments;
 
     fn layer(name: &str, in_force: bool, detail: &str) -> SandboxLayer {
@@ -121,6 +129,17 @@ mod tests {
         assert_eq!(refusal(versioned(), None), text);
         ready.protocol_version = 1;
         assert_eq!(refusal(versioned(), Some(&ready)), "");
+
+        let limits = ChildLimits::default().address_space_bytes(100);
+        let limited = || config().limits(limits.clone());
+        let text = "the child is to have at most 100 bytes of addresses, it reports no limit";
+        assert_eq!(refusal(limited(), None), text);
+        for (bytes, text) in [(0, "has no limit"), (101, "has 101"), (100, ""), (7, "")] {
+            ready.limits.get_or_insert_default().address_space_bytes = bytes;
+            let refusal = refusal(limited(), Some(&ready));
+            assert!(refusal.ends_with(text), "{bytes}: {refusal}");
+            assert_eq!(refusal.is_empty(), text.is_empty(), "{bytes}: {refusal}");
+        }
 
         let restricted = || config().sandbox(Sandbox::Required);
         let text = "the sandbox is required, the child reports none";

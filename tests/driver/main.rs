@@ -21,6 +21,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use setup::*;
+use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -49,6 +50,12 @@ fn end_child<H: BlockchainHook>(driver: &Driver<H>, killer: Signal) {
     let id = signal(driver, killer);
     let id = Id::Pid(Pid::from_raw(id as i32));
     waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("a child");
+}
+
+/// With the user and the group that this process has: every node may start a child as these.
+fn as_own_user(config: DriverConfig) -> DriverConfig {
+    let own = std::fs::metadata("/proc/self").expect("there");
+    config.user(own.uid(), own.gid())
 }
 
 /// How the last child ended.
@@ -304,8 +311,13 @@ fn a_child_inherits_nothing_but_its_pipes() {
         .map(|_| nix::unistd::dup(std::io::stdin()).expect("room"))
         .collect();
     // The last number is that of the directory that is being listed.
+    let fds = ["[0, 1, 2, 3, 4, 5, 6, 7, 8]"];
     let mut driver = driver();
-    assert_eq!(call(&mut driver, "fds"), ["[0, 1, 2, 3, 4, 5, 6, 7, 8]"]);
+    assert_eq!(call(&mut driver, "fds"), fds);
+    // As a user, even the node's own, it is started in another way.
+    let mut of_user = Driver::new(as_own_user(config("child")), Hook::default()).expect("started");
+    assert_eq!(call(&mut of_user, "fds"), fds);
+    drop(of_user);
     // So it is when the numbers of the pipes are free in the node.
     drop(leaks);
     // What else the node starts gets no pipe of the driver, or it would keep it open.
@@ -327,7 +339,10 @@ fn signals_that_the_node_blocks_reach_the_child() {
     blocked.add(Signal::SIGTERM);
     // Of this thread only.
     blocked.thread_block().expect("a signal");
-    assert_eq!(call(&mut driver(), "blocked-signals"), ["0000000000000000"]);
+    for config in [config("child"), as_own_user(config("child"))] {
+        let mut driver = Driver::new(config, Hook::default()).expect("started");
+        assert_eq!(call(&mut driver, "blocked-signals"), ["0000000000000000"]);
+    }
     blocked.thread_unblock().expect("a signal");
 }
 

@@ -21,6 +21,13 @@ pub fn lower() -> Result<String, LayerError> {
     Ok(String::new())
 }
 
+/// Lowers the soft and hard limit of addresses.
+pub fn lower_addresses(bytes: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_AS)?;
+    let most = bytes.min(hard);
+    setrlimit(Resource::RLIMIT_AS, most, most)
+}
+
 /// Removes all environment variables but those for panic messages and backtraces.
 pub fn clear_environment() -> Result<String, LayerError> {
     const KEPT: [&str; 1] = ["RUST_BACKTRACE"];

@@ -24,6 +24,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 pub use layer::{Layer, LayerError, Reachable, Report};
+pub use limits::lower_addresses;
 pub use system_calls::{Rule, SYSTEM_CALLS, SystemCall};
 
 /// Whether the child restricts itself.

@@ -8,6 +8,7 @@ mod formats;
 mod interrupted;
 mod known_code;
 mod large;
+mod limits;
 mod node;
 mod orphans;
 mod raw;
