@@ -70,7 +70,7 @@ pub use crate::dialogue::{DialogueError, MessengerError};
 pub use crate::frame::FrameError;
 pub use crate::logs::UnknownLevel;
 pub use crate::logs::profile::PatternError;
-pub use crate::messages::codec::PayloadTooLong;
+pub use crate::messages::codec::{Measure, PayloadTooLong};
 pub use crate::transport::{Direction, TransportError};
 
 use crate::escape::with_sources;

@@ -3,12 +3,13 @@
 //! In both formats the fields of the envelope and of the message are merged. In JSON they form one object. In protobuf
 //! the encoding of the envelope is followed by that of the message, whose field numbers start after the envelope's.
 
-use super::elements::{TooManyElements, limit_bytes};
+use super::elements::{self, TooManyElements, limit_bytes};
 use super::json::{self, JsonError, JsonObject, Writer};
 use super::{Envelope, Marshalizer, Message, Payload, kind_name};
 pub use crate::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use crate::frame::{self, PayloadBytes};
 use prost::Message as _;
+use std::fmt;
 use thiserror::Error;
 
 /// The encoding of payloads, set by a marshalizer of the Initialize arguments (docs/spec/wire.md#formats).
@@ -120,14 +121,35 @@ pub enum MessageError {
 
 /// A message that is too long to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a payload of {} that takes {length} bytes as JSON; the limit is {limit}", kind_name(*.kind))]
+#[error("a payload of {} that takes {length} bytes {measure}; the limit is {limit}", kind_name(*.kind))]
 pub struct PayloadTooLong {
     /// The kind of the message.
     pub kind: u32,
-    /// The length of its JSON form, in bytes.
+    /// What is too long.
+    pub measure: Measure,
+    /// The length, in bytes.
     pub length: usize,
-    /// The payload limit, in bytes.
+    /// The limit, in bytes.
     pub limit: u32,
+}
+
+/// In which way a message is too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Measure {
+    /// Its JSON form, against the payload limit.
+    Json,
+    /// The elements of its lists and maps up to the first one over the limit, in memory. No reader takes more.
+    Elements,
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Measure::Json => "as JSON",
+            Measure::Elements => "as elements in memory",
+        })
+    }
 }
 
 /// Upper bound of the ratio of JSON to protobuf length: an account with only zero fields takes 4 bytes in protobuf and
@@ -144,8 +166,10 @@ pub fn check_length<P: Payload>(
     payload: &P,
     limit: u32,
 ) -> Result<(), PayloadTooLong> {
+    let encoded = payload.encoded_len();
+    check_elements(payload, encoded)?;
     // The fast path of ordinary messages: an estimate is enough.
-    let shortest = payload.encoded_len() + error_message.len() + LONGEST_ENVELOPE;
+    let shortest = encoded + error_message.len() + LONGEST_ENVELOPE;
     if shortest.saturating_mul(LONGEST_JSON) <= limit as usize {
         return Ok(());
     }
@@ -159,10 +183,27 @@ pub fn check_length<P: Payload>(
         true => Ok(()),
         false => Err(PayloadTooLong {
             kind: envelope.kind,
+            measure: Measure::Json,
             length,
             limit,
         }),
     }
+}
+
+/// Fails for a message that a reader would refuse for the number of its elements: see [`MessageError::TooManyElements`].
+/// Its protobuf is the measure in both formats. A reader of JSON takes more, as JSON is longer.
+fn check_elements<P: Payload>(payload: &P, encoded: usize) -> Result<(), PayloadTooLong> {
+    let limit = limit_bytes(encoded);
+    // The fast path of ordinary messages: an upper bound is enough.
+    if encoded.saturating_mul(P::WORST_FACTOR) <= limit {
+        return Ok(());
+    }
+    elements::check::<P>(&payload.encode_to_vec(), limit).map_err(|error| PayloadTooLong {
+        kind: P::KIND.wire(),
+        measure: Measure::Elements,
+        length: error.needed,
+        limit: u32::try_from(error.limit).unwrap_or(u32::MAX),
+    })
 }
 
 /// Appends a whole frame: the preamble, the envelope and the message.

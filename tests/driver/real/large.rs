@@ -6,11 +6,15 @@ use arwen::internal::scenario::Account;
 use arwen::internal::vm::{Vm, VmParameters};
 use arwen::machine::Machine as _;
 use arwen::messages::{ContractCallInput, Format};
+use std::time::Duration;
 
 const LARGE: &str = include_str!("../../contracts/large.wat");
 
 /// Enough for every call here: a byte costs 1.
 const GAS: u64 = 10_000_000_000;
+
+/// Time for what takes a while on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn formats() -> impl Iterator<Item = Format> {
     let formats = [Format::Json, Format::Protobuf].into_iter();
@@ -161,4 +165,39 @@ fn what_the_node_says_has_the_same_limit() {
         let output = outcome.expect("a fresh child").expect("an output");
         assert_eq!(output.return_data, ["k"]);
     }
+}
+
+/// Returns very many empty values.
+const EMPTY_VALUES: &str = r#"(module
+  (import "env" "finish" (func $finish (param i32 i32)))
+  (memory (export "memory") 1)
+  (func $return (param $left i32)
+    (loop $more
+      (call $finish (i32.const 0) (i32.const 0))
+      (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))
+  (func (export "many") (call $return (i32.const 500000)))
+  (func (export "tooMany") (call $return (i32.const 3000000))))"#;
+
+/// What no reader of ours takes is not sent, so the request has an outcome: the same in every format.
+#[test]
+fn millions_of_tiny_elements_are_a_failure_and_cost_no_child() {
+    let mut failures = Vec::new();
+    for format in formats() {
+        let config = config().format(format);
+        let mut node = Node::with_contract(config.max_loop_time(PATIENCE), EMPTY_VALUES);
+        let child = node.driver.child_id();
+        let mut outcome = |function| {
+            let outcome = node.driver.call(call_input(function, GAS));
+            outcome.expect("no critical error")
+        };
+        let output = outcome("many").expect("an output");
+        assert_eq!((output.return_code, output.return_data.len()), (0, 500_000));
+        failures.push(outcome("tooMany").expect_err("too many").0);
+        assert_eq!(node.driver.child_id(), child);
+    }
+    let start = "host fault: a payload of ContractResponse that takes ";
+    assert!(failures[0].starts_with(start), "{}", failures[0]);
+    let measure = "bytes as elements in memory; the limit is ";
+    assert!(failures[0].contains(measure), "{}", failures[0]);
+    assert!(failures.iter().all(|failure| *failure == failures[0]));
 }

@@ -12,6 +12,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 const COUNTER: &str = include_str!("../../contracts/counter.wat");
 
@@ -91,7 +92,9 @@ fn a_child_without_the_limit_that_it_is_to_have_is_refused() {
 /// The machine is to blame, not the contract, and the next request is served.
 #[test]
 fn a_contract_that_needs_more_addresses_than_there_are_ends_the_child() {
-    let mut node = Node::with_contract(config().limits(addresses(2 * GIBIBYTE)), HUGE);
+    // Growing by so much takes a busy machine a while.
+    let patient = || config().max_loop_time(Duration::from_secs(120));
+    let mut node = Node::with_contract(patient().limits(addresses(2 * GIBIBYTE)), HUGE);
     node.call("small");
     let error = node.driver.call(call_input("grow", GAS));
     let error = error.expect_err("3 GiB are not there");
@@ -101,7 +104,7 @@ fn a_contract_that_needs_more_addresses_than_there_are_ends_the_child() {
     assert!(!exit.out_of_memory);
     node.call("small");
     // With more of them the same call succeeds.
-    let mut node = Node::with_contract(config().limits(addresses(8 * GIBIBYTE)), HUGE);
+    let mut node = Node::with_contract(patient().limits(addresses(8 * GIBIBYTE)), HUGE);
     node.call("grow");
 }
 
@@ -228,7 +231,8 @@ fn a_child_that_is_killed_for_lack_of_memory_is_told_apart() {
     }
     let group = small_group();
     let limits = ChildLimits::default().oom_score_adj(1000);
-    let mut node = Node::with_contract(config().limits(limits), HUGE);
+    let patient = config().max_loop_time(Duration::from_secs(120));
+    let mut node = Node::with_contract(patient.limits(limits), HUGE);
     end_child(&node.driver, Signal::SIGKILL);
     node.call("small");
     let exit = node.driver.last_exits().last().expect("it was killed");
