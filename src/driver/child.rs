@@ -181,7 +181,7 @@ fn other_descriptors() -> impl Iterator<Item = RawFd> {
     open.filter(|number| *number >= DESCRIPTORS as RawFd)
 }
 
-/// Like `Command`: no signal is blocked, and SIGPIPE has its default effect.
+/// No signal is blocked, and SIGPIPE has its default effect.
 fn attributes() -> nix::Result<PosixSpawnAttr> {
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_flags(
