@@ -2,6 +2,9 @@
 
 use super::cost::*;
 use super::{CallOutcome, End, run, run_code, wasm};
+use crate::engine::opcode_costs::OpcodeCosts;
+use std::collections::BTreeSet;
+use wasmparser::{Parser, Payload};
 
 /// More than any of these contracts uses.
 const PLENTY: u64 = 100_000_000_000;
@@ -361,4 +364,96 @@ fn costs_of_4_billion_are_added_in_full() {
     let costs = crate::engine::opcode_costs::OpcodeCosts::from_map(|_| u32::MAX);
     let code = wasm(r#"(module (func (export "f") nop nop nop))"#);
     assert_eq!(run_code(&code, &costs, 0).used, 4 * u64::from(u32::MAX));
+}
+
+/// One operator each, with its operands and without what it leaves.
+fn straight_line_operators() -> Vec<String> {
+    const UNARY: [&str; 4] = ["eqz", "clz", "ctz", "popcnt"];
+    const BINARY: [&str; 25] = [
+        "add", "sub", "mul", "div_s", "div_u", "rem_s", "rem_u", "and", "or", "xor", "shl",
+        "shr_s", "shr_u", "rotl", "rotr", "eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s",
+        "le_u", "ge_s", "ge_u",
+    ];
+    const LOADS: [&str; 12] = [
+        "i32.load",
+        "i32.load8_s",
+        "i32.load8_u",
+        "i32.load16_s",
+        "i32.load16_u",
+        "i64.load",
+        "i64.load8_s",
+        "i64.load8_u",
+        "i64.load16_s",
+        "i64.load16_u",
+        "i64.load32_s",
+        "i64.load32_u",
+    ];
+    const STORES: [&str; 7] = [
+        "i32.store",
+        "i32.store8",
+        "i32.store16",
+        "i64.store",
+        "i64.store8",
+        "i64.store16",
+        "i64.store32",
+    ];
+    let mut all: Vec<String> = [
+        "(nop)",
+        "(drop (i32.wrap_i64 (i64.const 7)))",
+        "(drop (i64.extend_i32_s (i32.const 7)))",
+        "(drop (i64.extend_i32_u (i32.const 7)))",
+        "(drop (select (i32.const 7) (i32.const 8) (i32.const 1)))",
+        "(drop (local.get 0))",
+        "(local.set 0 (i32.const 7))",
+        "(drop (local.tee 0 (i32.const 7)))",
+        "(drop (global.get 0))",
+        "(global.set 0 (i32.const 7))",
+        "(drop (memory.size))",
+        "(drop (memory.grow (i32.const 0)))",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for number in ["i32", "i64"] {
+        let [seven, three] = [7, 3].map(|value| format!("({number}.const {value})"));
+        all.extend(UNARY.map(|name| format!("(drop ({number}.{name} {seven}))")));
+        all.extend(BINARY.map(|name| format!("(drop ({number}.{name} {seven} {three}))")));
+    }
+    all.extend(LOADS.map(|name| format!("(drop ({name} (i32.const 8)))")));
+    all.extend(STORES.map(|name| format!("({name} (i32.const 8) ({}.const 7))", &name[..3])));
+    all
+}
+
+#[test]
+fn every_operator_of_straight_line_code_is_paid() {
+    // A price of its own for each.
+    let mut price = 0;
+    let costs = OpcodeCosts::from_map(|_| {
+        price += 1;
+        price
+    });
+    let mut operators = BTreeSet::new();
+    for text in straight_line_operators() {
+        let code = wasm(&format!(
+            r#"(module (memory 1) (global (mut i32) (i32.const 0))
+                (func (export "f") (local i32) {text}))"#
+        ));
+        let mut expected = 0;
+        for payload in Parser::new(0).parse_all(&code) {
+            if let Payload::CodeSectionEntry(body) = payload.expect("it is valid") {
+                for operator in body.get_operators_reader().expect("it is valid") {
+                    let operator = operator.expect("it is valid");
+                    expected += u64::from(costs.of(&operator));
+                    operators.insert(costs.of(&operator));
+                }
+            }
+        }
+        let outcome = run_code(&code, &costs, PLENTY);
+        assert_eq!(
+            (outcome.end, outcome.used),
+            (End::Returned, expected),
+            "{text}"
+        );
+    }
+    // With their operands, drop and end.
+    assert_eq!(operators.len(), 12 + 2 * (4 + 25) + 12 + 7 + 4);
 }
