@@ -249,6 +249,12 @@ mod tests {
                 .expect("there")
                 .code_unchanged
         );
+        let changed = Least.user_account_with_known_code(b"contract", b"older");
+        let changed = changed.expect("an account").expect("there");
+        assert_eq!(
+            (&changed.code[..], changed.code_unchanged),
+            (&b"code"[..], false)
+        );
         let Err(HookError::Fatal(error)) = Least.current_time_stamp() else {
             panic!("an answer that nobody gave");
         };
