@@ -197,8 +197,9 @@ impl Process {
             Err(fault) => return Err(fault),
         }
         // The answer is short: once its first bytes are there, so is the rest, unless the program is not a child of
-        // ours.
-        let mut budget = Budget::until(until);
+        // ours. They may have come at the last moment, and a child must not be ended for that.
+        let soon = until.max(Instant::now() + GRACE);
+        let mut budget = Budget::until(soon.min(start.deadline));
         let (answer, _) = dialogue_loop::answer::<_, DiagnoseWaitRequest>(
             &mut self.messenger,
             hook,

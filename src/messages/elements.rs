@@ -158,4 +158,34 @@ mod tests {
             assert_eq!((checked(limit), checked(needed)), (Err(refusal), Ok(())));
         }
     }
+
+    /// Whether an output can be sent follows from these sizes (docs/spec/wire.md#frame-limit), so all nodes of a network must have
+    /// the same.
+    #[test]
+    fn the_elements_of_an_output_have_the_same_size_in_every_build() {
+        fn sizes(fields: &[Field], all: &mut Vec<(u32, usize)>) {
+            for field in fields {
+                all.push((field.number, field.size));
+                sizes(field.below, all);
+            }
+        }
+        let mut all = Vec::new();
+        sizes(ContractResponse::FIELDS, &mut all);
+        let expected = [
+            (4, 0),
+            (1, 32),
+            (5, 0),
+            (6, 296),
+            (2, 0),
+            (3, 0),
+            (4, 0),
+            (5, 96),
+            (2, 0),
+            (7, 32),
+            (8, 32),
+            (9, 128),
+            (3, 32),
+        ];
+        assert_eq!(all, expected, "numbers of fields, and bytes");
+    }
 }
