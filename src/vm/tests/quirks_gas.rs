@@ -227,6 +227,20 @@ fn quirk_21_same_length_overwrite_is_free_of_per_byte_gas() {
 }
 
 #[test]
+fn refunds_of_a_call_add_up() {
+    on_each_engine(|bench| {
+        bench.world().put_storage("self", "key", "abc");
+        bench.world().put_storage("self", "kex", "de");
+        let functions = r#"(data (i32.const 600) "keykex") (func (export "f")
+            (drop (call $storageStore (i32.const 600) (i32.const 3) (i32.const 0) (i32.const 0)))
+            (drop (call $storageStore (i32.const 603) (i32.const 3) (i32.const 0) (i32.const 0))))"#;
+        let output = bench.run(functions, "f", &[]);
+        assert_eq!(end(&output), (0, ""));
+        assert_eq!(output.gas_refund, Some(5u64.into()));
+    });
+}
+
+#[test]
 fn quirk_22_refunds_before_a_nested_call_are_lost() {
     on_each_engine(|bench| {
         bench.world().put_storage("self", "key", "abc");
