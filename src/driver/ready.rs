@@ -5,7 +5,7 @@ use super::mismatch::Mismatch;
 use super::sinks::LOGGER;
 use crate::escape::escape_line;
 use crate::messages::{Ready, ReadyLimits, SandboxLayer};
-use tracing::info;
+use tracing::debug;
 
 /// Checks a report against the configuration. `None` is the report of a child that reports nothing, such as one in Go.
 pub(super) fn check(config: &DriverConfig, ready: Option<&Ready>) -> Result<(), Mismatch> {
@@ -34,14 +34,14 @@ pub(super) fn check(config: &DriverConfig, ready: Option<&Ready>) -> Result<(), 
     Err(Mismatch::Sandbox { reported })
 }
 
-/// Logs what is in force in a child.
+/// Logs what is in force in a child. Not for every reader of the log: a layer that is missing is a line of its own, on stderr.
 pub(super) fn log(id: u32, ready: Option<&Ready>) {
     let Some(ready) = ready else {
-        info!(target: LOGGER, id, "arwen is ready, and reports nothing");
+        debug!(target: LOGGER, id, "arwen is ready, and reports nothing");
         return;
     };
     let limits = ready.limits.unwrap_or_default();
-    info!(
+    debug!(
         target: LOGGER,
         id,
         version = %escape_line(&ready.version),

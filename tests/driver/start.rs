@@ -124,7 +124,7 @@ fn what_is_in_force_is_logged_at_the_start() {
     };
     let told = lines("of-the-future").concat();
     for part in [
-        "INFO arwenDriver:",
+        "DEBUG arwenDriver:",
         r"version=9.0\u{1b}[2J",
         "protocol=2",
         "sandbox=no layer: off",
