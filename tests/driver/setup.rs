@@ -18,7 +18,7 @@ pub fn is_fault(error: &CriticalError, fault: &Fault) {
 }
 
 /// How much longer than its budget a request may take, on a machine that is busy with other tests.
-pub const OVERSHOOT: Duration = Duration::from_millis(400);
+pub const OVERSHOOT: Duration = Duration::from_millis(150);
 
 /// The environment variable that says that a test has its process to itself.
 const ALONE: &str = "ARWEN_TEST_ALONE";
