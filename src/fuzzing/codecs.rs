@@ -29,7 +29,7 @@ pub fn json_messages(data: &[u8]) {
     stable(Format::Json, data);
 }
 
-/// Likewise for protobuf. What passes the check of the elements takes no more memory than the limit, and what was
+/// The same for protobuf. What passes the check of the elements takes no more memory than the limit, and what was
 /// written by us takes exactly what the check has counted.
 pub fn protobuf_messages(data: &[u8]) {
     stable(Format::Protobuf, data);

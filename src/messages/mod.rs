@@ -145,6 +145,15 @@ macro_rules! messages {
                 }
             }
 
+            /// The lists that the schema has for the kind.
+            #[cfg(test)]
+            pub(crate) fn element_fields(&self) -> &'static [elements::Field] {
+                match self {
+                    $(Message::$name(_) => <$payload as elements::Elements>::FIELDS,)*
+                    Message::Unknown(_) => &[],
+                }
+            }
+
             /// Reads the fields and those of the envelope from protobuf.
             fn read_protobuf(&mut self, envelope: &mut Envelope, payload: impl bytes::Buf) -> Result<(), prost::DecodeError> {
                 match self {
