@@ -9,7 +9,7 @@
 
 mod support;
 
-use arwen::driver::{DiskCache, Driver, DriverConfig};
+use arwen::driver::{DiskCache, Driver, DriverConfig, Sandbox};
 use arwen::internal::scenario::SharedWorld;
 use arwen::messages::*;
 use bytes::Bytes;
@@ -141,7 +141,7 @@ impl Case {
 }
 
 /// On a thread of its own: one that shares its core stays there.
-fn on_a_thread(work: impl FnOnce() -> Duration + Send) -> Duration {
+fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().expect("no panic"))
 }
 
@@ -158,14 +158,17 @@ fn calls(c: &mut Criterion) {
                 });
             }
         }
-        if let Some(peer) = peer_binary() {
-            let mut ours = case.driver(&own_binary(), Format::Json, Waiting::Plain);
-            let mut peer = case.driver(&peer, Format::Json, Waiting::Plain);
-            compare(
-                &format!("call over IPC, {}", case.name),
-                ("ours", |count| timed(count, || case.call(&mut ours))),
-                ("peer", |count| timed(count, || case.call(&mut peer))),
-            );
+        for waiting in [Waiting::Plain, Waiting::SharedCore] {
+            let Some(peer) = peer_binary() else { break };
+            let mut ours = case.driver(&own_binary(), Format::Json, waiting);
+            let mut peer = case.driver(&peer, Format::Json, waiting);
+            on_a_thread(|| {
+                compare(
+                    &format!("call over IPC, {}{}", case.name, waiting.name()),
+                    ("ours", |count| timed(count, || case.call(&mut ours))),
+                    ("peer", |count| timed(count, || case.call(&mut peer))),
+                );
+            });
         }
     }
     group.finish();
@@ -193,15 +196,41 @@ fn waits(c: &mut Criterion) {
         }
     }
     group.finish();
-    if let Some(peer) = peer_binary() {
-        let mut ours = start(&own_binary(), Format::Json, Waiting::Plain);
-        let mut peer = start(&peer, Format::Json, Waiting::Plain);
-        compare(
-            "DiagnoseWait(0)",
-            ("ours", |count| timed(count, || wait(&mut ours))),
-            ("peer", |count| timed(count, || wait(&mut peer))),
-        );
+    for waiting in [Waiting::Plain, Waiting::SharedCore] {
+        let Some(peer) = peer_binary() else { break };
+        let mut ours = start(&own_binary(), Format::Json, waiting);
+        let mut peer = start(&peer, Format::Json, waiting);
+        on_a_thread(|| {
+            compare(
+                &format!("DiagnoseWait(0){}", waiting.name()),
+                ("ours", |count| timed(count, || wait(&mut ours))),
+                ("peer", |count| timed(count, || wait(&mut peer))),
+            );
+        });
     }
+}
+
+/// What the child's sandbox costs, where a call is shortest: both processes on one core.
+fn sandbox(_: &mut Criterion) {
+    let counter = cases().swap_remove(0);
+    let [mut within, mut without] = [Sandbox::BestEffort, Sandbox::Off].map(|sandbox| {
+        let config = Waiting::SharedCore.config(&own_binary(), Format::Json);
+        deployed(config.sandbox(sandbox), counter.code.clone(), &counter.init)
+    });
+    on_a_thread(|| {
+        compare(
+            "sandbox, counter",
+            ("within", |count| timed(count, || counter.call(&mut within))),
+            ("without", |count| {
+                timed(count, || counter.call(&mut without))
+            }),
+        );
+        compare(
+            "sandbox, DiagnoseWait(0)",
+            ("within", |count| timed(count, || wait(&mut within))),
+            ("without", |count| timed(count, || wait(&mut without))),
+        );
+    });
 }
 
 /// The memory of a node that starts a child: it must not be copied, nor the tables of its pages.
@@ -276,5 +305,5 @@ fn starts_with_disk(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, calls, waits, starts, starts_with_disk);
+criterion_group!(benches, calls, waits, sandbox, starts, starts_with_disk);
 criterion_main!(benches);
