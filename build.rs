@@ -36,6 +36,9 @@ fn main() {
 
     let mut config = prost_build::Config::new();
     config.bytes(["."]);
+    for path in schema::boxed(&descriptors) {
+        config.boxed(path);
+    }
     config
         .compile_fds(descriptors)
         .expect("prost-build accepts what protox made");

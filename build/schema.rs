@@ -35,6 +35,21 @@ pub fn generate(descriptors: &FileDescriptorSet) -> String {
     out
 }
 
+/// The paths of the fields that prost is to box, such as `.package.Message.field`.
+pub fn boxed(descriptors: &FileDescriptorSet) -> Vec<String> {
+    let mut paths = Vec::new();
+    for file in &descriptors.file {
+        for message in &file.message_type {
+            let fields = message.field.iter().filter(|field| is_boxed(field));
+            let path = |field: &FieldDescriptorProto| {
+                format!(".{}.{}.{}", file.package(), message.name(), field.name())
+            };
+            paths.extend(fields.map(path));
+        }
+    }
+    paths
+}
+
 /// The JSON form of a message.
 #[derive(PartialEq)]
 enum Shape {
@@ -378,7 +393,8 @@ impl<'a> Schema<'a> {
             .iter()
             .map(|(name, rust)| {
                 // Payloads that contain a message are large and boxed: an enum is as large as its largest variant.
-                let stored = match self.messages[*name].field.iter().any(is_single_message) {
+                let is_large = |field| is_single_message(field) && !is_boxed(field);
+                let stored = match self.messages[*name].field.iter().any(is_large) {
                     true => "boxed",
                     false => "plain",
                 };
@@ -456,6 +472,11 @@ fn nullable_lists(message: &DescriptorProto) -> Vec<&FieldDescriptorProto> {
 
 fn is_single_message(field: &FieldDescriptorProto) -> bool {
     field.r#type() == Type::Message && field.label() != Label::Repeated
+}
+
+/// Whether the struct has a box in place of the message: an extension is rarely there, and makes all others larger.
+fn is_boxed(field: &FieldDescriptorProto) -> bool {
+    is_single_message(field) && field.number() >= FIRST_EXTENSION
 }
 
 fn is_hook(kind: &str) -> bool {

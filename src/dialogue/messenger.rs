@@ -132,9 +132,8 @@ impl<T: Transport> Messenger<T> {
         let side = self.dialogue.side().name();
         trace!(target: LOGGER, "[{side}]: Receive message...");
         while !self.decoder.has_next() {
-            let transport = &mut self.transport;
-            let read = |buffer: &mut Vec<u8>| transport.receive(buffer, deadline);
-            if self.decoder.receive(READ_BYTES, read)? == 0 {
+            let room = self.decoder.room(READ_BYTES);
+            if self.transport.receive(room, deadline)? == 0 {
                 self.decoder.end()?;
                 return Err(MessengerError::EndOfStream);
             }

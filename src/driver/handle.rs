@@ -9,8 +9,9 @@ use crate::messages::{LogProfile, Ready};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 /// A handle of a [`Driver`](super::Driver) for other threads: reads statistics, sets the log profile, aborts the
 /// running request. It never waits for a request. Clones refer to the same driver; a handle may outlive it.
@@ -25,7 +26,7 @@ impl DriverHandle {
 
     /// Latencies of the answered requests.
     pub fn latencies(&self) -> Latencies {
-        lock(&self.0.latencies).clone()
+        self.0.latencies()
     }
 
     /// What the current child reported about itself; see [`Driver::ready`](super::Driver::ready).
@@ -61,12 +62,20 @@ impl DriverHandle {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) counters: Arc<Counters>,
-    stats: Mutex<DriverStats>,
-    latencies: Mutex<Latencies>,
+    figures: Mutex<Figures>,
     profile: Mutex<Profile>,
+    /// Whether the child may lack the profile.
+    owes_profile: AtomicBool,
     running: Mutex<Running>,
     /// The report of the current child.
     ready: Mutex<Option<Ready>>,
+}
+
+/// What handles read, without the running request.
+#[derive(Debug, Default)]
+struct Figures {
+    stats: DriverStats,
+    latencies: Latencies,
 }
 
 #[derive(Debug)]
@@ -94,13 +103,13 @@ impl Shared {
     pub(super) fn new(profile: LogProfile) -> Shared {
         Shared {
             counters: Arc::default(),
-            stats: Mutex::default(),
-            latencies: Mutex::default(),
+            figures: Mutex::default(),
             profile: Mutex::new(Profile {
                 current: profile,
                 pipe: Weak::new(),
                 is_sent: false,
             }),
+            owes_profile: AtomicBool::new(true),
             running: Mutex::default(),
             ready: Mutex::default(),
         }
@@ -121,25 +130,28 @@ impl Shared {
             bad_log_lines_total: self.counters.bad_log_lines.load(Relaxed),
             dropped_log_bytes_total: self.counters.dropped_log_bytes.load(Relaxed),
             dropped_text_bytes_total: self.counters.dropped_text_bytes.load(Relaxed),
-            ..lock(&self.stats).clone()
+            ..lock(&self.figures).stats.clone()
         }
     }
 
-    /// Publishes the statistics that handles read.
-    pub(super) fn publish(&self, stats: &DriverStats) {
-        lock(&self.stats).clone_from(stats);
+    pub(super) fn latencies(&self) -> Latencies {
+        lock(&self.figures).latencies.clone()
     }
 
-    pub(super) fn latencies(&self) -> MutexGuard<'_, Latencies> {
-        lock(&self.latencies)
+    /// Publishes the statistics after a request, with its latency if it was answered.
+    pub(super) fn publish(&self, stats: &DriverStats, answered_in: Option<Duration>) {
+        let mut figures = lock(&self.figures);
+        figures.stats.clone_from(stats);
+        if let Some(latency) = answered_in {
+            figures.latencies.add(latency);
+        }
     }
 
     pub(super) fn set_log_profile(&self, profile: LogProfile) -> Result<(), ProfileError> {
         check_profile(&profile)?;
         let mut shared = lock(&self.profile);
         shared.current = profile;
-        shared.is_sent = false;
-        shared.send();
+        self.send_anew(&mut shared);
         Ok(())
     }
 
@@ -147,13 +159,22 @@ impl Shared {
     pub(super) fn set_profile_pipe(&self, pipe: &Arc<OwnedFd>) {
         let mut shared = lock(&self.profile);
         shared.pipe = Arc::downgrade(pipe);
-        shared.is_sent = false;
-        shared.send();
+        self.send_anew(&mut shared);
+    }
+
+    fn send_anew(&self, profile: &mut Profile) {
+        profile.is_sent = false;
+        profile.send();
+        self.owes_profile.store(!profile.is_sent, Relaxed);
     }
 
     /// Sends the log profile if the child does not have it yet.
     pub(super) fn send_profile(&self) {
-        lock(&self.profile).send();
+        if self.owes_profile.load(Relaxed) {
+            let mut profile = lock(&self.profile);
+            profile.send();
+            self.owes_profile.store(!profile.is_sent, Relaxed);
+        }
     }
 
     /// Records that a request runs in this child, until the returned guard is dropped.
@@ -162,24 +183,26 @@ impl Shared {
             child: Some(Pid::from_raw(child as i32)),
             is_aborted: false,
         };
-        Begun(self)
+        Begun(Some(self))
     }
 }
 
-/// Guard of a running request. The child is not reaped while it exists.
-pub(super) struct Begun<'a>(&'a Shared);
+/// Guard of a running request; `None` once it has ended. The child is not reaped while it exists.
+pub(super) struct Begun<'a>(Option<&'a Shared>);
 
 impl Begun<'_> {
     /// Ends the request. Returns whether a handle aborted it.
-    pub(super) fn end(self) -> bool {
-        let running = std::mem::take(&mut *lock(&self.0.running));
-        running.is_aborted
+    pub(super) fn end(mut self) -> bool {
+        let shared = self.0.take();
+        shared.is_some_and(|shared| std::mem::take(&mut *lock(&shared.running)).is_aborted)
     }
 }
 
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
-        lock(&self.0.running).child = None;
+        if let Some(shared) = self.0 {
+            lock(&shared.running).child = None;
+        }
     }
 }
 

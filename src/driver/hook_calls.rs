@@ -1,35 +1,46 @@
 //! Answers hook calls with the node's [`BlockchainHook`] (docs/spec/wire.md#dialogue).
 
+use super::budget::Budget;
+use super::error::Fault;
+use crate::dialogue::Messenger;
 use crate::hooks::{BlockchainHook, HookError, HookResult};
+use crate::logs::GoDuration;
 use crate::messages::*;
+use crate::transport::Transport;
 use std::ops::ControlFlow;
+use std::time::Instant;
+use tracing::trace;
 
 /// A hook call that can be answered by a hook.
-pub(super) trait HookCall: HookRequest {
+trait HookCall: HookRequest {
     /// Calls the hook.
     fn answer(self, hook: &mut dyn BlockchainHook) -> HookResult<Self::Response>;
 }
 
-/// A visitor: handles a hook call of any kind.
-pub(super) trait Answerer {
-    /// The result of handling a call.
+/// Takes the answer to a hook call of any kind.
+pub(super) trait Replier {
+    /// The result of replying.
     type Output;
 
-    /// Handles the call.
-    fn answer<R: HookCall>(self, request: R) -> Self::Output;
+    /// Replies to a call of the kind `R`.
+    fn reply<R: HookRequest>(self, answer: HookResult<R::Response>) -> Self::Output;
 }
 
-/// Passes a hook call to the answerer; breaks with any other message. The match arms are generated, so that a hook call
-/// without a [`HookCall`] does not compile.
-pub(super) fn dispatch<A: Answerer>(
-    answerer: A,
+/// Has the hook answer a hook call and passes the answer on; breaks with any other message. The match arms are generated, so
+/// that a hook call without a [`HookCall`] does not compile.
+pub(super) fn dispatch<R: Replier>(
+    hook: &mut dyn BlockchainHook,
+    replier: R,
     message: Message,
-) -> ControlFlow<Message, A::Output> {
+) -> ControlFlow<Message, R::Output> {
     macro_rules! arms {
         ($($request:ident)*) => {
             match MessageKind::from_wire(message.kind()) {
                 $(Some(MessageKind::$request) => match $request::from_message(message) {
-                    Ok(request) => ControlFlow::Continue(answerer.answer(request)),
+                    Ok(request) => {
+                        let answer = request.answer(hook);
+                        ControlFlow::Continue(replier.reply::<$request>(answer))
+                    }
                     Err(other) => ControlFlow::Break(other),
                 },)*
                 _ => ControlFlow::Break(message),
@@ -37,6 +48,37 @@ pub(super) fn dispatch<A: Answerer>(
         };
     }
     hook_requests!(arms)
+}
+
+/// The reply to one hook call.
+pub(super) struct Reply<'a, T> {
+    pub messenger: &'a mut Messenger<T>,
+    pub budget: &'a mut Budget,
+    /// When the call was received.
+    pub asked: Instant,
+}
+
+impl<T: Transport> Replier for Reply<'_, T> {
+    type Output = Result<(), Fault>;
+
+    fn reply<R: HookRequest>(self, answer: HookResult<R::Response>) -> Result<(), Fault> {
+        let took = self.asked.elapsed();
+        trace!(target: "arwenDriver", request = R::KIND.as_str_name(), duration = %GoDuration(took), "hook call");
+        self.budget.deadline += took;
+        let (error, response) = match answer {
+            Ok(response) => (String::new(), response),
+            // An empty error message would mean success.
+            Err(HookError::Refused(reason)) if reason.is_empty() => {
+                ("hook refused".to_owned(), R::Response::default())
+            }
+            Err(HookError::Refused(reason)) => (reason, R::Response::default()),
+            Err(fatal @ HookError::Fatal(_)) => return Err(Fault::HookFailed(fatal)),
+        };
+        let deadline = Some(self.budget.deadline);
+        self.messenger
+            .send(&error, &response, deadline)
+            .map_err(|error| Fault::answering(error, self.budget.whole))
+    }
 }
 
 /// `request => response { field: value }`, with the hook as `hook`: the answer to a hook call.

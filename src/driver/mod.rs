@@ -11,7 +11,7 @@
 //! | `limits`, `oom` | what memory a child may take, and whether it was killed for it |
 //! | `supervisor` | when a child that died is started again |
 //! | `handle`, `stats` | what other threads may do and see meanwhile |
-//! | `dialogue_loop` | request, hook calls, answer |
+//! | `dialogue_loop`, `budget` | request, hook calls, answer; within their time |
 //! | `hook_calls` | answers hook calls with the node's [`BlockchainHook`] |
 //! | `logs`, `sinks`, `text_lines` | what the child says |
 //! | [`locate`] | where the binary is |
@@ -33,6 +33,7 @@
 //!   said before it answered is shown before the request returns the answer.
 
 mod as_user;
+pub(crate) mod budget;
 mod child;
 mod config;
 pub(crate) mod dialogue_loop;
@@ -80,7 +81,7 @@ use crate::machine::Machine;
 pub use crate::machine::{Outcome, VmFailure};
 use crate::messages::*;
 use crate::transport::exit_codes;
-use dialogue_loop::Budget;
+use budget::{Budget, ENDLESS};
 use handle::Shared;
 use process::{Process, Started};
 use sinks::LOGGER;
@@ -135,9 +136,9 @@ impl<H: BlockchainHook> Driver<H> {
             .check()
             .map_err(|fault| driver.critical(fault, None))?;
         // The first start has no budget but `start_time`.
-        let process = driver.start(&Budget::new(dialogue_loop::ENDLESS))?;
+        let process = driver.start(&Budget::new(ENDLESS))?;
         driver.process = Some(process);
-        driver.shared.publish(&driver.stats);
+        driver.shared.publish(&driver.stats, None);
         Ok(driver)
     }
 
@@ -210,7 +211,7 @@ impl<H: BlockchainHook> Driver<H> {
 
     /// Latencies of the answered requests.
     pub fn latencies(&self) -> Latencies {
-        self.shared.latencies().clone()
+        self.shared.latencies()
     }
 
     /// A handle for other threads.
@@ -248,21 +249,21 @@ impl<H: BlockchainHook> Driver<H> {
     ) -> Result<T, CriticalError> {
         let start = Instant::now();
         self.stats.requests_total += 1;
-        let result = self.dialogue(request, accept);
-        if result.is_ok() {
-            self.shared.latencies().add(start.elapsed());
-        }
-        trace!(target: LOGGER, request = R::KIND.as_str_name(), duration = %GoDuration(start.elapsed()), "end of dialogue");
-        self.shared.publish(&self.stats);
+        let budget = Budget::from(start, self.config.max_loop_time);
+        let result = self.dialogue(request, budget, accept);
+        let took = start.elapsed();
+        trace!(target: LOGGER, request = R::KIND.as_str_name(), duration = %GoDuration(took), "end of dialogue");
+        self.shared
+            .publish(&self.stats, result.is_ok().then_some(took));
         result
     }
 
     fn dialogue<R: Request, T>(
         &mut self,
         request: &R,
+        mut budget: Budget,
         accept: impl FnOnce(R::Response, String) -> Result<T, Fault>,
     ) -> Result<T, CriticalError> {
-        let mut budget = Budget::new(self.config.max_loop_time);
         self.shared.send_profile();
         // Taken out, so that a panic of the hook drops the child, which still waits for an answer.
         let mut process = self.live_process(&budget)?;

@@ -1,8 +1,9 @@
 //! The life of a child: start, health check, end, reaping.
 
 use super::DriverConfig;
+use super::budget::{Budget, ENDLESS};
 use super::child::Child;
-use super::dialogue_loop::{self, Budget, ENDLESS};
+use super::dialogue_loop;
 use super::error::{BadMessage, Closed, Fault, StartError};
 use super::exit::{ChildExit, ProcessEnd};
 use super::limits::User;
@@ -207,7 +208,7 @@ impl Process {
             hook_calls,
         )?;
         self.start = None;
-        Ok(Started::Ready(answer.ready))
+        Ok(Started::Ready(answer.ready.map(|report| *report)))
     }
 
     /// Continues a start until the first bytes of the answer arrive.

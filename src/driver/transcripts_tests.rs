@@ -4,8 +4,9 @@
 //! in 1009. The node's side is the driver's loop, with a hook that gives the recorded answers; the child's side is the child's loop,
 //! with a machine that makes the recorded hook calls.
 
-use super::dialogue_loop::{self, Budget};
-use super::hook_calls::{Answerer, HookCall, dispatch};
+use super::budget::Budget;
+use super::dialogue_loop;
+use super::hook_calls::{Replier, dispatch};
 use super::{BadMessage, Closed, Fault};
 use crate::dialogue::{Messenger, MessengerError, Side};
 use crate::frame::{Decoder, FrameError, Header};
@@ -225,7 +226,7 @@ impl Replay {
             return Ok(Err(VmFailure("not recorded".to_owned())));
         };
         for call in calls {
-            match dispatch(Ask(&mut *self.hook), call) {
+            match dispatch(&mut *self.hook, Asked, call) {
                 ControlFlow::Continue(Err(fatal @ HookError::Fatal(_))) => return Err(fatal),
                 ControlFlow::Continue(_) => {}
                 ControlFlow::Break(other) => panic!("no hook call: {other:?}"),
@@ -235,13 +236,13 @@ impl Replay {
     }
 }
 
-struct Ask<'a>(&'a mut dyn BlockchainHook);
+struct Asked;
 
-impl Answerer for Ask<'_> {
+impl Replier for Asked {
     type Output = HookResult<()>;
 
-    fn answer<R: HookCall>(self, request: R) -> HookResult<()> {
-        request.answer(self.0).map(drop)
+    fn reply<R: HookRequest>(self, answer: HookResult<R::Response>) -> HookResult<()> {
+        answer.map(drop)
     }
 }
 

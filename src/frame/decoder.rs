@@ -59,14 +59,14 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Like [`push`](Self::push), for bytes that `read` appends to a buffer with spare capacity for about `room_bytes`
-    /// bytes. Returns the result of `read`.
-    pub fn receive<T>(&mut self, room_bytes: usize, read: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    /// Like [`push`](Self::push), for bytes that the caller appends to the returned buffer, which has spare capacity for
+    /// about `room_bytes` bytes. What is in it already must stay.
+    pub fn room(&mut self, room_bytes: usize) -> &mut Vec<u8> {
         self.move_to_front();
         if self.buffer.capacity() - self.buffer.len() < room_bytes / 2 {
             self.buffer.reserve(room_bytes);
         }
-        read(&mut self.buffer)
+        &mut self.buffer
     }
 
     /// Compacts the buffer; never moves more bytes than were consumed since the last call.

@@ -3,7 +3,8 @@
 use super::faults::{DueMessage, LIMIT_BYTES, Wire, WireFault, read_one, unsendable};
 use super::hook_calls::{self, ByteHook, ExpectedCall};
 use crate::dialogue::{DialogueError, Messenger, MessengerError, Side};
-use crate::driver::dialogue_loop::{self, Budget};
+use crate::driver::budget::Budget;
+use crate::driver::dialogue_loop;
 use crate::driver::{BadMessage, Closed, Fault};
 use crate::frame::FrameError;
 use crate::hooks::{HookError, HookResult};

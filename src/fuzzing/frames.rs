@@ -122,7 +122,7 @@ fn cut(
         let bytes = &stream[pushed..end];
         match piece % 2 {
             0 => decoder.push(bytes),
-            _ => decoder.receive(piece, |buffer| buffer.extend_from_slice(bytes)),
+            _ => decoder.room(piece).extend_from_slice(bytes),
         }
         pushed = end;
         loop {

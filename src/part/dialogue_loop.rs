@@ -103,7 +103,7 @@ where
     /// Waits as the request says, and reports what is in force if it asks for that.
     fn wait(&self, request: &DiagnoseWaitRequest) -> Result<(), LoopEnd> {
         std::thread::sleep(Duration::from_millis(request.milliseconds.into()));
-        let ready = request.ready.then(|| self.ready.clone());
+        let ready = request.ready.then(|| Box::new(self.ready.clone()));
         match self.link.answer("", &DiagnoseWaitResponse { ready }) {
             // A node with so small a limit goes without a report.
             Err(LoopEnd::Stream(MessengerError::TooLong(_))) => {

@@ -229,9 +229,8 @@ impl ProfileReader {
     /// Waits for bytes and applies the profiles that they complete. Returns `None` at the end of the pipe and on a
     /// framing error. A profile that can't be decoded is skipped.
     fn apply_next(&mut self) -> Option<()> {
-        let pipe = self.pipe.as_fd();
-        let read = |buffer: &mut Vec<u8>| read_some(pipe, buffer, None);
-        if self.decoder.receive(READ_BYTES, read).ok()? == 0 {
+        let room = self.decoder.room(READ_BYTES);
+        if read_some(self.pipe.as_fd(), room, None).ok()? == 0 {
             return None;
         }
         while let Some(frame) = self.decoder.next() {
@@ -284,9 +283,8 @@ mod tests {
                     let payload = frame.expect("a frame").payload;
                     return line::decode(Format::Json, &payload).expect("a line");
                 }
-                let pipe = self.lines.as_fd();
-                let read = |buffer: &mut Vec<u8>| read_some(pipe, buffer, deadline);
-                self.decoder.receive(1000, read).expect("a line comes");
+                let room = self.decoder.room(1000);
+                read_some(self.lines.as_fd(), room, deadline).expect("a line comes");
             }
         }
     }

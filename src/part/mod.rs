@@ -156,7 +156,7 @@ fn receive_arguments(
         if let Some(frame) = decoder.next() {
             break frame?;
         }
-        if decoder.receive(INITIALIZE_BYTES, |buffer| pipes.receive(buffer, None))? == 0 {
+        if pipes.receive(decoder.room(INITIALIZE_BYTES), None)? == 0 {
             decoder.end()?;
             return Err(InitializeError::EndOfStream);
         }

@@ -95,9 +95,14 @@ impl Transport for Pipes {
         }
         let input = self.input.as_fd();
         match (&self.watchdog, deadline) {
-            (Some(watchdog), Some(deadline)) => watchdog
-                .watch(deadline, || read_some(input, into, None))
-                .unwrap_or(Err(TransportError::DeadlinePassed(Direction::Receiving))),
+            (Some(watchdog), Some(deadline)) => {
+                watchdog.begin(deadline);
+                let read = read_some(input, into, None);
+                match watchdog.end() {
+                    true => Err(TransportError::DeadlinePassed(Direction::Receiving)),
+                    false => read,
+                }
+            }
             _ => read_some(input, into, deadline),
         }
     }

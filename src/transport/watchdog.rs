@@ -58,9 +58,8 @@ impl Watchdog {
         })
     }
 
-    /// Runs a read that must end by the deadline. Returns `None` if it was interrupted; the pipe then holds one stray wake-up
-    /// byte.
-    pub(super) fn watch<T>(&self, deadline: Instant, read: impl FnOnce() -> T) -> Option<T> {
+    /// Watches the read that follows: it must end by the deadline.
+    pub(super) fn begin(&self, deadline: Instant) {
         let since = deadline.saturating_duration_since(self.shared.start);
         let nanoseconds = u64::try_from(since.as_nanos()).unwrap_or(EXPIRED);
         let deadline = nanoseconds.min(EXPIRED - 1);
@@ -68,11 +67,11 @@ impl Watchdog {
         if self.shared.wakes_at.load(SeqCst) > deadline {
             self.wake();
         }
-        let result = read();
-        match self.shared.deadline.swap(IDLE, SeqCst) {
-            EXPIRED => None,
-            _ => Some(result),
-        }
+    }
+
+    /// The read has ended. Returns whether it was interrupted; the pipe then holds one stray wake-up byte.
+    pub(super) fn end(&self) -> bool {
+        self.shared.deadline.swap(IDLE, SeqCst) == EXPIRED
     }
 
     fn wake(&self) {

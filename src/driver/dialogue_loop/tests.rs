@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::dialogue::{DialogueError, Messenger, Side};
-use crate::hooks::HookResult;
+use crate::hooks::{HookError, HookResult};
 use crate::messages::*;
 use crate::transport::memory::{MemoryTransport, pair};
 use bytes::Bytes;
 use std::thread;
+use std::time::Duration;
 
 /// Echoes its arguments as answers.
 #[derive(Default)]

@@ -32,6 +32,20 @@ pub trait JsonObject {
     fn write_fields(&self, out: &mut Writer<'_>);
 }
 
+impl<T: JsonObject> JsonObject for Box<T> {
+    fn read_in_order(&mut self, input: &mut Reader<'_>) -> Result<(), JsonError> {
+        (**self).read_in_order(input)
+    }
+
+    fn read_member(&mut self, name: &[u8], input: &mut Reader<'_>) -> Result<bool, JsonError> {
+        (**self).read_member(name, input)
+    }
+
+    fn write_fields(&self, out: &mut Writer<'_>) {
+        (**self).write_fields(out);
+    }
+}
+
 /// A message that is an entry of a map or set, written as a member of a JSON object. Generated from the schema.
 pub trait JsonEntry: Default {
     /// An entry without a value.
