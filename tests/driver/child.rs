@@ -66,7 +66,7 @@ pub fn run(mode: &str) -> ! {
         match received.message {
             Message::DiagnoseWaitRequest(request) => {
                 std::thread::sleep(Duration::from_millis(request.milliseconds.into()));
-                let ready = request.ready.then(|| report(mode)).flatten();
+                let ready = request.ready.then(|| report(mode)).flatten().map(Box::new);
                 node.send("", &DiagnoseWaitResponse { ready }, None)
                     .expect("sent");
             }
