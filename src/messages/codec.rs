@@ -166,10 +166,14 @@ pub fn check_length<P: Payload>(
     payload: &P,
     limit: u32,
 ) -> Result<(), PayloadTooLong> {
-    let encoded = payload.encoded_len();
-    check_elements(payload, encoded)?;
+    elements::check_message(payload).map_err(|error| PayloadTooLong {
+        kind: P::KIND.wire(),
+        measure: Measure::Elements,
+        length: error.needed,
+        limit: u32::try_from(error.limit).unwrap_or(u32::MAX),
+    })?;
     // The fast path of ordinary messages: an estimate is enough.
-    let shortest = encoded + error_message.len() + LONGEST_ENVELOPE;
+    let shortest = payload.encoded_len() + error_message.len() + LONGEST_ENVELOPE;
     if shortest.saturating_mul(LONGEST_JSON) <= limit as usize {
         return Ok(());
     }
@@ -188,22 +192,6 @@ pub fn check_length<P: Payload>(
             limit,
         }),
     }
-}
-
-/// Fails for a message that a reader would refuse for the number of its elements: see [`MessageError::TooManyElements`].
-/// Its protobuf is the measure in both formats. A reader of JSON takes more, as JSON is longer.
-fn check_elements<P: Payload>(payload: &P, encoded: usize) -> Result<(), PayloadTooLong> {
-    let limit = limit_bytes(encoded);
-    // The fast path of ordinary messages: an upper bound is enough.
-    if encoded.saturating_mul(P::WORST_FACTOR) <= limit {
-        return Ok(());
-    }
-    elements::check::<P>(&payload.encode_to_vec(), limit).map_err(|error| PayloadTooLong {
-        kind: P::KIND.wire(),
-        measure: Measure::Elements,
-        length: error.needed,
-        limit: u32::try_from(error.limit).unwrap_or(u32::MAX),
-    })
 }
 
 /// Appends a whole frame: the preamble, the envelope and the message.

@@ -87,6 +87,17 @@ pub fn check<T: Elements>(payload: &[u8], limit: usize) -> Result<(), TooManyEle
     }
 }
 
+/// Like [`check`], for a message that is to be sent: its reader would refuse it in both formats, as JSON is longer.
+pub fn check_message<T: prost::Message + Elements>(message: &T) -> Result<(), TooManyElements> {
+    let encoded = message.encoded_len();
+    let limit = limit_bytes(encoded);
+    // The fast path again, without encoding.
+    if encoded.saturating_mul(T::WORST_FACTOR) <= limit {
+        return Ok(());
+    }
+    check::<T>(&message.encode_to_vec(), limit)
+}
+
 /// Why counting stops early.
 enum Stop {
     TooMany,

@@ -4,6 +4,8 @@
 //! same answers, and goes on asking the node where the first one has ended.
 
 use crate::hooks::{BlockchainHook, HookError, HookResult};
+use crate::messages::codec::Measure;
+use crate::messages::elements::{self, TooManyElements};
 use crate::messages::json::{self, JsonObject as _};
 use crate::messages::{Account, ContractCallInput, StorageDataEntry, VmOutput};
 use bytes::Bytes;
@@ -35,11 +37,12 @@ pub struct OtherQuestion {
 /// A question is too long to be sent to a node. Comes as [`HookError::Fatal`]; it is a fault of the run, and not of the
 /// hook.
 #[derive(Debug, Error)]
-#[error("the question {asked} takes about {length} bytes as JSON; the limit is {limit}")]
+#[error("the question {asked} takes about {length} bytes {measure}; the limit is {limit}")]
 pub struct QuestionTooLong {
     asked: &'static str,
+    measure: Measure,
     length: usize,
-    limit: u32,
+    limit: usize,
 }
 
 /// What a message takes besides its byte strings, and some more.
@@ -111,16 +114,26 @@ impl RecordedHook {
         self.bytes = 0;
     }
 
-    /// Fails for a question whose parameters take so many bytes as JSON that it might be too long.
-    fn check_length(&self, asked: &'static str, parameters: usize) -> HookResult<()> {
-        let (length, limit) = (MESSAGE_BYTES + parameters, self.payload_limit_bytes);
-        match length <= limit as usize {
-            true => Ok(()),
-            false => Err(HookError::Fatal(Box::new(QuestionTooLong {
+    /// Fails for a question that a node might not read: its parameters take so many bytes as JSON, or one of them has too many
+    /// elements.
+    fn check_length(&self, asked: &'static str, parameters: &[&dyn Parameter]) -> HookResult<()> {
+        let too_long = |measure, length, limit| {
+            HookError::Fatal(Box::new(QuestionTooLong {
                 asked,
+                measure,
                 length,
                 limit,
-            }))),
+            }))
+        };
+        for parameter in parameters {
+            let counted = parameter.check_elements();
+            counted.map_err(|error| too_long(Measure::Elements, error.needed, error.limit))?;
+        }
+        let length: usize = parameters.iter().map(|known| known.json_bytes()).sum();
+        let (length, limit) = (MESSAGE_BYTES + length, self.payload_limit_bytes as usize);
+        match length <= limit {
+            true => Ok(()),
+            false => Err(too_long(Measure::Json, length, limit)),
         }
     }
 
@@ -182,6 +195,11 @@ impl Exchange {
 trait Parameter {
     /// How many bytes it takes as JSON, or something more.
     fn json_bytes(&self) -> usize;
+
+    /// Whether a reader takes as many elements of lists as it has.
+    fn check_elements(&self) -> Result<(), TooManyElements> {
+        Ok(())
+    }
 }
 
 impl Parameter for u64 {
@@ -199,6 +217,10 @@ impl Parameter for &[u8] {
 impl Parameter for &ContractCallInput {
     fn json_bytes(&self) -> usize {
         json::Writer::length(|out| out.object(|out| self.write_fields(out)))
+    }
+
+    fn check_elements(&self) -> Result<(), TooManyElements> {
+        elements::check_message(*self)
     }
 }
 
@@ -247,7 +269,7 @@ macro_rules! recorded {
     ($($method:ident($($parameter:ident: $type:ty),*) -> $answer:ty;)*) => {
         impl BlockchainHook for RecordedHook {
             $(fn $method(&mut self, $($parameter: $type),*) -> HookResult<$answer> {
-                self.check_length(stringify!($method), 0 $(+ $parameter.json_bytes())*)?;
+                self.check_length(stringify!($method), &[$(&$parameter),*])?;
                 self.exchange(
                     stringify!($method),
                     || ($($parameter.to_owned(),)*),
@@ -285,8 +307,37 @@ recorded! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::VmInput;
     use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
     use crate::vm::fixtures::{address, node};
+
+    /// A node would not read millions of empty arguments, and the child would end for it.
+    #[test]
+    fn a_question_with_too_many_elements_is_not_asked() {
+        let (node, world) = node();
+        let mut hook = RecordedHook::new(node, DEFAULT_PAYLOAD_LIMIT_BYTES);
+        let mut ask = |arguments| {
+            let input = VmInput {
+                arguments: vec![Bytes::new(); arguments],
+                ..VmInput::default()
+            };
+            hook.process_builtin_function(&ContractCallInput {
+                input: Some(input),
+                ..ContractCallInput::default()
+            })
+        };
+        let Err(HookError::Fatal(error)) = ask(3_000_000) else {
+            panic!("too many arguments");
+        };
+        let text = error.to_string();
+        assert!(error.is::<QuestionTooLong>(), "{text}");
+        assert!(
+            text.contains("bytes as elements in memory; the limit is"),
+            "{text}"
+        );
+        assert!(!matches!(ask(2_000_000), Err(HookError::Fatal(_))));
+        assert_eq!(world.lock().expect("no panic").calls.len(), 1);
+    }
 
     #[test]
     fn another_question_than_the_recorded_one_is_an_error() {
