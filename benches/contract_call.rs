@@ -9,12 +9,14 @@
 
 mod support;
 
-use arwen::driver::{DiskCache, Driver, DriverConfig, Sandbox};
+use arwen::driver::{DiskCache, Driver, DriverConfig, DriverPool, PoolConfig, Sandbox};
 use arwen::internal::scenario::SharedWorld;
 use arwen::messages::*;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use support::{
     COUNTER, OTHER, call, compare, config, deployed, large_counter, own_binary, peer_binary, timed,
@@ -305,5 +307,60 @@ fn starts_with_disk(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, calls, waits, sandbox, starts, starts_with_disk);
+/// Queries that compute, from as many threads as there are children.
+fn pools(c: &mut Criterion) {
+    let code: Bytes = wat::parse_str(LOOP).expect("valid").into();
+    let [one, two] = [1, 2].map(|children| {
+        let world = support::world_with(code.clone());
+        let config = PoolConfig::new(config(&own_binary(), Format::Json)).children(children);
+        DriverPool::new(config, |_| world.clone()).expect("the children start")
+    });
+    let input = support::call_input("run", &[]);
+    let query = |pool: &DriverPool<SharedWorld>| {
+        let outcome = pool.query(input.clone()).expect("a child");
+        let output = outcome.expect("the VM does not fail");
+        assert_eq!(output.return_code, 0, "{}", output.return_message);
+    };
+    let queries = |pool: &DriverPool<SharedWorld>, threads: u64, count: u64| {
+        let left = AtomicU64::new(count);
+        let take_one = || {
+            left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
+                .is_ok()
+        };
+        timed(1, || {
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| {
+                        while take_one() {
+                            query(pool);
+                        }
+                    });
+                }
+            });
+        })
+    };
+    let mut group = c.benchmark_group("pool: queries of a loop of 1M");
+    group.throughput(Throughput::Elements(1));
+    for (name, pool, threads) in [("1 child", &one, 1), ("2 children", &two, 2)] {
+        group.bench_function(name, |b| {
+            b.iter_custom(|count| queries(pool, threads, count));
+        });
+    }
+    group.finish();
+    compare(
+        "pool: queries of a loop of 1M",
+        ("one_child", |count| queries(&one, 1, count)),
+        ("two_children", |count| queries(&two, 2, count)),
+    );
+}
+
+criterion_group!(
+    benches,
+    calls,
+    waits,
+    sandbox,
+    starts,
+    starts_with_disk,
+    pools
+);
 criterion_main!(benches);

@@ -166,6 +166,9 @@ fn may_move<H: hooks::BlockchainHook>() {
     is_send::<H>();
     is_send::<driver::Driver<H>>();
     is_send::<driver::CriticalError>();
+    is_send::<driver::PoolError>();
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<driver::DriverPool<H>>();
     #[cfg(feature = "vm")]
     is_send::<vm::Vm>();
 }

@@ -89,13 +89,18 @@ pub fn vm_input(arguments: &[Bytes]) -> VmInput {
     }
 }
 
-/// A driver whose world has the contract, which was never initialised.
-pub fn with_code(config: DriverConfig, code: Bytes) -> Driver<SharedWorld> {
+/// A world with the contract, which was never initialised.
+pub fn world_with(code: Bytes) -> SharedWorld {
     let world = world();
     let mut account = Account::default();
     account.set_code(code);
     world.lock().accounts.insert(CONTRACT, account);
-    Driver::new(config, world).expect("the child starts")
+    world
+}
+
+/// A driver whose world has the contract, which was never initialised.
+pub fn with_code(config: DriverConfig, code: Bytes) -> Driver<SharedWorld> {
+    Driver::new(config, world_with(code)).expect("the child starts")
 }
 
 /// A driver whose world has the deployed contract.
@@ -117,14 +122,17 @@ pub fn deployed(config: DriverConfig, code: Bytes, arguments: &[Bytes]) -> Drive
     driver
 }
 
-pub fn call(driver: &mut Driver<SharedWorld>, function: &str, arguments: &[Bytes]) {
-    let input = ContractCallInput {
+pub fn call_input(function: &str, arguments: &[Bytes]) -> ContractCallInput {
+    ContractCallInput {
         input: Some(vm_input(arguments)),
         recipient_addr: CONTRACT,
         function: function.to_owned(),
-    };
+    }
+}
+
+pub fn call(driver: &mut Driver<SharedWorld>, function: &str, arguments: &[Bytes]) {
     let output = driver
-        .call(input)
+        .call(call_input(function, arguments))
         .expect("no critical error")
         .expect("the VM does not fail");
     assert_eq!(output.return_code, 0, "{}", output.return_message);

@@ -11,6 +11,7 @@
 //! | `limits`, `oom` | what memory a child may take, and whether it was killed for it |
 //! | `supervisor` | when a child that died is started again |
 //! | `handle`, `stats` | what other threads may do and see meanwhile |
+//! | `pool` | several drivers for parallel queries |
 //! | `dialogue_loop`, `budget` | request, hook calls, answer; within their time |
 //! | `hook_calls` | answers hook calls with the node's [`BlockchainHook`] |
 //! | `logs`, `sinks`, `text_lines` | what the child says |
@@ -47,6 +48,7 @@ mod logs;
 mod mismatch;
 mod oom;
 mod placement;
+mod pool;
 mod process;
 mod ready;
 mod sinks;
@@ -63,6 +65,7 @@ pub use exit::{ChildExit, ProcessEnd};
 pub use handle::DriverHandle;
 pub use limits::{ChildLimits, User};
 pub use mismatch::Mismatch;
+pub use pool::{DriverPool, Lease, PoolConfig, PoolError, PoolStats};
 pub use sinks::STDERR_TAIL_BYTES;
 pub use stats::{DriverStats, Latencies};
 
@@ -436,6 +439,20 @@ impl<H: BlockchainHook> Driver<H> {
         }
         self.exits.push_back(exit.clone());
         exit
+    }
+}
+
+impl<H> Driver<H> {
+    fn has_child(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// How long the next start is put off, if there is no child.
+    fn start_due_in(&self, now: Instant) -> Duration {
+        match self.process {
+            Some(_) => Duration::ZERO,
+            None => self.restarts.delay(now),
+        }
     }
 }
 

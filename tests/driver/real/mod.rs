@@ -11,6 +11,7 @@ mod large;
 mod limits;
 mod node;
 mod orphans;
+mod pool;
 mod raw;
 mod ready;
 mod recorded;
