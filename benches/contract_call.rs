@@ -235,6 +235,29 @@ fn sandbox(_: &mut Criterion) {
     });
 }
 
+/// What the driver's recording costs, in turns; on one core, and as the system has it.
+fn recording(_: &mut Criterion) {
+    let counter = cases().swap_remove(0);
+    let folder = tempfile::tempdir().expect("a folder");
+    for waiting in Waiting::ALL {
+        let config = waiting.config(&own_binary(), Format::Json);
+        let recorded = config.clone().record(folder.path());
+        let [mut with, mut without] =
+            [recorded, config].map(|config| deployed(config, counter.code.clone(), &counter.init));
+        on_a_thread(|| {
+            compare(
+                &format!("recording, counter{}", waiting.name()),
+                ("with", |count| timed(count, || counter.call(&mut with))),
+                ("without", |count| {
+                    timed(count, || counter.call(&mut without))
+                }),
+            )
+        });
+        let stats = with.stats();
+        assert_eq!(stats.unrecorded_frames_total, 0, "{stats:?}");
+    }
+}
+
 /// The memory of a node that starts a child: it must not be copied, nor the tables of its pages.
 const LARGE_NODE_BYTES: usize = 1 << 30;
 
@@ -359,6 +382,7 @@ criterion_group!(
     calls,
     waits,
     sandbox,
+    recording,
     starts,
     starts_with_disk,
     pools

@@ -123,6 +123,8 @@ mod fuzzing;
 mod logs;
 #[cfg(any(feature = "vm", fuzzing, test))]
 mod part;
+#[cfg(feature = "record")]
+mod recording;
 #[cfg(any(feature = "vm", fuzzing, test))]
 mod scenario;
 mod transport;
@@ -153,6 +155,7 @@ pub mod internal {
         crate::messages::codec as codec;
         crate::messages::json as json;
         #[cfg(any(feature = "vm", fuzzing, test))] crate::part as part;
+        #[cfg(feature = "record")] crate::recording as recording;
         #[cfg(any(feature = "vm", fuzzing, test))] crate::scenario as scenario;
         crate::transport as transport;
         #[cfg(feature = "vm")] crate::vm as vm;

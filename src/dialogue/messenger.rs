@@ -70,6 +70,15 @@ pub struct Received {
     pub message: Message,
 }
 
+/// Is told of every frame that a [`Messenger`] has sent or received, right after that.
+pub trait Tap: fmt::Debug + Send {
+    /// A frame was sent.
+    fn sent(&mut self, frame: &[u8]);
+
+    /// A frame was received; it may not be a message.
+    fn received(&mut self, kind: u32, payload: &[u8]);
+}
+
 /// Sends and receives messages: applies the codec and the rules of a [`Dialogue`] to a transport.
 #[derive(Debug)]
 pub struct Messenger<T> {
@@ -79,6 +88,7 @@ pub struct Messenger<T> {
     payload_limit_bytes: u32,
     decoder: Decoder,
     outgoing: Vec<u8>,
+    tap: Option<Box<dyn Tap>>,
 }
 
 impl<T: Transport> Messenger<T> {
@@ -92,7 +102,13 @@ impl<T: Transport> Messenger<T> {
             payload_limit_bytes,
             decoder: Decoder::new(Header::Preamble, payload_limit_bytes),
             outgoing: Vec::new(),
+            tap: None,
         }
+    }
+
+    /// Has a tap be told of all frames from now on.
+    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
+        self.tap = Some(tap);
     }
 
     /// Sends a message, in one write if the transport has room for it.
@@ -113,6 +129,9 @@ impl<T: Transport> Messenger<T> {
             &mut self.outgoing,
         )?;
         self.transport.send(&self.outgoing, deadline)?;
+        if let Some(tap) = &mut self.tap {
+            tap.sent(&self.outgoing);
+        }
         let side = self.dialogue.side().name();
         let size = self.outgoing.len() - Header::Preamble.size();
         let msg = MessageText {
@@ -140,6 +159,9 @@ impl<T: Transport> Messenger<T> {
         }
         let frame = self.decoder.next_in_place().expect("it has one")?;
         let (kind, size) = (frame.kind, frame.payload.len());
+        if let Some(tap) = &mut self.tap {
+            tap.received(kind, &frame.payload);
+        }
         let (envelope, message) = codec::decode(self.format, kind, frame.payload)?;
         let nonce = envelope.dialogue_nonce;
         trace!(

@@ -6,5 +6,5 @@
 mod messenger;
 mod state;
 
-pub use messenger::{MessageText, Messenger, MessengerError, Received};
+pub use messenger::{MessageText, Messenger, MessengerError, Received, Tap};
 pub use state::{Dialogue, DialogueError, Phase, Side};

@@ -84,6 +84,11 @@ pub struct DriverConfig {
     pub recycle_after_requests: Option<u64>,
     /// Memory in use, in bytes, above which the child is replaced before the next request. Default `None`: never.
     pub recycle_above_bytes: Option<u64>,
+    /// The folder in which to record all frames of each child, one file for a child (docs/recordings.md). It is created if it does
+    /// not exist. The files have all that contracts and their callers say; they are the user's alone (mode 600), and the driver
+    /// never deletes one. Requests don't wait for the disk. Default `None`: nothing is recorded.
+    #[cfg(feature = "record")]
+    pub record: Option<PathBuf>,
 }
 
 /// The sandbox of a child (docs/operation.md#sandbox). A child without this option ignores it, and is refused where the sandbox
@@ -198,6 +203,8 @@ impl DriverConfig {
             environment: Environment::default(),
             recycle_after_requests: None,
             recycle_above_bytes: None,
+            #[cfg(feature = "record")]
+            record: None,
         }
     }
 
@@ -310,6 +317,14 @@ impl DriverConfig {
     #[must_use]
     pub fn recycle_above_bytes(mut self, bytes: u64) -> DriverConfig {
         self.recycle_above_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets [`DriverConfig::record`](#structfield.record).
+    #[cfg(feature = "record")]
+    #[must_use]
+    pub fn record(mut self, folder: impl Into<PathBuf>) -> DriverConfig {
+        self.record = Some(folder.into());
         self
     }
 

@@ -14,6 +14,7 @@ use crate::transport::{TransportError, exit_codes};
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -324,6 +325,14 @@ pub enum StartError {
         limit: &'static str,
         /// The value that it was to have.
         value: i64,
+        /// Why not.
+        error: io::Error,
+    },
+    /// What it and the driver say can't be recorded in the configured folder.
+    #[error("cannot start arwen: it can't be recorded in {}: {error}", .folder.display())]
+    Recording {
+        /// The folder.
+        folder: PathBuf,
         /// Why not.
         error: io::Error,
     },

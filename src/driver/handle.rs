@@ -130,6 +130,8 @@ impl Shared {
             bad_log_lines_total: self.counters.bad_log_lines.load(Relaxed),
             dropped_log_bytes_total: self.counters.dropped_log_bytes.load(Relaxed),
             dropped_text_bytes_total: self.counters.dropped_text_bytes.load(Relaxed),
+            recorded_frames_total: self.counters.recorded_frames.load(Relaxed),
+            unrecorded_frames_total: self.counters.unrecorded_frames.load(Relaxed),
             ..lock(&self.figures).stats.clone()
         }
     }

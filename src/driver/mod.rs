@@ -11,6 +11,7 @@
 //! | `limits`, `oom` | what memory a child may take, and whether it was killed for it |
 //! | `supervisor` | when a child that died is started again |
 //! | `handle`, `stats` | what other threads may do and see meanwhile |
+//! | `recorder` | what both sides say, in files |
 //! | `pool` | several drivers for parallel queries |
 //! | `dialogue_loop`, `budget` | request, hook calls, answer; within their time |
 //! | `hook_calls` | answers hook calls with the node's [`BlockchainHook`] |
@@ -51,6 +52,8 @@ mod placement;
 mod pool;
 mod process;
 mod ready;
+#[cfg(feature = "record")]
+mod recorder;
 mod sinks;
 mod stats;
 mod supervisor;
@@ -109,6 +112,8 @@ pub struct Driver<H> {
     exits: VecDeque<ChildExit>,
     stats: DriverStats,
     shared: Arc<Shared>,
+    #[cfg(feature = "record")]
+    recorder: Option<recorder::Recorder>,
     /// Counts of deploys and calls, for the log.
     deploys: u64,
     calls: u64,
@@ -130,6 +135,8 @@ impl<H: BlockchainHook> Driver<H> {
             exits: VecDeque::new(),
             stats: DriverStats::default(),
             shared,
+            #[cfg(feature = "record")]
+            recorder: None,
             deploys: 0,
             calls: 0,
             action: "ArwenDriver.startArwen()",
@@ -138,6 +145,8 @@ impl<H: BlockchainHook> Driver<H> {
             .config
             .check()
             .map_err(|fault| driver.critical(fault, None))?;
+        #[cfg(feature = "record")]
+        driver.start_recorder()?;
         // The first start has no budget but `start_time`.
         let process = driver.start(&Budget::new(ENDLESS))?;
         driver.process = Some(process);
@@ -342,7 +351,11 @@ impl<H: BlockchainHook> Driver<H> {
                 self.shared.counters.clone(),
             )?)
         });
-        let process = match spawned {
+        #[cfg_attr(
+            not(feature = "record"),
+            expect(unused_mut, reason = "it is not recorded")
+        )]
+        let mut process = match spawned {
             Ok(process) => process,
             Err(fault) => {
                 self.restarts.died(Instant::now());
@@ -350,8 +363,27 @@ impl<H: BlockchainHook> Driver<H> {
                 return Err(self.critical(fault, None));
             }
         };
+        #[cfg(feature = "record")]
+        if let Some(recorder) = &self.recorder {
+            process.record(recorder, self.config.format);
+        }
         self.shared.set_profile_pipe(process.profile_pipe());
         self.finish_start(process, budget)
+    }
+
+    #[cfg(feature = "record")]
+    fn start_recorder(&mut self) -> Result<(), CriticalError> {
+        let Some(folder) = self.config.record.clone() else {
+            return Ok(());
+        };
+        match recorder::Recorder::start(&folder, self.shared.counters.clone()) {
+            Ok(recorder) => self.recorder = Some(recorder),
+            Err(error) => {
+                let fault = Fault::Start(StartError::Recording { folder, error });
+                return Err(self.critical(fault, None));
+            }
+        }
+        Ok(())
     }
 
     /// Waits for the first answer of a child. If the budget of the request is used up first, the start continues for

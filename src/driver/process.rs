@@ -10,7 +10,11 @@ use super::limits::User;
 use super::locate;
 use super::logs::{OutputReader, Streams};
 use super::placement::SharedCore;
+#[cfg(feature = "record")]
+use super::recorder::{Life, Recorder};
 use super::sinks::Counters;
+#[cfg(feature = "record")]
+use crate::dialogue::Tap as _;
 use crate::dialogue::{Messenger, Side};
 use crate::escape::with_sources;
 use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, FrameError, Header};
@@ -49,6 +53,8 @@ pub(super) struct Process {
     shared_core: SharedCore,
     /// Number of answered requests.
     served: u64,
+    #[cfg(feature = "record")]
+    recording: Option<Life>,
 }
 
 /// Progress of a child's start. It can be resumed: if the start takes longer than the request that waits for it, the
@@ -172,7 +178,21 @@ impl Process {
             output: Some(output),
             shared_core: SharedCore::default(),
             served: 0,
+            #[cfg(feature = "record")]
+            recording: None,
         })
+    }
+
+    /// Records all frames of a child that has just been started.
+    #[cfg(feature = "record")]
+    pub(super) fn record(&mut self, recorder: &Recorder, format: Format) {
+        let life = recorder.begin(self.id(), format);
+        let mut tap = life.tap();
+        if let Some(start) = &self.start {
+            tap.sent(&start.frame);
+        }
+        self.messenger.set_tap(Box::new(tap));
+        self.recording = Some(life);
     }
 
     /// Whether the child has yet to give its first answer.
@@ -303,6 +323,10 @@ impl Process {
         }
         self.child.kill();
         drop(self.output.take().map(OutputReader::finish));
+        #[cfg(feature = "record")]
+        if let Some(recording) = &mut self.recording {
+            recording.set_end("the driver has closed it".to_owned());
+        }
     }
 
     /// Shows the output that the child has written so far.
@@ -323,13 +347,18 @@ impl Process {
         let lived = self.started.elapsed();
         self.child.kill();
         let output = self.output.take();
-        ChildExit {
+        let exit = ChildExit {
             cause: with_sources(fault),
             end,
             out_of_memory: self.child.is_out_of_memory(),
             stderr_tail: output.map(OutputReader::finish).unwrap_or_default(),
             lived,
+        };
+        #[cfg(feature = "record")]
+        if let Some(recording) = &mut self.recording {
+            recording.set_end(format!("{} (arwen {exit})", exit.cause));
         }
+        exit
     }
 
     /// Waits for the process to exit, at most for `grace`.

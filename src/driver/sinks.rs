@@ -45,13 +45,15 @@ enum Stream {
     LogLines,
 }
 
-/// Counts of lines read and bytes dropped, over all children.
+/// Counts of lines read, bytes dropped and frames recorded, over all children.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub log_lines: AtomicU64,
     pub bad_log_lines: AtomicU64,
     pub dropped_log_bytes: AtomicU64,
     pub dropped_text_bytes: AtomicU64,
+    pub recorded_frames: AtomicU64,
+    pub unrecorded_frames: AtomicU64,
 }
 
 /// Splits the streams of one child into lines and emits them as events.

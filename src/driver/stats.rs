@@ -31,6 +31,10 @@ pub struct DriverStats {
     pub dropped_log_bytes_total: u64,
     /// Bytes on stdout and stderr that were not shown, because of the rate limit or the line limit.
     pub dropped_text_bytes_total: u64,
+    /// Frames that were recorded (`DriverConfig::record`).
+    pub recorded_frames_total: u64,
+    /// Frames that a recording lacks, because they came faster than they could be written or its disk has failed.
+    pub unrecorded_frames_total: u64,
 }
 
 /// A histogram of request latencies, to two significant digits, from a microsecond to an hour.

@@ -21,6 +21,7 @@ pub const ROOMS: &[Room] = &[
     room("activity", &["messages"]),
     room("dialogue", &["escape", "frame", "messages", "transport"]),
     room("logs", &["frame", "messages", "transport"]),
+    room("recording", &["messages"]),
     room("gas_schedule", &["messages"]),
     // The two traits between chain and VM.
     room("hooks", &["messages"]),
@@ -171,6 +172,7 @@ pub const ROOMS: &[Room] = &[
             "logs",
             "machine",
             "messages",
+            "recording",
             "transport",
         ],
     ),
@@ -237,6 +239,7 @@ pub const ROOMS: &[Room] = &[
             "logs",
             "messages",
             "part",
+            "recording",
             "scenario",
             "transport",
             "vm",

@@ -14,6 +14,7 @@ mod orphans;
 mod pool;
 mod raw;
 mod ready;
+mod record;
 mod recorded;
 mod sandbox;
 mod signals;
