@@ -44,6 +44,9 @@ struct CommandLine {
     /// Milliseconds between two damages to the module cache; 0 for none.
     #[arg(long, default_value_t = 1000)]
     damage_every_ms: u64,
+    /// The time budget of a request, restart included, in milliseconds. A busy machine needs more.
+    #[arg(long, default_value_t = 2000)]
+    budget_ms: u64,
     /// Where random numbers begin.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -61,9 +64,6 @@ struct CommandLine {
     #[arg(long)]
     arwen: Option<PathBuf>,
 }
-
-/// A request may take this long, restart included.
-const TIME_BUDGET: Duration = Duration::from_secs(2);
 
 /// Seconds between two lines of figures.
 const REPORT_EVERY: u64 = 10;
@@ -103,7 +103,7 @@ fn driver(
     let mut config = DriverConfig::new(requests::arguments());
     let beside = std::env::current_exe()?.with_file_name("../arwen");
     config.binary = Some(line.arwen.clone().unwrap_or(beside));
-    config.max_loop_time = TIME_BUDGET;
+    config.max_loop_time = Duration::from_millis(line.budget_ms);
     config.disk_cache = DiskCache::Folder(cache);
     config.share_core = line.share_core;
     Ok(Driver::new(config, world)?)
