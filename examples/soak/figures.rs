@@ -16,7 +16,11 @@ struct Latencies(Histogram<u64>);
 
 impl Default for Latencies {
     fn default() -> Self {
-        Self(Histogram::new_with_bounds(1, 60_000_000, 3).expect("good bounds"))
+        let mut histogram = Histogram::new_with_bounds(1, 60_000_000, 3).expect("good bounds");
+        // Writes to all of its pages: were they touched one by one, as new latencies come, the run would take the memory of
+        // its own figures for that of the driver.
+        histogram.clear();
+        Self(histogram)
     }
 }
 

@@ -65,6 +65,9 @@ struct CommandLine {
     arwen: Option<PathBuf>,
 }
 
+/// Seconds between two samples.
+const SAMPLE_EVERY: u64 = 5;
+
 /// Seconds between two lines of figures.
 const REPORT_EVERY: u64 = 10;
 
@@ -138,7 +141,7 @@ impl Soak {
             }
             let seconds = start.elapsed().as_secs();
             // Compared are times when there was a child.
-            if seconds > sampled && self.driver.child_id().is_some() {
+            if seconds >= sampled + SAMPLE_EVERY && self.driver.child_id().is_some() {
                 sampled = seconds;
                 self.samples.take(start.elapsed(), self.driver.child_id());
             }
