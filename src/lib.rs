@@ -127,6 +127,8 @@ mod part;
 mod recording;
 #[cfg(any(feature = "vm", fuzzing, test))]
 mod scenario;
+#[cfg(feature = "vm")]
+mod tool;
 mod transport;
 #[cfg(feature = "vm")]
 mod vm;
@@ -157,6 +159,7 @@ pub mod internal {
         #[cfg(any(feature = "vm", fuzzing, test))] crate::part as part;
         #[cfg(feature = "record")] crate::recording as recording;
         #[cfg(any(feature = "vm", fuzzing, test))] crate::scenario as scenario;
+        #[cfg(feature = "vm")] crate::tool as tool;
         crate::transport as transport;
         #[cfg(feature = "vm")] crate::vm as vm;
     }

@@ -320,3 +320,51 @@ fn the_reason_of_invalid_code_is_shown() {
         assert_eq!(report.contains(&member), is_json, "{report}");
     }
 }
+
+#[test]
+fn gas_costs_what_the_schedule_of_a_node_says() {
+    const FILE: &str = "tests/scenarios/counter.scen.json";
+    let gas_left = |arguments: &[&str]| -> Vec<u64> {
+        let all = [&[FILE, "--report", "json"], arguments].concat();
+        let output = run(&all);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let transactions = json["transactions"].as_array().expect("a list");
+        let gas = transactions.iter();
+        gas.map(|one| one["gasRemaining"].as_u64().expect("a number"))
+            .collect()
+    };
+    let flat = gas_left(&[]);
+    const SCHEDULE: &[&str] = &["--gas-schedule", "docs/spec/gas_schedule.toml"];
+    let real = gas_left(SCHEDULE);
+    // The scenario ends at the first transaction whose gas is another one.
+    assert!(real[0] < flat[0], "{real:?}, {flat:?}");
+    assert_eq!(gas_left(&[SCHEDULE, &["--ipc"]].concat()), real);
+}
+
+#[test]
+fn a_gas_schedule_that_is_none_is_named() {
+    let folder = folder(&[("costs.toml", b"[BaseOperationCost]\nStorePerByte = 1.5\n")]);
+    let bad = folder.path().join("costs.toml").display().to_string();
+    let missing = folder.path().join("nothing.toml").display().to_string();
+    for (file, expected) in [
+        (
+            &bad,
+            format!(
+                "{bad}: the gas schedule can't be used: BaseOperationCost.StorePerByte = 1.5 (line 2) is not an integer"
+            ),
+        ),
+        (
+            &missing,
+            format!("can't read {missing}: No such file or directory"),
+        ),
+    ] {
+        let output = run(&["tests/scenarios", "--gas-schedule", file]);
+        let told = text(&output.stderr);
+        assert!(
+            told.starts_with(&format!("arwendebug: {expected}")),
+            "{told}"
+        );
+        assert_eq!((told.lines().count(), output.status.code()), (1, Some(2)));
+        assert_eq!(text(&output.stdout), "");
+    }
+}

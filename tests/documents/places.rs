@@ -31,7 +31,7 @@ const NAMING: [(&str, &[&str]); 5] = [
             "fuzz/examples/{}.rs",
         ],
     ),
-    ("--bin", &["src/bin/{}.rs"]),
+    ("--bin", &["src/bin/{}.rs", "src/bin/{}/main.rs"]),
 ];
 
 /// The documents at the root and in docs/. docs/spec names files of the reference, too, and tests/spec checks it.

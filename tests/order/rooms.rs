@@ -146,6 +146,10 @@ pub const ROOMS: &[Room] = &[
         &["engine", "vm::eei", "vm::error", "vm::host"],
     ),
     room(
+        "vm::examination",
+        &["engine", "gas_schedule", "messages", "vm::eei", "vm::error", "vm::gas", "vm::host"],
+    ),
+    room(
         "vm::fixtures",
         &[
             "engine",
@@ -198,6 +202,7 @@ pub const ROOMS: &[Room] = &[
             "apply", "driver", "escape", "hooks", "machine", "messages", "vm",
         ],
     ),
+    room("tool", &["gas_schedule", "machine", "messages", "scenario"]),
     room(
         "fuzzing",
         &[
@@ -222,6 +227,7 @@ pub const ROOMS: &[Room] = &[
             "messages",
             "part",
             "scenario",
+            "tool",
             "transport",
             "vm",
         ],
@@ -241,6 +247,7 @@ pub const ROOMS: &[Room] = &[
             "part",
             "recording",
             "scenario",
+            "tool",
             "transport",
             "vm",
         ],

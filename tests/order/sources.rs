@@ -57,9 +57,10 @@ impl Sources {
         sources.add(file, "src/lib.rs", &root, "", "src");
         for program in PROGRAMS {
             let folder = format!("src/bin/{program}");
-            let path = format!("{folder}.rs");
-            if let Some(text) = file(&path) {
-                sources.add(file, &path, &text, &format!("bin::{program}"), &folder);
+            for path in [format!("{folder}.rs"), format!("{folder}/main.rs")] {
+                if let Some(text) = file(&path) {
+                    sources.add(file, &path, &text, &format!("bin::{program}"), &folder);
+                }
             }
         }
         sources

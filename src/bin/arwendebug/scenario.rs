@@ -1,45 +1,26 @@
-//! A command line tool to run contracts without a node.
+//! `arwendebug scenario`.
 
+use crate::options::{CostOptions, MachineOptions};
 use anyhow::Context;
-use arwen::internal::escape::escape_text;
-use arwen::internal::part::allocator::ExitingAllocator;
-use arwen::internal::scenario::{self, MachineFactory, Report, ScenarioReport, Settings, Suite};
-use arwen::messages::Format;
-use clap::{Parser, Subcommand, ValueEnum};
+use arwen::internal::scenario::{Report, ScenarioReport, Settings, Suite};
+use arwen::internal::tool::Exit;
+use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::process::ExitCode;
-
-#[global_allocator]
-static ALLOCATOR: ExitingAllocator = ExitingAllocator;
-
-/// Runs smart contracts without a node.
-#[derive(Parser)]
-#[command(name = "arwendebug", version)]
-struct CommandLine {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Scenario(ScenarioArguments),
-}
 
 /// Runs scenarios: JSON files that put accounts into a world, run transactions and compare the results.
 ///
 /// A line for each says whether it passed; under one that failed stands the first thing that is not as expected.
-/// The gas schedule is that of the reference's tests: everything costs 1, the gas lock of asynchronous calls 100000.
 ///
 /// A file `x.wasm` that is not there is made from `x.wat` beside it.
 ///
 /// Exit codes: 0 all passed, 1 some failed, 2 they could not be run, 4 this machine lacks memory, 141 the reader of the
 /// output has gone (as if by SIGPIPE).
-#[derive(clap::Args)]
-struct ScenarioArguments {
+#[derive(Args)]
+pub struct Options {
     /// Scenario files (*.scen.json, or *.test.json in the old format), or folders: then all *.scen.json below them are
     /// run, in the order of their names. Each PATH begins with an empty world; below one folder, the facts of blocks and
     /// the addresses of future contracts (newAddresses) stay from one scenario to the next, so that suites that have
@@ -47,15 +28,8 @@ struct ScenarioArguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// Run contracts as a node does: in child processes. The program `arwen` is looked for in the current folder, then
-    /// where the environment variable ARWEN_PATH says, then beside this program. Without it they run in this process.
-    #[arg(long)]
-    ipc: bool,
-
-    /// How the messages to and from the children are encoded; protobuf needs a build with the feature `protobuf`, and is
-    /// the default of such a build.
-    #[arg(long, value_enum, requires = "ipc", value_name = "FORMAT")]
-    format: Option<PayloadFormat>,
+    #[command(flatten)]
+    machines: MachineOptions,
 
     /// What storage keys begin with that contracts can't write. Storage keys that begin with KALYAN3104 in the scenarios
     /// are read as if they began with PREFIX.
@@ -76,21 +50,6 @@ struct ScenarioArguments {
     report: ReportFormat,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum PayloadFormat {
-    Json,
-    Protobuf,
-}
-
-impl From<PayloadFormat> for Format {
-    fn from(format: PayloadFormat) -> Format {
-        match format {
-            PayloadFormat::Json => Format::Json,
-            PayloadFormat::Protobuf => Format::Protobuf,
-        }
-    }
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ReportFormat {
     /// A line for each scenario, and a summary.
@@ -107,62 +66,30 @@ fn replacement(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-fn main() -> ExitCode {
-    let CommandLine { command } = CommandLine::parse();
-    let outcome = match command {
-        Command::Scenario(arguments) => run_scenarios(arguments),
-    };
-    outcome.unwrap_or_else(|error| {
-        if is_broken_pipe(&error) {
-            return ExitCode::from(NO_READER);
-        }
-        let text = format!("{error:#}");
-        // Not eprintln, which panics when stderr has no reader any more.
-        let _ = writeln!(stderr(), "arwendebug: {}", escape_text(&text));
-        ExitCode::from(2)
-    })
-}
-
-/// The exit code when the reader of the output, such as `head`, has closed it: that of a program ended by SIGPIPE. This
-/// program ignores the signal, because it also has pipes to its children.
-const NO_READER: u8 = 128 + 13;
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-fn run_scenarios(arguments: ScenarioArguments) -> anyhow::Result<ExitCode> {
-    let suite = Suite::find(&arguments.paths)?;
-    let replacements = BTreeMap::from_iter(arguments.replace);
-    let format = arguments.format.map_or(Format::PREFERRED, Format::from);
-    format.check()?;
-    let in_child = |arguments: &_, world| scenario::in_child(arguments, world, format);
-    let machines: &MachineFactory<'_> = match arguments.ipc {
-        true => &in_child,
-        false => &scenario::in_process,
-    };
+/// Runs the scenarios and prints reports.
+pub fn run(options: Options, costs: &CostOptions) -> anyhow::Result<Exit> {
+    let gas_schedule = costs.gas_schedule()?;
+    let suite = Suite::find(&options.paths)?;
+    let replacements = BTreeMap::from_iter(options.replace);
+    let machines = options.machines.machines()?;
     let settings = Settings {
-        protected_prefix: arguments.protected_prefix.as_bytes(),
+        protected_prefix: options.protected_prefix.as_bytes(),
         replacements: &replacements,
-        gas_schedule: &arwen::gas_schedule::flat_gas_schedule(1, 100_000),
-        machines,
+        gas_schedule: &gas_schedule,
+        machines: &|arguments, world| machines.build(arguments, world),
     };
     let mut printer = Printer {
-        format: arguments.report,
+        format: options.report,
         progress: stderr().is_terminal(),
         finished: 0,
         all: suite.len(),
         outcome: Ok(()),
     };
-    let report = suite.run(settings, arguments.jobs, |scenario| {
+    let report = suite.run(settings, options.jobs, |scenario| {
         printer.scenario(scenario)
     });
     printer.end(&report).context("can't print")?;
-    Ok(match report.failed() {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    Ok(Exit::from(report.failed() == 0))
 }
 
 /// Prints reports as they come.
