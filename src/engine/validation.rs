@@ -159,6 +159,14 @@ impl ValidatedModule {
         self.start.is_some()
     }
 
+    /// What one call of each function takes of the stack of its instance, in slots. Imported functions have none.
+    pub fn stack_slots(&self) -> Vec<u32> {
+        self.functions
+            .iter()
+            .map(|function| function.slots)
+            .collect()
+    }
+
     /// The names of all exports.
     pub(super) fn export_names(&self) -> impl Iterator<Item = &str> {
         self.exports.iter().map(|export| export.name.as_str())
@@ -330,32 +338,40 @@ pub enum NotDeployable {
 }
 
 /// The rules for code that is deployed; code that is only called needs not follow them
-/// (docs/spec/host.md#deploy-checks). `is_reserved` knows the names that a contract must not export.
+/// (docs/spec/host.md#deploy-checks). `is_reserved` knows the names that a contract must not export. The error is the first
+/// of [`not_deployable`].
 pub fn check_deployable(
     functions: &[ExportedFunction],
     exports_memory: bool,
     is_reserved: impl Fn(&str) -> bool,
 ) -> Result<(), NotDeployable> {
-    if !exports_memory {
-        return Err(NotDeployable::NoExportedMemory);
-    }
-    for function in functions {
+    let mut faults = not_deployable(functions, exports_memory, is_reserved);
+    faults.next().map_or(Ok(()), Err)
+}
+
+/// Everything that keeps code from being deployed, in the order of the checks.
+pub fn not_deployable(
+    functions: &[ExportedFunction],
+    exports_memory: bool,
+    is_reserved: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = NotDeployable> {
+    let memory = (!exports_memory).then_some(NotDeployable::NoExportedMemory);
+    let functions = functions.iter().filter_map(move |function| {
         let name = function.name.clone();
         if name.is_empty() || name.len() > MAXIMUM_EXPORT_NAME_BYTES || !name.is_ascii() {
-            return Err(NotDeployable::FunctionName { name });
+            return Some(NotDeployable::FunctionName { name });
         }
         if is_reserved(&name) {
-            return Err(NotDeployable::ReservedName { name });
+            return Some(NotDeployable::ReservedName { name });
         }
-        if function.parameters != 0 || function.results != 0 {
-            return Err(NotDeployable::FunctionSignature {
-                name,
-                parameters: function.parameters,
-                results: function.results,
-            });
-        }
-    }
-    Ok(())
+        let (parameters, results) = (function.parameters, function.results);
+        (parameters != 0 || results != 0).then_some(NotDeployable::FunctionSignature {
+            name,
+            parameters,
+            results,
+        })
+    });
+    memory.into_iter().chain(functions)
 }
 
 #[cfg(test)]

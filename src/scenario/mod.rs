@@ -25,11 +25,12 @@ pub(crate) mod model;
 pub(crate) mod parse;
 mod report;
 mod run;
-mod show;
+pub(crate) mod show;
 mod suite;
 mod transact;
 pub(crate) mod value;
 mod world;
+pub(crate) mod write;
 
 #[cfg(test)]
 mod fixtures;
@@ -42,6 +43,6 @@ pub use machine::in_process;
 pub use machine::{AnyFatal, AnyMachine, MachineFactory, any, in_child};
 pub use parse::DEFAULT_PROTECTED_PREFIX;
 pub use report::{Report, ScenarioReport, TransactionReport};
-pub use run::Settings;
+pub use run::{Runner, Settings};
 pub use suite::{Suite, SuiteError};
 pub use world::{Account, BlockInfo, Leftovers, NewAddress, SharedWorld, World, WorldError};

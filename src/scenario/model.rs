@@ -15,7 +15,7 @@ pub struct Scenario {
 }
 
 /// A step.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Runs the steps of another file, whose path this is.
     External(Bytes),
@@ -37,7 +37,7 @@ impl Step {
 }
 
 /// Puts accounts into the world and replaces the block facts.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SetState {
     pub accounts: Vec<(Bytes, Account)>,
     pub previous_block: BlockInfo,
@@ -47,7 +47,7 @@ pub struct SetState {
 }
 
 /// Compares the accounts of the world.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CheckState {
     /// Whether there may be accounts that are not listed.
     pub others_allowed: bool,
@@ -55,7 +55,7 @@ pub struct CheckState {
 }
 
 /// The expected state of an account.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AccountCheck {
     pub nonce: Expected<u64>,
     pub balance: Expected<BigUint>,
@@ -94,7 +94,7 @@ impl<T: fmt::Display> fmt::Display for Expected<T> {
 }
 
 /// Runs a transaction.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TransactionStep {
     /// For reports.
     pub id: String,
@@ -135,7 +135,7 @@ impl TransactionKind {
 }
 
 /// A transaction. Addresses that the file leaves out are empty.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Transaction {
     pub kind: TransactionKind,
     pub from: Bytes,
@@ -144,12 +144,14 @@ pub struct Transaction {
     pub function: String,
     pub arguments: Vec<Bytes>,
     pub code: Bytes,
+    /// The metadata of deployed code, which files don't have.
+    pub code_metadata: Bytes,
     pub gas_price: u64,
     pub gas_limit: u64,
 }
 
 /// The expected result of a transaction.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExpectedResult {
     pub out: Vec<Expected<Bytes>>,
     pub status: BigInt,

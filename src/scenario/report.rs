@@ -6,6 +6,7 @@ use crate::messages::BigInt;
 use crate::messages::json::Writer;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A scenario that was run.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct ScenarioReport {
     pub transactions: Vec<TransactionReport>,
     /// Why it failed; none if it passed.
     pub failure: Option<Failure>,
+    /// How long it took.
+    pub elapsed: Duration,
 }
 
 /// A transaction that was run.
@@ -162,11 +165,13 @@ mod tests {
                 place: "steps[1] (scCall)".to_owned(),
                 cause: Box::new(StepFailure::Panic("one\ntwo".to_owned())),
             }),
+            elapsed: Duration::ZERO,
         };
         let passed = ScenarioReport {
             file: "z.scen.json".into(),
             transactions: vec![],
             failure: None,
+            elapsed: Duration::ZERO,
         };
         Report {
             scenarios: vec![failed, passed],

@@ -12,6 +12,7 @@ use crate::messages::{Arguments, GasSectionEntry};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// The VM type in the reference's runner.
 const VM_TYPE: &[u8] = &[0, 0];
@@ -66,8 +67,17 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// A runner whose transactions change this world.
+    pub fn in_world(settings: Settings<'a>, world: SharedWorld) -> Runner<'a> {
+        Runner {
+            world,
+            ..Runner::new(settings)
+        }
+    }
+
     /// Runs a file in a world that has only the leftovers of earlier scenarios. Returns them, updated by this one.
     pub fn run(&mut self, file: &Path, leftovers: Leftovers) -> (ScenarioReport, Leftovers) {
+        let start = Instant::now();
         self.world.lock().reset(leftovers);
         let outcome = match is_old_test(file) {
             true => self.run_old_tests(file),
@@ -77,6 +87,7 @@ impl<'a> Runner<'a> {
             file: file.to_owned(),
             transactions: std::mem::take(&mut self.transactions),
             failure: outcome.err(),
+            elapsed: start.elapsed(),
         };
         let leftovers = std::mem::take(&mut self.world.lock().lasting);
         (report, leftovers)

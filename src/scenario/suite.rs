@@ -21,6 +21,14 @@ pub enum SuiteError {
     /// A folder that has no scenarios.
     #[error("there are no files *.scen.json in {}", .0.display())]
     NoScenarios(PathBuf),
+    /// A filter that lets nothing through.
+    #[error("none of the {all} scenarios has {filter:?} in its path")]
+    NoMatch {
+        /// The filter.
+        filter: String,
+        /// How many scenarios there are.
+        all: usize,
+    },
 }
 
 /// The scenarios of a run, in order.
@@ -34,6 +42,8 @@ struct Scheduled {
     file: PathBuf,
     /// Whether it is the first of its path, and so inherits nothing.
     first: bool,
+    /// Whether it is not run, only what it leaves to others is taken over.
+    skipped: bool,
 }
 
 impl Suite {
@@ -54,19 +64,40 @@ impl Suite {
             scenarios.extend(files.map(|(index, file)| Scheduled {
                 file,
                 first: index == 0,
+                skipped: false,
             }));
         }
         Ok(Suite { scenarios })
     }
 
-    /// How many scenarios there are.
+    /// Runs only the scenarios whose path has a text in it. They inherit from the others what they would if all ran and passed.
+    pub fn filter(mut self, filter: &str) -> Result<Suite, SuiteError> {
+        for scenario in &mut self.scenarios {
+            scenario.skipped = !scenario.file.to_string_lossy().contains(filter);
+        }
+        match self.is_empty() {
+            true => Err(SuiteError::NoMatch {
+                filter: filter.to_owned(),
+                all: self.scenarios.len(),
+            }),
+            false => Ok(self),
+        }
+    }
+
+    /// The files that are run.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let run = self.scenarios.iter().filter(|scenario| !scenario.skipped);
+        run.map(|scenario| scenario.file.as_path())
+    }
+
+    /// How many scenarios are run.
     pub fn len(&self) -> usize {
-        self.scenarios.len()
+        self.files().count()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.scenarios.is_empty()
+        self.len() == 0
     }
 
     /// Runs the scenarios in parallel on a number of machines. `observe` gets every report, in order. If it breaks, no
@@ -102,6 +133,10 @@ impl Suite {
         for scenario in &self.scenarios {
             if scenario.first {
                 leftovers = Leftovers::default();
+            }
+            if scenario.skipped {
+                guess_leftovers(&scenario.file, &settings, &mut leftovers);
+                continue;
             }
             let (report, left) = runner.run(&scenario.file, leftovers);
             leftovers = left;
@@ -143,7 +178,7 @@ impl Suite {
                 file: scenario.file.clone(),
                 found: leftovers.clone(),
             };
-            if tasks.send(task).is_err() {
+            if !scenario.skipped && tasks.send(task).is_err() {
                 return;
             }
             guess_leftovers(&scenario.file, &settings, &mut leftovers);
@@ -164,6 +199,10 @@ impl Suite {
         for (index, scenario) in self.scenarios.iter().enumerate() {
             if scenario.first {
                 leftovers = Leftovers::default();
+            }
+            if scenario.skipped {
+                guess_leftovers(&scenario.file, &settings, &mut leftovers);
+                continue;
             }
             while !early.contains_key(&index)
                 && let Ok(result) = finished.recv()

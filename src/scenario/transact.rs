@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Runner<'_> {
     /// Runs a transaction and applies its effects if it succeeded.
-    pub(super) fn transact(&mut self, step: &TransactionStep) -> Result<VmOutput, StepFailure> {
+    pub fn transact(&mut self, step: &TransactionStep) -> Result<VmOutput, StepFailure> {
         let transaction = &step.transaction;
         let sender = transaction.kind.has_sender().then_some(&transaction.from);
         if let Some(sender) = sender {
@@ -47,13 +47,14 @@ impl Runner<'_> {
         account.is_some_and(|account| account.balance >= Number::from(value.clone()))
     }
 
-    fn execute(&mut self, transaction: &Transaction) -> Result<VmOutput, StepFailure> {
+    /// Runs a transaction whose sender has paid. Nothing is applied.
+    pub fn execute(&mut self, transaction: &Transaction) -> Result<VmOutput, StepFailure> {
         match transaction.kind {
             TransactionKind::Deploy => {
                 let input = ContractCreateInput {
                     input: Some(vm_input(transaction)),
                     contract_code: transaction.code.clone(),
-                    contract_code_metadata: Bytes::new(),
+                    contract_code_metadata: transaction.code_metadata.clone(),
                 };
                 self.run_machine(|machine| machine.deploy(input))
             }
@@ -73,17 +74,13 @@ impl Runner<'_> {
 
     /// A build without the VM can't examine code.
     #[cfg(not(feature = "vm"))]
-    pub(super) fn why_invalid(&self, _: &Transaction, _: &VmOutput) -> Option<String> {
+    pub fn why_invalid(&self, _: &Transaction, _: &VmOutput) -> Option<String> {
         None
     }
 
     /// Why the code is invalid, for a transaction that failed because of it.
     #[cfg(feature = "vm")]
-    pub(super) fn why_invalid(
-        &self,
-        transaction: &Transaction,
-        output: &VmOutput,
-    ) -> Option<String> {
+    pub fn why_invalid(&self, transaction: &Transaction, output: &VmOutput) -> Option<String> {
         if output.return_code != ReturnCode::ContractInvalid as i64 {
             return None;
         }

@@ -2,12 +2,30 @@
 //!
 //! Everything runs on the trait `Machine`, so that each command works in this process and through a child.
 
+mod atomic;
+mod code;
 mod error;
 mod exit;
+mod inspect;
+mod junit;
 mod machines;
 mod schedule;
+mod show;
+mod values;
+mod watch;
+mod world;
 
+pub use code::{Code, read_code};
 pub use error::ToolError;
 pub use exit::Exit;
+pub use inspect::{Inspection, inspect};
+pub use junit::write_junit;
 pub use machines::Machines;
 pub use schedule::{DEFAULT_SCHEDULE, gas_schedule};
+pub use show::{
+    account_json, account_text, accounts_json, accounts_text, names_json, performed_json,
+    performed_text,
+};
+pub use values::{address, address_text, argument, digits, number, value};
+pub use watch::Watch;
+pub use world::{Action, Change, Database, Environment, Performed, Request, Session, Unwritable};

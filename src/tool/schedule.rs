@@ -15,7 +15,8 @@ pub fn gas_schedule(file: Option<&Path>) -> Result<Vec<GasSectionEntry>, ToolErr
     let Some(path) = file else {
         return Ok(flat_gas_schedule(1, 100_000));
     };
-    let text = std::fs::read_to_string(path).map_err(|reason| ToolError::unreadable(path, reason))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|reason| ToolError::unreadable(path, reason))?;
     let schedule: Result<GasScheduleFile, _> = text.parse();
     let schedule = schedule.map_err(|reason| ToolError::GasSchedule {
         path: path.to_owned(),

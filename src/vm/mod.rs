@@ -17,6 +17,7 @@ pub(crate) mod contexts;
 pub(crate) mod crypto;
 pub(crate) mod eei;
 pub(crate) mod error;
+mod examination;
 pub(crate) mod gas;
 pub(crate) mod host;
 mod invalid_code;
@@ -40,6 +41,7 @@ pub use crate::engine::wasmer::NATIVE_STACK_BYTES;
 pub use crate::engine::wasmer::warm::WarmLimits;
 pub use crate::engine::{InstanceCounters, MAXIMUM_MEMORY_PAGES, MachineFailure, TierCounters};
 pub use error::{NoProtectedPrefix, VmFatal};
+pub use examination::{Examination, Reason, STACK_SLOTS, deploy_gas, examine, host_function};
 pub(crate) use host::is_upgrade;
 pub use invalid_code::{why_not_deployable, why_not_startable};
 

@@ -147,7 +147,15 @@ pub const ROOMS: &[Room] = &[
     ),
     room(
         "vm::examination",
-        &["engine", "gas_schedule", "messages", "vm::eei", "vm::error", "vm::gas", "vm::host"],
+        &[
+            "engine",
+            "gas_schedule",
+            "messages",
+            "vm::eei",
+            "vm::error",
+            "vm::gas",
+            "vm::host",
+        ],
     ),
     room(
         "vm::fixtures",
@@ -202,7 +210,18 @@ pub const ROOMS: &[Room] = &[
             "apply", "driver", "escape", "hooks", "machine", "messages", "vm",
         ],
     ),
-    room("tool", &["gas_schedule", "machine", "messages", "scenario"]),
+    room(
+        "tool",
+        &[
+            "engine",
+            "escape",
+            "gas_schedule",
+            "machine",
+            "messages",
+            "scenario",
+            "vm",
+        ],
+    ),
     room(
         "fuzzing",
         &[

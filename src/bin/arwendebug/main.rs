@@ -1,7 +1,13 @@
 //! A command line tool to run contracts without a node. Each command has a file; what it does is in the library's `tool`.
 
+mod account;
+mod inspect;
 mod options;
+mod print;
 mod scenario;
+mod transaction;
+mod world;
+mod world_options;
 
 use arwen::internal::escape::escape_text;
 use arwen::internal::part::allocator::ExitingAllocator;
@@ -30,12 +36,29 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     Scenario(scenario::Options),
+    Inspect(inspect::Options),
+    Account(account::Options),
+    CreateAccount(account::CreateAccount),
+    Deploy(transaction::Deploy),
+    Upgrade(transaction::Upgrade),
+    #[command(visible_alias = "call")]
+    Run(transaction::Run),
+    Query(transaction::Query),
+    World(world::Options),
 }
 
 fn main() -> ExitCode {
     let CommandLine { costs, command } = CommandLine::parse();
     let outcome = match command {
         Command::Scenario(options) => scenario::run(options, &costs),
+        Command::Inspect(options) => inspect::run(&options, &costs),
+        Command::Account(options) => account::run(options),
+        Command::CreateAccount(options) => account::create_account(options),
+        Command::Deploy(options) => transaction::deploy(options, &costs),
+        Command::Upgrade(options) => transaction::upgrade(options, &costs),
+        Command::Run(options) => transaction::call(options, &costs),
+        Command::Query(options) => transaction::query(options, &costs),
+        Command::World(options) => world::run(options),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {
         if is_broken_pipe(&error) {

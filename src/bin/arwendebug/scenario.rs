@@ -2,8 +2,9 @@
 
 use crate::options::{CostOptions, MachineOptions};
 use anyhow::Context;
-use arwen::internal::scenario::{Report, ScenarioReport, Settings, Suite};
-use arwen::internal::tool::Exit;
+use arwen::internal::escape::escape_text;
+use arwen::internal::scenario::{Report, ScenarioReport, Settings, Suite, SuiteError};
+use arwen::internal::tool::{self, Exit, Watch};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
@@ -20,6 +21,10 @@ use std::path::PathBuf;
 /// Exit codes: 0 all passed, 1 some failed, 2 they could not be run, 4 this machine lacks memory, 141 the reader of the
 /// output has gone (as if by SIGPIPE).
 #[derive(Args)]
+#[command(after_help = "Examples:
+  arwendebug scenario tests/scenarios --jobs 2
+  arwendebug scenario tests/scenarios --filter upgrade --junit report.xml
+  arwendebug scenario tests/scenarios --watch --gas-schedule gasSchedule.toml")]
 pub struct Options {
     /// Scenario files (*.scen.json, or *.test.json in the old format), or folders: then all *.scen.json below them are
     /// run, in the order of their names. Each PATH begins with an empty world; below one folder, the facts of blocks and
@@ -45,6 +50,18 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value = "1")]
     jobs: NonZeroUsize,
 
+    /// Run only the scenarios whose path has TEXT in it. What they inherit of the others is as if all ran and passed.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+
+    /// Write a report as JUnit XML to FILE, for continuous integration.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// Run again whenever one of the scenarios has changed, or a file that one names. Ctrl-C ends it.
+    #[arg(long)]
+    watch: bool,
+
     /// What to print.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     report: ReportFormat,
@@ -66,15 +83,56 @@ fn replacement(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-/// Runs the scenarios and prints reports.
-pub fn run(options: Options, costs: &CostOptions) -> anyhow::Result<Exit> {
+/// Runs the scenarios and prints reports; with `--watch` again and again.
+pub fn run(mut options: Options, costs: &CostOptions) -> anyhow::Result<Exit> {
+    let replacements = BTreeMap::from_iter(std::mem::take(&mut options.replace));
+    let mut suite = options.suite()?;
+    if !options.watch {
+        return run_once(&options, costs, &replacements, &suite);
+    }
+    loop {
+        // Before the run, so that what changes meanwhile is noticed.
+        let watch = Watch::new(
+            &options.paths,
+            &suite,
+            &replacements,
+            options.junit.as_deref(),
+        )?;
+        run_once(&options, costs, &replacements, &suite)?;
+        suite = loop {
+            watch.wait()?;
+            match options.suite() {
+                Ok(suite) => break suite,
+                // A folder that is being replaced may be back at once.
+                Err(error) => {
+                    let _ = writeln!(stderr(), "arwendebug: {}", escape_text(&error.to_string()));
+                }
+            }
+        };
+    }
+}
+
+impl Options {
+    fn suite(&self) -> Result<Suite, SuiteError> {
+        let suite = Suite::find(&self.paths)?;
+        match &self.filter {
+            None => Ok(suite),
+            Some(filter) => suite.filter(filter),
+        }
+    }
+}
+
+fn run_once(
+    options: &Options,
+    costs: &CostOptions,
+    replacements: &BTreeMap<String, PathBuf>,
+    suite: &Suite,
+) -> anyhow::Result<Exit> {
     let gas_schedule = costs.gas_schedule()?;
-    let suite = Suite::find(&options.paths)?;
-    let replacements = BTreeMap::from_iter(options.replace);
     let machines = options.machines.machines()?;
     let settings = Settings {
         protected_prefix: options.protected_prefix.as_bytes(),
-        replacements: &replacements,
+        replacements,
         gas_schedule: &gas_schedule,
         machines: &|arguments, world| machines.build(arguments, world),
     };
@@ -89,6 +147,9 @@ pub fn run(options: Options, costs: &CostOptions) -> anyhow::Result<Exit> {
         printer.scenario(scenario)
     });
     printer.end(&report).context("can't print")?;
+    if let Some(file) = &options.junit {
+        tool::write_junit(&report, file)?;
+    }
     Ok(Exit::from(report.failed() == 0))
 }
 

@@ -152,6 +152,7 @@ fn world() -> World {
         storage: BTreeMap::from([("k".into(), "v".into()), ("gone".into(), Bytes::new())]),
         code: "c".into(),
         code_hash: Bytes::new(),
+        code_metadata: Bytes::new(),
         async_call_data: "d".into(),
         owner: Bytes::new(),
     };

@@ -6,14 +6,14 @@ mod reader;
 mod state;
 mod transaction;
 
-pub use reader::{FileError, Problem, Reader};
+pub use reader::{Fault, FileError, Problem, Reader, fields, list, required, text};
 
 use super::files;
 use super::json::{self, Value};
 use super::model::{OldTest, Scenario, Step, TransactionKind};
 use crate::messages::go_text;
 use bytes::Bytes;
-use reader::{Fault, fields, flag, list, text};
+use reader::flag;
 use std::path::Path;
 
 /// The prefix of the protocol's storage keys in scenario files.
@@ -58,7 +58,8 @@ impl Reader<'_> {
         Ok(scenario)
     }
 
-    fn step(&self, step: &Value) -> Result<Step, Fault> {
+    /// Reads a step.
+    pub fn step(&self, step: &Value) -> Result<Step, Fault> {
         let Value::Map(entries) = step else {
             return Err(Problem::Not("map").into());
         };

@@ -76,7 +76,7 @@ impl Reader<'_> {
         })
     }
 
-    fn block_info(&self, value: &Value) -> Result<BlockInfo, Fault> {
+    pub fn block_info(&self, value: &Value) -> Result<BlockInfo, Fault> {
         let mut info = BlockInfo::default();
         fields(value, |name, value| {
             match name {
@@ -95,7 +95,7 @@ impl Reader<'_> {
         Ok(info)
     }
 
-    fn new_address(&self, value: &Value) -> Result<NewAddress, Fault> {
+    pub fn new_address(&self, value: &Value) -> Result<NewAddress, Fault> {
         let mut new = NewAddress {
             creator: Bytes::new(),
             creator_nonce: 0,

@@ -49,6 +49,7 @@ impl Reader<'_> {
             function: String::new(),
             arguments: Vec::new(),
             code: Bytes::new(),
+            code_metadata: Bytes::new(),
             gas_price: 0,
             gas_limit: 0,
         };

@@ -150,3 +150,24 @@ fn addresses_stay_within_a_folder_and_accounts_do_not() {
     assert_eq!(last(folder.run(&["."], 1)), Some(false));
     assert_eq!(last(folder.run(&["."], 3)), Some(false));
 }
+
+#[test]
+fn scenarios_that_are_filtered_out_leave_to_others_what_they_would() {
+    let folder = Folder::new(&[
+        ("a.scen.json", &name_address(3)),
+        ("b.scen.json", &deploy(3, true)),
+        ("c.scen.json", FAIL),
+    ]);
+    let suite = || Suite::find(&[folder.path("")]).expect("scenarios");
+    for machines in [1, 2] {
+        let filtered = suite().filter("b.scen").expect("there");
+        assert_eq!((filtered.len(), filtered.is_empty()), (1, false));
+        let machines = NonZeroUsize::new(machines).expect("not zero");
+        let report = filtered.run(SETTINGS, machines, |_| ControlFlow::Continue(()));
+        assert_eq!((report.scenarios.len(), report.failed()), (1, 0));
+        let two = suite().filter("a.scen").expect("there");
+        assert!(two.files().eq([folder.path("a.scen.json")]));
+    }
+    let none = suite().filter("nothing").expect_err("no match").to_string();
+    assert_eq!(none, "none of the 3 scenarios has \"nothing\" in its path");
+}

@@ -27,6 +27,8 @@ pub struct Account {
     pub code: Bytes,
     /// The hash of the code, if [`set_code`](Account::set_code) set it. With it the code is sent to a child only once.
     pub code_hash: Bytes,
+    /// The metadata of the code, as it was deployed. The VM never sees it, and scenario files don't have it.
+    pub code_metadata: Bytes,
     /// The data of the last transfer with data.
     pub async_call_data: Bytes,
     /// The sender of the transaction that created the account; empty if a setState did.
@@ -174,6 +176,7 @@ impl World {
         account.nonce = account.nonce.max(change.least_nonce);
         if let Some(new) = change.code {
             account.set_code(new.code.clone());
+            account.code_metadata = new.metadata.clone();
         }
         for (key, value) in change.storage {
             account.storage.insert(key.clone(), value.clone());

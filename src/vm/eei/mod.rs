@@ -49,6 +49,17 @@ pub fn import_table() -> ImportTable {
     &IMPORTS
 }
 
+/// A function by its names, with the section and the key of its cost; none of that for a free function.
+pub fn host_function(
+    namespace: &str,
+    name: &str,
+) -> Option<(ImportedFunction, Option<(&'static str, &'static str)>)> {
+    let mut functions = FUNCTIONS.iter();
+    let found = functions
+        .find(|function| (function.import.namespace, function.import.name) == (namespace, name));
+    found.map(|function| (function.import, function.gas))
+}
+
 /// Whether a host function of either namespace has this name. Contracts must not export such a name
 /// (docs/spec/host.md#deploy-checks).
 pub fn is_host_function(name: &str) -> bool {

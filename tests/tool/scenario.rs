@@ -1,8 +1,8 @@
 //! Runs the scenarios of tests/scenarios with the real binaries.
-#![cfg(feature = "vm")]
 
+use crate::{folder, root, text};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// `arwendebug scenario` in the folder of the project, as in a fresh clone: no contract is compiled.
@@ -19,23 +19,6 @@ fn command(arguments: &[&str]) -> Command {
 
 fn run(arguments: &[&str]) -> Output {
     command(arguments).output().expect("it runs")
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn text(output: &[u8]) -> String {
-    String::from_utf8_lossy(output).into_owned()
-}
-
-/// A folder with files of these contents.
-fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (name, contents) in files {
-        std::fs::write(folder.path().join(name), contents).expect("written");
-    }
-    folder
 }
 
 /// What is printed for the scenarios of a folder, without the folder; and the exit code.
@@ -367,4 +350,85 @@ fn a_gas_schedule_that_is_none_is_named() {
         assert_eq!((told.lines().count(), output.status.code()), (1, Some(2)));
         assert_eq!(text(&output.stdout), "");
     }
+}
+
+#[test]
+fn a_filter_runs_some_and_junit_tells_of_them() {
+    let folder = folder(&[]);
+    let report = folder.path().join("report.xml").display().to_string();
+    let run = |filter: &str| {
+        run(&[
+            "tests/scenarios",
+            "--filter",
+            filter,
+            "--junit",
+            &report,
+            "--protected-prefix",
+            "OTHER",
+        ])
+    };
+    let output = run("pro");
+    assert_eq!(output.status.code(), Some(1));
+    let printed = text(&output.stdout);
+    assert!(
+        printed.ends_with("1 scenarios: 0 passed, 1 failed\n"),
+        "{printed}"
+    );
+    let xml = std::fs::read_to_string(&report).expect("a report");
+    assert!(
+        xml.contains("<testsuites tests=\"1\" failures=\"1\" errors=\"0\" time=\""),
+        "{xml}"
+    );
+    let case = "<testcase classname=\"tests/scenarios\" name=\"protected.scen.json\" time=\"";
+    assert!(xml.contains(case), "{xml}");
+    let failure = "<failure message=\"tests/scenarios/protected.scen.json: steps[2] (scCall write): status\">";
+    assert!(xml.contains(failure), "{xml}");
+    assert_eq!(run("counter").status.code(), Some(0));
+    let expected = "none of the 6 scenarios has \"nothing\" in its path";
+    crate::is_refused(&run("nothing"), expected);
+    let output = command(&[
+        "tests/scenarios/counter.scen.json",
+        "--junit",
+        "/nowhere/x.xml",
+    ])
+    .output();
+    let output = output.expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("can't write /nowhere/x.xml: No such file"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn a_changed_contract_is_noticed() {
+    use std::io::{BufRead as _, BufReader};
+    let root = root();
+    let [scenario, contract] = ["scenarios/counter.scen.json", "contracts/counter.wat"]
+        .map(|file| std::fs::read(root.join("tests").join(file)).expect("there"));
+    let folder = folder(&[]);
+    let place = |file: &str| folder.path().join(file);
+    for inner in ["scenarios", "contracts"] {
+        std::fs::create_dir(place(inner)).expect("made");
+    }
+    std::fs::write(place("scenarios/counter.scen.json"), scenario).expect("written");
+    std::fs::write(place("contracts/counter.wat"), &contract).expect("written");
+    let path = place("scenarios").display().to_string();
+    let mut command = command(&[&path, "--watch"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut summary = || loop {
+        let line = lines.next().expect("it goes on").expect("text");
+        if line.contains(" scenarios: ") {
+            return line;
+        }
+    };
+    assert_eq!(summary(), "1 scenarios: 1 passed, 0 failed");
+    let changed = text(&contract).replace("(i64.const -1)", "(i64.const -2)");
+    std::fs::write(place("contracts/counter.wat"), changed).expect("written");
+    assert_eq!(summary(), "1 scenarios: 0 passed, 1 failed");
+    std::fs::write(place("contracts/counter.wat"), &contract).expect("written");
+    assert_eq!(summary(), "1 scenarios: 1 passed, 0 failed");
+    child.kill().expect("killed");
+    child.wait().expect("a child");
 }
