@@ -204,7 +204,7 @@ fn account_check(check: &AccountCheck) -> Value {
                 storage(held.iter().map(|(key, value)| (key, value)))
             }),
         ),
-        ("code", expected(&check.code, |code| code_text(code))),
+        ("code", expected(&check.code, code_text)),
         ("asyncCallData", Value::Text(check.async_call_data.clone())),
     ])
 }

@@ -59,7 +59,7 @@ impl Prepared {
         match &mut self.place {
             Place::Special { file, contents } => file.write_all(contents),
             Place::Beside { new, target } => {
-                fs::rename(&new, &target)?;
+                fs::rename(&*new, &*target)?;
                 // So that the new name is on the disk, too.
                 File::open(folder_of(target))?.sync_all()
             }

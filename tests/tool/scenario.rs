@@ -403,20 +403,22 @@ fn a_filter_runs_some_and_junit_tells_of_them() {
 #[test]
 fn a_changed_contract_is_noticed() {
     use std::io::{BufRead as _, BufReader};
-    let root = root();
-    let [scenario, contract] = ["scenarios/counter.scen.json", "contracts/counter.wat"]
-        .map(|file| std::fs::read(root.join("tests").join(file)).expect("there"));
     let folder = folder(&[]);
     let place = |file: &str| folder.path().join(file);
-    for inner in ["scenarios", "contracts"] {
-        std::fs::create_dir(place(inner)).expect("made");
+    std::fs::create_dir_all(place("scenarios/steps")).expect("made");
+    std::fs::create_dir(place("contracts")).expect("made");
+    for file in [
+        "scenarios/counter.scen.json",
+        "scenarios/steps/deploy_counter.steps.json",
+        "contracts/counter.wat",
+    ] {
+        std::fs::copy(root().join("tests").join(file), place(file)).expect("copied");
     }
-    std::fs::write(place("scenarios/counter.scen.json"), scenario).expect("written");
-    std::fs::write(place("contracts/counter.wat"), &contract).expect("written");
+    let contract = std::fs::read(place("contracts/counter.wat")).expect("there");
     let path = place("scenarios").display().to_string();
     let mut command = command(&[&path, "--watch"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("it runs");
-    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut child = Killed(command.stdout(Stdio::piped()).spawn().expect("it runs"));
+    let mut lines = BufReader::new(child.0.stdout.take().expect("piped")).lines();
     let mut summary = || loop {
         let line = lines.next().expect("it goes on").expect("text");
         if line.contains(" scenarios: ") {
@@ -424,11 +426,20 @@ fn a_changed_contract_is_noticed() {
         }
     };
     assert_eq!(summary(), "1 scenarios: 1 passed, 0 failed");
-    let changed = text(&contract).replace("(i64.const -1)", "(i64.const -2)");
+    let changed =
+        text(&contract).replace("(call $write (i64.const 1))", "(call $write (i64.const 5))");
     std::fs::write(place("contracts/counter.wat"), changed).expect("written");
     assert_eq!(summary(), "1 scenarios: 0 passed, 1 failed");
     std::fs::write(place("contracts/counter.wat"), &contract).expect("written");
     assert_eq!(summary(), "1 scenarios: 1 passed, 0 failed");
-    child.kill().expect("killed");
-    child.wait().expect("a child");
+}
+
+/// A process that ends with the test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -323,7 +323,7 @@ fn a_failed_contract_is_explained() {
         (
             &["--function", "nothing"][..],
             "nothing: failed: function not found (code 1)",
-            "contract0 has: init, increment, decrement, get",
+            "contract0 has: increment, decrement, get",
         ),
         (
             &["--function", "get", "--gas-limit", "100"],

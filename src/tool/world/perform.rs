@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 /// The function that the VM takes for an upgrade.
 const UPGRADE: &str = "upgradeContract";
 
+/// Functions that the VM runs itself, and that no transaction can call.
+const NOT_DIRECTLY: [&str; 2] = ["init", "callBack"];
+
 /// What runs contracts, and what that costs.
 #[derive(Debug, Clone, Copy)]
 pub struct Environment<'a> {
@@ -365,7 +368,9 @@ fn refused(failure: StepFailure, request: &Request) -> ToolError {
 /// The functions of a contract that a transaction can call.
 fn functions(world: &World, contract: &Bytes) -> Vec<String> {
     let code = { world.accounts.get(contract) }.map(|account| account.code.clone());
-    crate::tool::inspect(&code.unwrap_or_default(), &[]).callable_functions()
+    let mut functions = crate::tool::inspect(&code.unwrap_or_default(), &[]).callable_functions();
+    functions.retain(|name| !NOT_DIRECTLY.contains(&name.as_str()));
+    functions
 }
 
 impl Performed {

@@ -149,7 +149,7 @@ fn a_failed_contract_costs_gas_and_is_explained() {
     assert_eq!(performed.code_text(), "function not found (code 1)");
     assert_eq!(
         performed.advice().as_deref(),
-        Some("contract0 has: init, increment, decrement, get")
+        Some("contract0 has: increment, decrement, get")
     );
     let alice = bench.session.account(&request.from).expect("there");
     assert_eq!((alice.nonce, alice.balance), (2, 1_000_000.into()));
@@ -310,10 +310,7 @@ fn shown_texts_say_what_happened() {
         text.starts_with("no\\u{1b}: failed: function not found (code 1)\n  message   "),
         "{text}"
     );
-    assert!(
-        text.contains("\n  next      contract0 has: init, "),
-        "{text}"
-    );
+    assert!(text.contains("\n  next      contract0 has: "), "{text}");
     let json: serde_json::Value =
         serde_json::from_slice(&show::performed_json(&failed)).expect("JSON");
     assert_eq!(
