@@ -125,6 +125,8 @@ mod logs;
 mod part;
 #[cfg(feature = "record")]
 mod recording;
+#[cfg(feature = "vm")]
+mod replay;
 #[cfg(any(feature = "vm", fuzzing, test))]
 mod scenario;
 #[cfg(feature = "vm")]
@@ -158,6 +160,7 @@ pub mod internal {
         crate::messages::json as json;
         #[cfg(any(feature = "vm", fuzzing, test))] crate::part as part;
         #[cfg(feature = "record")] crate::recording as recording;
+        #[cfg(feature = "vm")] crate::replay as replay;
         #[cfg(any(feature = "vm", fuzzing, test))] crate::scenario as scenario;
         #[cfg(feature = "vm")] crate::tool as tool;
         crate::transport as transport;

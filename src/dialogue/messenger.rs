@@ -128,17 +128,41 @@ impl<T: Transport> Messenger<T> {
             payload,
             &mut self.outgoing,
         )?;
+        self.transmit(P::KIND.as_str_name(), nonce, error_message, deadline)
+    }
+
+    /// Like [`send`](Self::send), for a message whose kind is only known at run time. Its length is not checked.
+    pub fn send_message(
+        &mut self,
+        error_message: &str,
+        message: &Message,
+        deadline: Option<Instant>,
+    ) -> Result<(), MessengerError> {
+        let envelope = Envelope {
+            dialogue_nonce: self.dialogue.send(message.kind())?,
+            kind: message.kind(),
+            error_message: error_message.to_owned(),
+        };
+        self.outgoing.clear();
+        codec::encode_message(self.format, &envelope, message, &mut self.outgoing)?;
+        let kind = kind_name(message.kind());
+        self.transmit(&kind, envelope.dialogue_nonce, error_message, deadline)
+    }
+
+    fn transmit(
+        &mut self,
+        kind: &str,
+        nonce: u32,
+        error: &str,
+        deadline: Option<Instant>,
+    ) -> Result<(), MessengerError> {
         self.transport.send(&self.outgoing, deadline)?;
         if let Some(tap) = &mut self.tap {
             tap.sent(&self.outgoing);
         }
         let side = self.dialogue.side().name();
         let size = self.outgoing.len() - Header::Preamble.size();
-        let msg = MessageText {
-            kind: P::KIND.as_str_name(),
-            nonce,
-            error: error_message,
-        };
+        let msg = MessageText { kind, nonce, error };
         trace!(target: LOGGER, size, %msg, "[{side}][#{nonce}]: SENT message");
         if self.outgoing.capacity() > KEEP_BUFFER_BYTES {
             self.outgoing = Vec::new();

@@ -11,6 +11,7 @@
 //! | `limits`, `oom` | what memory a child may take, and whether it was killed for it |
 //! | `supervisor` | when a child that died is started again |
 //! | `handle`, `stats` | what other threads may do and see meanwhile |
+//! | `raw` | a child that is told whole messages, for replays |
 //! | `recorder` | what both sides say, in files |
 //! | `pool` | several drivers for parallel queries |
 //! | `dialogue_loop`, `budget` | request, hook calls, answer; within their time |
@@ -51,6 +52,8 @@ mod oom;
 mod placement;
 mod pool;
 mod process;
+#[cfg(feature = "vm")]
+pub(crate) mod raw;
 mod ready;
 #[cfg(feature = "record")]
 mod recorder;

@@ -32,8 +32,8 @@ pub enum RecordingError {
     #[error("it is damaged: {0}")]
     Damaged(String),
     /// The system can't read it.
-    #[error("it can't be read")]
-    Io(#[source] io::Error),
+    #[error("it can't be read: {0}")]
+    Io(io::Error),
 }
 
 impl RecordingError {

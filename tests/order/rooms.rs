@@ -223,6 +223,10 @@ pub const ROOMS: &[Room] = &[
         ],
     ),
     room(
+        "replay",
+        &["dialogue", "driver", "escape", "messages", "recording"],
+    ),
+    room(
         "fuzzing",
         &[
             "dialogue",
@@ -245,6 +249,7 @@ pub const ROOMS: &[Room] = &[
             "gas_schedule",
             "messages",
             "part",
+            "replay",
             "scenario",
             "tool",
             "transport",
@@ -265,6 +270,7 @@ pub const ROOMS: &[Room] = &[
             "messages",
             "part",
             "recording",
+            "replay",
             "scenario",
             "tool",
             "transport",

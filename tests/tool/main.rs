@@ -3,6 +3,7 @@
 
 mod guide;
 mod inspect;
+mod replay;
 mod scenario;
 mod world;
 

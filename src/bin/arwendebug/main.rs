@@ -1,20 +1,21 @@
 //! A command line tool to run contracts without a node. Each command has a file; what it does is in the library's `tool`.
 
 mod account;
+mod dialogue;
 mod inspect;
 mod options;
 mod print;
+mod replay;
 mod scenario;
 mod transaction;
 mod world;
 mod world_options;
 
-use arwen::internal::escape::escape_text;
 use arwen::internal::part::allocator::ExitingAllocator;
 use arwen::internal::tool::Exit;
 use clap::{Parser, Subcommand};
 use options::CostOptions;
-use std::io::{self, Write as _, stderr};
+use std::io;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -45,6 +46,8 @@ enum Command {
     Run(transaction::Run),
     Query(transaction::Query),
     World(world::Options),
+    Replay(replay::Options),
+    Dialogue(dialogue::Options),
 }
 
 fn main() -> ExitCode {
@@ -59,14 +62,14 @@ fn main() -> ExitCode {
         Command::Run(options) => transaction::call(options, &costs),
         Command::Query(options) => transaction::query(options, &costs),
         Command::World(options) => world::run(options),
+        Command::Replay(options) => replay::run(options),
+        Command::Dialogue(options) => dialogue::run(options),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {
         if is_broken_pipe(&error) {
             return Exit::NoReader;
         }
-        let text = format!("{error:#}");
-        // Not eprintln, which panics when stderr has no reader any more.
-        let _ = writeln!(stderr(), "arwendebug: {}", escape_text(&text));
+        print::complaint(&error);
         Exit::Unusable
     }))
 }

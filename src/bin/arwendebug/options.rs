@@ -48,7 +48,7 @@ impl MachineOptions {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum PayloadFormat {
+pub enum PayloadFormat {
     Json,
     Protobuf,
 }
