@@ -3,6 +3,8 @@
 
 mod guide;
 mod inspect;
+mod processes;
+mod refusals;
 mod replay;
 mod scenario;
 mod world;
