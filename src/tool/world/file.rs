@@ -44,7 +44,7 @@ fn world(file: &Value, reader: &Reader<'_>) -> Result<State, Fault> {
     fields(file, |name, value| {
         match name {
             b"format" if text(value)? == FORMAT => format = Some(()),
-            b"format" => return Err(Problem::Not(FORMAT).into()),
+            b"format" => return Err(Problem::Not("world of arwendebug, version 1").into()),
             b"accounts" => {
                 return fields(value, |key, value| {
                     let address = reader.address_key(key)?;
@@ -211,7 +211,7 @@ mod tests {
         let text = write(&state()).expect("written");
         let text = String::from_utf8(text).expect("text");
         for (from, to, expected) in [
-            ("world 1", "world 2", "w: format: not a arwendebug world 1"),
+            ("world 1", "world 2", "w: format: not a world of arwendebug, version 1"),
             ("\"nonce\": \"3\"", "\"nonce\": \"x\"", "w: accounts.''aaaa"),
             (
                 "\"-5\"",
