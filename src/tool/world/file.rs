@@ -211,7 +211,11 @@ mod tests {
         let text = write(&state()).expect("written");
         let text = String::from_utf8(text).expect("text");
         for (from, to, expected) in [
-            ("world 1", "world 2", "w: format: not a world of arwendebug, version 1"),
+            (
+                "world 1",
+                "world 2",
+                "w: format: not a world of arwendebug, version 1",
+            ),
             ("\"nonce\": \"3\"", "\"nonce\": \"x\"", "w: accounts.''aaaa"),
             (
                 "\"-5\"",
