@@ -185,7 +185,12 @@ pub struct PoolStats {
 /// let pool = DriverPool::new(PoolConfig::new(config).children(2), |_| block.clone())?;
 ///
 /// let input = ContractCallInput {
-///     input: Some(VmInput { caller_addr: vec![b'u'; 32].into(), gas_provided: 100_000, ..VmInput::default() }),
+///     input: Some(VmInput {
+///         caller_addr: vec![b'u'; 32].into(),
+///         call_value: Some(BigInt::default()),
+///         gas_provided: 100_000,
+///         ..VmInput::default()
+///     }),
 ///     recipient_addr: vec![b'c'; 32].into(),
 ///     function: "increment".into(),
 /// };
