@@ -6,7 +6,9 @@ mod reader;
 mod state;
 mod transaction;
 
-pub use reader::{Fault, FileError, Problem, Reader, fields, list, required, text};
+#[cfg(feature = "vm")]
+pub use reader::required;
+pub use reader::{Fault, FileError, Problem, Reader, fields, list, text};
 
 use super::files;
 use super::json::{self, Value};
