@@ -80,7 +80,7 @@ pub fn run(
     })
 }
 
-/// Reads the files and hands out batches. Ends when nobody takes them any more.
+/// Reads the files and hands out batches. Ends when the other end of the channel is closed.
 fn read(
     files: &[PathBuf],
     settings: &Settings,

@@ -30,6 +30,7 @@ mod suite;
 mod transact;
 pub(crate) mod value;
 mod world;
+#[cfg(any(feature = "vm", test))]
 pub(crate) mod write;
 
 #[cfg(test)]
