@@ -6,8 +6,7 @@
 use super::sinks::{Counters, STREAMS, Sinks};
 use crate::messages::Format;
 use crate::transport::set_non_blocking;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -51,13 +50,16 @@ impl OutputReader {
     ) -> io::Result<OutputReader> {
         let (stopped, stop) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
         let pipes = [streams.stdout, streams.stderr, streams.log_lines];
-        for pipe in &pipes {
+        let readable = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        for (pipe, number) in pipes.iter().chain([&stopped]).zip(0..) {
             set_non_blocking(pipe.as_fd())?;
+            readable.add(pipe, EpollEvent::new(EpollFlags::EPOLLIN, number))?;
         }
         let stderr_tail = Arc::<Mutex<VecDeque<u8>>>::default();
         let sinks = Sinks::new(format, counters, stderr_tail.clone());
         let shared = Arc::new(Shared {
             pipes,
+            readable,
             subscriber: tracing::dispatcher::get_default(Clone::clone),
             turn: Mutex::new(Turn {
                 sinks: Some(Box::new(sinks)),
@@ -70,7 +72,9 @@ impl OutputReader {
         let thread = thread::Builder::new()
             .name("arwen-output".to_owned())
             .spawn(move || {
-                tracing::dispatcher::with_default(&reader.subscriber, || reader.read_all(&stopped));
+                tracing::dispatcher::with_default(&reader.subscriber, || reader.read_all());
+                // Open while the thread waits for its end.
+                drop(stopped);
             })?;
         Ok(OutputReader {
             shared,
@@ -82,15 +86,16 @@ impl OutputReader {
 
     /// Shows what has arrived, unless that takes too long: one read of each stream, enough for a full pipe.
     pub(super) fn deliver(&self) {
+        if self.shared.has_shown_all() {
+            return;
+        }
         let Some(mut sinks) = self.shared.sinks_within(PATIENCE) else {
             return;
         };
-        let (ready, _) = self.shared.ready(sinks.open, None, PollTimeout::ZERO);
-        if ready.contains(&true) {
-            tracing::dispatcher::with_default(&self.shared.subscriber, || {
-                sinks.take_each(ready, &self.shared.pipes);
-            });
-        }
+        let ready = self.shared.ready(EpollTimeout::ZERO);
+        tracing::dispatcher::with_default(&self.shared.subscriber, || {
+            self.shared.take_each(&mut sinks, ready);
+        });
     }
 
     /// Reads what is left of a dead child's streams. Returns the end of its stderr.
@@ -121,6 +126,9 @@ impl Drop for OutputReader {
 struct Shared {
     /// In the order of [`STREAMS`].
     pipes: [OwnedFd; STREAMS],
+    /// The pipes that have not ended, by their index, and after them the one that stops the thread. Asking it whether
+    /// any is readable, which each request does, takes less than asking each pipe.
+    readable: Epoll,
     subscriber: Dispatch,
     turn: Mutex<Turn>,
     /// Notified when the sinks are put back.
@@ -208,46 +216,59 @@ impl Shared {
         }
     }
 
+    /// Whether nothing has arrived, and the thread shows nothing. Most requests find it so.
+    fn has_shown_all(&self) -> bool {
+        let turn = self.turn();
+        turn.sinks.is_some() && self.ready(EpollTimeout::ZERO) == NOTHING
+    }
+
     /// Body of the thread: reads until the streams end or it is told to stop, then reads what is left.
-    fn read_all(&self, stopped: &OwnedFd) {
-        loop {
-            let open = self.sinks().open;
-            if !open.contains(&true) {
+    fn read_all(&self) {
+        let mut is_open = true;
+        while is_open {
+            let ready = self.ready(EpollTimeout::NONE);
+            if ready[STOP] {
                 break;
             }
-            let (ready, is_stopped) = self.ready(open, Some(stopped), PollTimeout::NONE);
-            if is_stopped {
-                break;
-            }
-            self.sinks().take_each(ready, &self.pipes);
+            let mut sinks = self.sinks();
+            self.take_each(&mut sinks, ready);
+            is_open = sinks.open.contains(&true);
         }
         let mut sinks = self.sinks();
         sinks.take_rest(&self.pipes, LAST_BYTES);
         sinks.end();
     }
 
-    /// Which of the open streams are readable, and whether `stopped` is; all of them if poll fails.
-    fn ready(
-        &self,
-        open: [bool; STREAMS],
-        stopped: Option<&OwnedFd>,
-        timeout: PollTimeout,
-    ) -> ([bool; STREAMS], bool) {
-        let pipes = self.pipes.iter().zip(open);
-        let pipes = pipes.filter_map(|(pipe, open)| open.then_some(pipe));
-        let mut polled: Vec<_> = pipes
-            .chain(stopped)
-            .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
-            .collect();
-        let told = match poll(&mut polled, timeout) {
-            Ok(_) => true,
-            Err(Errno::EINTR) => return ([false; STREAMS], false),
-            Err(_) => false,
-        };
-        let mut ready = polled
-            .iter()
-            .map(|pipe| !told || pipe.any().unwrap_or(true));
-        let streams = open.map(|open| open && ready.next() == Some(true));
-        (streams, stopped.is_some() && ready.next() == Some(true))
+    /// Reads once from each of these streams. Those that end are not waited for any more.
+    fn take_each(&self, sinks: &mut Sinks, ready: Ready) {
+        for (index, pipe) in self.pipes.iter().enumerate() {
+            if ready[index] && sinks.open[index] {
+                sinks.take(index, pipe);
+                if !sinks.open[index] {
+                    // Refused only for a pipe that is not waited for.
+                    let _ = self.readable.delete(pipe);
+                }
+            }
+        }
+    }
+
+    /// Waits until something is readable, and returns what.
+    fn ready(&self, timeout: EpollTimeout) -> Ready {
+        let mut events = [EpollEvent::empty(); STREAMS + 1];
+        let count = self.readable.wait(&mut events, timeout);
+        let mut ready = NOTHING;
+        // The wait is interrupted by a signal, or refused never: the thread then waits again.
+        for event in &events[..count.unwrap_or(0)] {
+            ready[event.data() as usize] = true;
+        }
+        ready
     }
 }
+
+/// Which of the streams are readable, and whether the thread is to stop.
+type Ready = [bool; STREAMS + 1];
+
+const NOTHING: Ready = [false; STREAMS + 1];
+
+/// The index in [`Ready`] after the streams.
+const STOP: usize = STREAMS;

@@ -108,7 +108,8 @@ const REMEMBERED_EXITS: usize = 3;
 pub struct Driver<H> {
     config: DriverConfig,
     hook: H,
-    process: Option<Process>,
+    /// Boxed: each request moves it out and back.
+    process: Option<Box<Process>>,
     restarts: Restarts,
     /// Why the last child ended or could not be started.
     last_failure: String,
@@ -236,7 +237,7 @@ impl<H: BlockchainHook> Driver<H> {
 
     /// The process id of the child; `None` if there is none.
     pub fn child_id(&self) -> Option<u32> {
-        self.process.as_ref().map(Process::id)
+        self.process.as_deref().map(Process::id)
     }
 
     /// What the current child reported about itself at its start: version, limits and sandbox in force
@@ -314,7 +315,7 @@ impl<H: BlockchainHook> Driver<H> {
     }
 
     /// Returns a live child, started if necessary, within the budget of the request.
-    fn live_process(&mut self, budget: &Budget) -> Result<Process, CriticalError> {
+    fn live_process(&mut self, budget: &Budget) -> Result<Box<Process>, CriticalError> {
         if let Some(mut process) = self.process.take() {
             if process.is_starting() {
                 return self.finish_start(process, budget);
@@ -338,7 +339,7 @@ impl<H: BlockchainHook> Driver<H> {
     }
 
     /// Starts a child and waits for its first answer.
-    fn start(&mut self, budget: &Budget) -> Result<Process, CriticalError> {
+    fn start(&mut self, budget: &Budget) -> Result<Box<Process>, CriticalError> {
         let due_in = self.restarts.delay(Instant::now());
         if due_in > budget.left() {
             let last = self.last_failure.clone();
@@ -359,7 +360,7 @@ impl<H: BlockchainHook> Driver<H> {
             expect(unused_mut, reason = "it is not recorded")
         )]
         let mut process = match spawned {
-            Ok(process) => process,
+            Ok(process) => Box::new(process),
             Err(fault) => {
                 self.restarts.died(Instant::now());
                 self.last_failure = with_sources(&fault);
@@ -393,9 +394,9 @@ impl<H: BlockchainHook> Driver<H> {
     /// the next request.
     fn finish_start(
         &mut self,
-        mut process: Process,
+        mut process: Box<Process>,
         budget: &Budget,
-    ) -> Result<Process, CriticalError> {
+    ) -> Result<Box<Process>, CriticalError> {
         let hook_calls = &mut self.stats.hook_calls_total;
         match process.finish_start(&mut self.hook, budget.deadline, hook_calls) {
             Ok(Started::Ready(report)) => {
@@ -419,7 +420,7 @@ impl<H: BlockchainHook> Driver<H> {
     }
 
     /// Ends a child that failed before its first answer.
-    fn fail_start(&mut self, process: Process, fault: Fault) -> CriticalError {
+    fn fail_start(&mut self, process: Box<Process>, fault: Fault) -> CriticalError {
         let budget = self.config.start_time;
         let fault = match fault {
             Fault::TimeExpired { .. } => Fault::Start(StartError::NoAnswer { budget }),
@@ -447,7 +448,7 @@ impl<H: BlockchainHook> Driver<H> {
     }
 
     /// Ends a child that failed in a dialogue.
-    fn fail(&mut self, process: Process, fault: Fault) -> CriticalError {
+    fn fail(&mut self, process: Box<Process>, fault: Fault) -> CriticalError {
         let exit = self.bury(process, &fault);
         self.critical(fault, Some(exit))
     }
@@ -461,7 +462,7 @@ impl<H: BlockchainHook> Driver<H> {
     }
 
     /// Ends the child and records its exit.
-    fn bury(&mut self, process: Process, fault: &Fault) -> ChildExit {
+    fn bury(&mut self, process: Box<Process>, fault: &Fault) -> ChildExit {
         self.shared.set_ready(None);
         let exit = process.end(fault);
         warn!(target: LOGGER, cause = exit.cause, %exit, "arwen is gone");
@@ -511,7 +512,7 @@ impl<H> Drop for Driver<H> {
     }
 }
 
-fn close(process: Option<Process>) {
+fn close(process: Option<Box<Process>>) {
     if let Some(process) = process {
         process.close();
         debug!(target: LOGGER, "arwen is closed");

@@ -94,15 +94,6 @@ impl Sinks {
         }
     }
 
-    /// Reads once from each of these streams.
-    pub(super) fn take_each(&mut self, ready: [bool; STREAMS], pipes: &[OwnedFd; STREAMS]) {
-        for (index, pipe) in pipes.iter().enumerate() {
-            if ready[index] {
-                self.take(index, pipe);
-            }
-        }
-    }
-
     /// Reads each stream to its end, but not much more than `limit_bytes`.
     pub(super) fn take_rest(&mut self, pipes: &[OwnedFd; STREAMS], limit_bytes: usize) {
         for (index, pipe) in pipes.iter().enumerate() {
@@ -117,7 +108,7 @@ impl Sinks {
     }
 
     /// Reads once and records the end of the stream. Returns the number of bytes read.
-    fn take(&mut self, index: usize, pipe: &OwnedFd) -> usize {
+    pub(super) fn take(&mut self, index: usize, pipe: &OwnedFd) -> usize {
         match nix::unistd::read(pipe, &mut self.buffer) {
             Ok(count @ 1..) => {
                 let bytes = std::mem::take(&mut self.buffer);
