@@ -20,7 +20,7 @@ impl RawChild {
         let mut driver = Driver::new(config.clone(), NoHook)?;
         let process = driver.process.take();
         Ok(RawChild {
-            process: process.expect("a driver that was made has a child"),
+            process: *process.expect("a driver that was made has a child"),
         })
     }
 
