@@ -166,14 +166,15 @@ pub fn check_length<P: Payload>(
     payload: &P,
     limit: u32,
 ) -> Result<(), PayloadTooLong> {
-    elements::check_message(payload).map_err(|error| PayloadTooLong {
+    let encoded = payload.encoded_len();
+    elements::check_message(payload, encoded).map_err(|error| PayloadTooLong {
         kind: P::KIND.wire(),
         measure: Measure::Elements,
         length: error.needed,
         limit: u32::try_from(error.limit).unwrap_or(u32::MAX),
     })?;
     // The fast path of ordinary messages: an estimate is enough.
-    let shortest = payload.encoded_len() + error_message.len() + LONGEST_ENVELOPE;
+    let shortest = encoded + error_message.len() + LONGEST_ENVELOPE;
     if shortest.saturating_mul(LONGEST_JSON) <= limit as usize {
         return Ok(());
     }

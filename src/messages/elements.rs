@@ -88,8 +88,11 @@ pub fn check<T: Elements>(payload: &[u8], limit: usize) -> Result<(), TooManyEle
 }
 
 /// Like [`check`], for a message that is to be sent: its reader would refuse it in both formats, as JSON is longer.
-pub fn check_message<T: prost::Message + Elements>(message: &T) -> Result<(), TooManyElements> {
-    let encoded = message.encoded_len();
+/// `encoded` is the length of its protobuf, in bytes, which the caller needs, too.
+pub fn check_message<T: prost::Message + Elements>(
+    message: &T,
+    encoded: usize,
+) -> Result<(), TooManyElements> {
     let limit = limit_bytes(encoded);
     // The fast path again, without encoding.
     if encoded.saturating_mul(T::WORST_FACTOR) <= limit {

@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 use ::wasmer::MemoryView;
 use region::page::size as page_bytes;
 
+use super::unchecked::overwrite;
+
 /// A memory with more existing pages than this many bytes is not restored. Every call would pay for the largest one, and
 /// to restore more takes about as long as to make a fresh instance.
 const MAXIMUM_RESTORED_BYTES: usize = 1024 * 1024;
@@ -73,8 +75,7 @@ impl Image {
             while pages.next_if(|(at, _)| *at < offset).is_some() {}
             let initial = pages.next_if(|(at, _)| *at == offset);
             let content = initial.map_or(&*ZEROS, |(_, content)| content);
-            let written = memory.write(offset, content);
-            written.expect("existing pages are inside the memory");
+            overwrite(memory, offset, content).expect("existing pages are inside the memory");
         }
         Some(bytes)
     }

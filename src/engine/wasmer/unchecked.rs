@@ -1,10 +1,12 @@
-//! Unsafe calls of wasmer: loading machine code, and taking memory back.
+//! Unsafe calls of wasmer: loading machine code, writing whole pages of memory, and taking memory back.
 
 use std::sync::Arc;
 
 use ::wasmer::Engine as CodeEngine;
 use ::wasmer::sys::{EngineBuilder, NativeEngineExt as _};
-use ::wasmer::{DeserializeError, Memory, Module, Pages, SerializeError, Store, WASM_PAGE_SIZE};
+use ::wasmer::{
+    DeserializeError, Memory, MemoryView, Module, Pages, SerializeError, Store, WASM_PAGE_SIZE,
+};
 use bytes::Bytes;
 use region::Protection;
 
@@ -47,6 +49,23 @@ impl Artifact {
     }
 }
 
+/// Writes to a memory at rest. None if that is not inside the memory. wasmer's own write is for memories that other threads
+/// may write to at the same time, and takes five times as long for a page.
+pub(super) fn overwrite(memory: &MemoryView<'_>, offset: u64, bytes: &[u8]) -> Option<()> {
+    let end = offset.checked_add(bytes.len() as u64)?;
+    if end > memory.data_size() {
+        return None;
+    }
+    // SAFETY: the range is inside the memory, as the comparison says, and the view keeps the memory where it is. No code
+    // runs in a memory at rest, and wasmer gives no references into one, so nothing else reads or writes it now.
+    #[expect(unsafe_code, reason = "writes through a pointer")]
+    unsafe {
+        let target = memory.data_ptr().add(usize::try_from(offset).ok()?);
+        target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+    }
+    Some(())
+}
+
 /// Takes from a memory at rest what it has grown by, so that it has `bytes` again. None if that can't be done; then the
 /// instance must be dropped.
 ///
@@ -77,4 +96,26 @@ pub(super) fn shrink(
     #[expect(unsafe_code, reason = "changes the protection of memory")]
     let protected = unsafe { region::protect(start.add(bytes), taken, Protection::NONE) };
     protected.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::wasmer::MemoryType;
+
+    #[test]
+    fn nothing_is_written_beyond_a_memory() {
+        let mut store = Store::default();
+        let memory = Memory::new(&mut store, MemoryType::new(1, None, false)).expect("a memory");
+        let view = memory.view(&store);
+        let end = view.data_size();
+        assert_eq!(overwrite(&view, end - 2, b"ok"), Some(()));
+        assert_eq!(overwrite(&view, end, b""), Some(()));
+        for (offset, bytes) in [(end - 1, &b"no"[..]), (end, b"n"), (u64::MAX, b"no")] {
+            assert_eq!(overwrite(&view, offset, bytes), None, "{offset}");
+        }
+        let mut last = [0; 2];
+        view.read(end - 2, &mut last).expect("inside");
+        assert_eq!(&last, b"ok");
+    }
 }

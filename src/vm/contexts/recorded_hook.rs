@@ -114,27 +114,26 @@ impl RecordedHook {
         self.bytes = 0;
     }
 
-    /// Fails for a question that a node might not read: its parameters take so many bytes as JSON, or one of them has too many
+    /// Fails for a question that a node might not read: its parameters take `length` bytes as JSON, or one of them has too many
     /// elements.
-    fn check_length(&self, asked: &'static str, parameters: &[&dyn Parameter]) -> HookResult<()> {
-        let too_long = |measure, length, limit| {
-            HookError::Fatal(Box::new(QuestionTooLong {
-                asked,
-                measure,
-                length,
-                limit,
-            }))
-        };
-        for parameter in parameters {
-            let counted = parameter.check_elements();
-            counted.map_err(|error| too_long(Measure::Elements, error.needed, error.limit))?;
-        }
-        let length: usize = parameters.iter().map(|known| known.json_bytes()).sum();
+    fn check_length(
+        &self,
+        asked: &'static str,
+        length: usize,
+        elements: Result<(), TooManyElements>,
+    ) -> HookResult<()> {
         let (length, limit) = (MESSAGE_BYTES + length, self.payload_limit_bytes as usize);
-        match length <= limit {
-            true => Ok(()),
-            false => Err(too_long(Measure::Json, length, limit)),
-        }
+        let (measure, length, limit) = match elements {
+            Err(error) => (Measure::Elements, error.needed, error.limit),
+            Ok(()) if length > limit => (Measure::Json, length, limit),
+            Ok(()) => return Ok(()),
+        };
+        Err(HookError::Fatal(Box::new(QuestionTooLong {
+            asked,
+            measure,
+            length,
+            limit,
+        })))
     }
 
     fn exchange<Q: PartialEq + Send + 'static, T: Recordable>(
@@ -220,7 +219,7 @@ impl Parameter for &ContractCallInput {
     }
 
     fn check_elements(&self) -> Result<(), TooManyElements> {
-        elements::check_message(*self)
+        elements::check_message(*self, self.encoded_len())
     }
 }
 
@@ -269,7 +268,8 @@ macro_rules! recorded {
     ($($method:ident($($parameter:ident: $type:ty),*) -> $answer:ty;)*) => {
         impl BlockchainHook for RecordedHook {
             $(fn $method(&mut self, $($parameter: $type),*) -> HookResult<$answer> {
-                self.check_length(stringify!($method), &[$(&$parameter),*])?;
+                let elements = Ok(())$(.and_then(|()| $parameter.check_elements()))*;
+                self.check_length(stringify!($method), 0 $(+ $parameter.json_bytes())*, elements)?;
                 self.exchange(
                     stringify!($method),
                     || ($($parameter.to_owned(),)*),
