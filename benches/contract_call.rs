@@ -49,7 +49,7 @@ impl Waiting {
         match self {
             Waiting::Plain => {}
             Waiting::SharedCore => config.share_core = true,
-            Waiting::Spinning => config.spin = Duration::from_micros(200),
+            Waiting::Spinning => config.spin = Some(Duration::from_micros(200)),
         }
         config
     }

@@ -1,9 +1,9 @@
-use super::{Dialogue, DialogueError, Side};
+use super::{Dialogue, DialogueError, Phase, Side};
 use crate::escape::escape_line;
 use crate::frame::{Decoder, FrameError, Header};
 use crate::messages::codec::{self, PayloadTooLong};
 use crate::messages::{Envelope, Format, Message, MessageError, Payload, kind_name};
-use crate::transport::{Transport, TransportError};
+use crate::transport::{Awaited, Transport, TransportError};
 use std::fmt;
 use std::time::Instant;
 use thiserror::Error;
@@ -174,9 +174,13 @@ impl<T: Transport> Messenger<T> {
     pub fn receive(&mut self, deadline: Option<Instant>) -> Result<Received, MessengerError> {
         let side = self.dialogue.side().name();
         trace!(target: LOGGER, "[{side}]: Receive message...");
+        let awaited = match self.dialogue.phase() {
+            Phase::Idle => Awaited::Request,
+            Phase::Requested { .. } | Phase::HookRequested { .. } => Awaited::Answer,
+        };
         while !self.decoder.has_next() {
             let room = self.decoder.room(READ_BYTES);
-            if self.transport.receive(room, deadline)? == 0 {
+            if self.transport.receive(room, awaited, deadline)? == 0 {
                 self.decoder.end()?;
                 return Err(MessengerError::EndOfStream);
             }

@@ -4,6 +4,7 @@ use super::locate::Places;
 use crate::logs::profile::{self, LevelPatterns, Levels};
 use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use crate::messages::{Arguments, Format, LogProfile};
+use crate::transport::Waiting;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -56,12 +57,12 @@ pub struct DriverConfig {
     /// dedicated thread. The child is pinned after its first answer; its compiler thread is not. Default false: pinned
     /// threads can't move away from a core that others use.
     pub share_core: bool,
-    /// How long both sides busy-wait for the next message before they sleep, in whole microseconds. It pays where each
-    /// side has a core of its own and waking a sleeping core takes long, as in a virtual machine (docs/benchmarks.md).
-    /// A good value is a little over the time of a call, such as 100 microseconds. It costs up to that much CPU time at
-    /// each wait, and gains nothing with [`DriverConfig::share_core`]. Default zero. A child that does not know the
-    /// option sleeps at once.
-    pub spin: Duration,
+    /// How long both sides busy-wait for the next message before they sleep, in whole microseconds; zero sleeps at once.
+    /// With `None`, the default, each side looks for at most 200 microseconds, for as long as that gains something, and
+    /// leaves its core to others who want it: waking a sleeping core takes long, as in a virtual machine
+    /// (docs/benchmarks.md). With [`DriverConfig::share_core`], or on one core, `None` sleeps at once. A fixed time costs
+    /// up to that much CPU time at each wait, however long it is. A child that does not know the option sleeps at once.
+    pub spin: Option<Duration>,
     /// Where the child keeps compiled modules on disk, so that the next child need not compile them. Default
     /// [`DiskCache::OfChild`].
     pub disk_cache: DiskCache,
@@ -194,7 +195,7 @@ impl DriverConfig {
             format: Format::PREFERRED,
             payload_limit_bytes: DEFAULT_PAYLOAD_LIMIT_BYTES,
             share_core: false,
-            spin: Duration::ZERO,
+            spin: None,
             disk_cache: DiskCache::default(),
             sandbox: Sandbox::default(),
             limits: ChildLimits::default(),
@@ -205,6 +206,16 @@ impl DriverConfig {
             recycle_above_bytes: None,
             #[cfg(feature = "record")]
             record: None,
+        }
+    }
+
+    /// How both sides wait for messages.
+    pub(super) fn waiting(&self) -> Waiting {
+        match self.spin {
+            None if self.share_core => Waiting::Sleeping,
+            None => Waiting::Adapting,
+            Some(Duration::ZERO) => Waiting::Sleeping,
+            Some(spin) => Waiting::Spinning(spin),
         }
     }
 
@@ -260,7 +271,7 @@ impl DriverConfig {
     /// Sets [`DriverConfig::spin`](#structfield.spin).
     #[must_use]
     pub fn spin(mut self, spin: Duration) -> DriverConfig {
-        self.spin = spin;
+        self.spin = Some(spin);
         self
     }
 

@@ -21,7 +21,7 @@ use crate::frame::{DEFAULT_PAYLOAD_LIMIT_BYTES, FrameError, Header};
 use crate::hooks::BlockchainHook;
 use crate::messages::{DiagnoseWaitRequest, Format, Initialize, MessageKind, Ready, Stop, codec};
 use crate::transport::descriptors::ChildPipe;
-use crate::transport::{Pipes, TransportError, set_non_blocking, write_rest};
+use crate::transport::{Pipes, TransportError, Waiting, set_non_blocking, write_rest};
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -150,7 +150,7 @@ impl Process {
             log_lines,
         };
         let transport = Pipes::with_deadlines(arwen_to_node, node_to_arwen)
-            .and_then(|pipes| pipes.spinning(config.spin));
+            .and_then(|pipes| pipes.waiting(config.waiting()));
         let output = OutputReader::start(streams, config.format, counters);
         let (transport, output) = match (transport, output) {
             (Ok(transport), Ok(output)) => (transport, output),
@@ -415,7 +415,9 @@ fn initialize_frame(config: &DriverConfig, limit: u32) -> Result<Vec<u8>, StartE
     let mut arguments = config.arguments.clone();
     arguments.messages_marshalizer = config.format.marshalizer();
     arguments.logs_marshalizer = config.format.marshalizer();
-    arguments.spin_microseconds = u32::try_from(config.spin.as_micros()).unwrap_or(u32::MAX);
+    let spin = config.spin.unwrap_or_default();
+    arguments.spin_microseconds = u32::try_from(spin.as_micros()).unwrap_or(u32::MAX);
+    arguments.sleep_at_once = config.waiting() == Waiting::Sleeping;
     arguments.payload_limit_bytes = config.payload_limit_bytes;
     let initialize = Initialize {
         arguments: Some(arguments),
@@ -439,7 +441,7 @@ fn unsolicited() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::Arguments;
+    use crate::messages::{Arguments, Message};
 
     #[test]
     fn arguments_that_no_child_could_read_are_refused() {
@@ -451,5 +453,22 @@ mod tests {
         let error = initialize_frame(&config, length - 1).expect_err("too long");
         let text = "cannot start arwen: Initialize can't be sent: a frame of kind 1 announces";
         assert!(error.to_string().starts_with(text), "{error}");
+    }
+    #[test]
+    fn a_child_is_told_how_to_wait() {
+        let told = |config: DriverConfig| {
+            let frame = initialize_frame(&config, DEFAULT_PAYLOAD_LIMIT_BYTES).expect("short");
+            let decoded = codec::decode(Format::Json, MessageKind::Initialize.wire(), &frame[8..]);
+            let (_, Message::Initialize(initialize)) = decoded.expect("a message") else {
+                panic!("another message");
+            };
+            let arguments = initialize.arguments.expect("it has some");
+            (arguments.spin_microseconds, arguments.sleep_at_once)
+        };
+        let config = || DriverConfig::new(Arguments::default());
+        assert_eq!(told(config()), (0, false));
+        assert_eq!(told(config().share_core(true)), (0, true));
+        assert_eq!(told(config().spin(Duration::ZERO)), (0, true));
+        assert_eq!(told(config().spin(Duration::from_micros(70))), (70, false));
     }
 }

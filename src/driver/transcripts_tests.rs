@@ -14,7 +14,7 @@ use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::machine::{BuildError, Machine, Outcome, VmFailure};
 use crate::messages::*;
 use crate::part::{DialogueLoop, Gateway, Link, LoopEnd, NodeLost};
-use crate::transport::{Transport, TransportError};
+use crate::transport::{Awaited, Transport, TransportError};
 use dialogues::recordings;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -195,7 +195,12 @@ impl Transport for Wire {
         Ok(())
     }
 
-    fn receive(&mut self, into: &mut Vec<u8>, _: Option<Instant>) -> Result<usize, TransportError> {
+    fn receive(
+        &mut self,
+        into: &mut Vec<u8>,
+        _: Awaited,
+        _: Option<Instant>,
+    ) -> Result<usize, TransportError> {
         let end = match self.damage {
             Damage::Cut(end) => end,
             Damage::None | Damage::Flip(_) => self.input.len(),

@@ -9,7 +9,7 @@ use crate::driver::{BadMessage, Closed, Fault};
 use crate::frame::FrameError;
 use crate::hooks::{HookError, HookResult};
 use crate::messages::*;
-use crate::transport::{Transport, TransportError};
+use crate::transport::{Awaited, Transport, TransportError};
 use arbitrary::{Arbitrary, Unstructured};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -200,7 +200,12 @@ impl Transport for Child {
         }
     }
 
-    fn receive(&mut self, into: &mut Vec<u8>, _: Option<Instant>) -> Result<usize, TransportError> {
+    fn receive(
+        &mut self,
+        into: &mut Vec<u8>,
+        _: Awaited,
+        _: Option<Instant>,
+    ) -> Result<usize, TransportError> {
         if self.wire.is_empty() {
             let Some(Turn::Say {
                 message,

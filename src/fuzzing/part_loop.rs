@@ -8,7 +8,7 @@ use crate::hooks::{BlockchainHook, HookError};
 use crate::machine::{BuildError, Machine, Outcome, VmFailure};
 use crate::messages::*;
 use crate::part::{DialogueLoop, Link, LoopEnd, NodeLost};
-use crate::transport::{Transport, TransportError};
+use crate::transport::{Awaited, Transport, TransportError};
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -451,7 +451,12 @@ impl Transport for Connection {
         self.0.lock().expect("no check failed").hear(bytes)
     }
 
-    fn receive(&mut self, into: &mut Vec<u8>, _: Option<Instant>) -> Result<usize, TransportError> {
+    fn receive(
+        &mut self,
+        into: &mut Vec<u8>,
+        _: Awaited,
+        _: Option<Instant>,
+    ) -> Result<usize, TransportError> {
         self.0.lock().expect("no check failed").receive(into)
     }
 }

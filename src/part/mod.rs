@@ -45,7 +45,7 @@ use crate::hooks::BlockchainHook;
 use crate::machine::{BuildError, Machine};
 use crate::messages::{Arguments, Format, Message, MessageKind, Ready, codec};
 use crate::transport::descriptors::ChildPipe;
-use crate::transport::{Pipes, Transport};
+use crate::transport::{Awaited, Pipes, Transport, Waiting};
 use logs::LogsHandle;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -122,7 +122,8 @@ fn serve<M: Machine>(
     logs.begin(format(arguments.logs_marshalizer)?);
 
     process::end_with_node(&node_to_arwen);
-    let transport = transport(node_to_arwen, arwen_to_node, arguments.spin_microseconds)
+    let transport = Pipes::blocking(node_to_arwen, arwen_to_node)
+        .waiting(waiting(&arguments))
         .map_err(PartError::Pipes)?;
     let limit = arguments.payload_limit_bytes;
     let messenger = Messenger::new(Side::Arwen, transport, messages_format, limit);
@@ -132,12 +133,12 @@ fn serve<M: Machine>(
     Ok(dialogues.with_report(ready).run())
 }
 
-/// The transport of messages. Spinning needs a non-blocking input; otherwise reads block.
-fn transport(input: OwnedFd, output: OwnedFd, spin_microseconds: u32) -> nix::Result<Pipes> {
-    let pipes = Pipes::blocking(input, output);
-    match spin_microseconds {
-        0 => Ok(pipes),
-        spin => pipes.spinning(Duration::from_micros(spin.into())),
+/// How to wait for messages. A node in Go says nothing of it.
+fn waiting(arguments: &Arguments) -> Waiting {
+    match arguments.spin_microseconds {
+        0 if arguments.sleep_at_once => Waiting::Sleeping,
+        0 => Waiting::Adapting,
+        spin => Waiting::Spinning(Duration::from_micros(spin.into())),
     }
 }
 
@@ -156,7 +157,7 @@ fn receive_arguments(
         if let Some(frame) = decoder.next() {
             break frame?;
         }
-        if pipes.receive(decoder.room(INITIALIZE_BYTES), None)? == 0 {
+        if pipes.receive(decoder.room(INITIALIZE_BYTES), Awaited::Answer, None)? == 0 {
             decoder.end()?;
             return Err(InitializeError::EndOfStream);
         }

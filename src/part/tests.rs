@@ -131,7 +131,9 @@ fn what_is_no_request_is_answered_as_undefined() {
         .expect("fits");
     node.transport_mut().send(&frame, None).expect("room");
     let mut bytes = Vec::with_capacity(200);
-    let received = node.transport_mut().receive(&mut bytes, None);
+    let received = node
+        .transport_mut()
+        .receive(&mut bytes, Awaited::Answer, None);
     received.expect("answered");
     let text = String::from_utf8_lossy(&bytes[8..]);
     assert_eq!(text, r#"{"DialogueNonce":2,"Kind":48,"ErrorMessage":""}"#);

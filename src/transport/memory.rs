@@ -1,6 +1,6 @@
 //! An in-memory connection within one process, for tests and fuzzing.
 
-use super::{Direction, Transport, TransportError};
+use super::{Awaited, Direction, Transport, TransportError};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -104,6 +104,7 @@ impl Transport for MemoryTransport {
     fn receive(
         &mut self,
         into: &mut Vec<u8>,
+        _: Awaited,
         deadline: Option<Instant>,
     ) -> Result<usize, TransportError> {
         let pipe = &self.incoming;
@@ -138,7 +139,11 @@ mod tests {
         let sender = std::thread::spawn(move || near.send(b"0123456789", None));
         let mut all = Vec::new();
         let mut piece = Vec::with_capacity(4);
-        while far.receive(&mut piece, None).expect("no deadline") > 0 {
+        while far
+            .receive(&mut piece, Awaited::Answer, None)
+            .expect("no deadline")
+            > 0
+        {
             all.append(&mut piece);
         }
         assert_eq!(all, b"0123456789");
@@ -150,7 +155,7 @@ mod tests {
         let (mut near, far) = pair(3);
         let soon = Some(Instant::now() + Duration::from_millis(5));
         assert_eq!(
-            near.receive(&mut Vec::with_capacity(1), soon),
+            near.receive(&mut Vec::with_capacity(1), Awaited::Answer, soon),
             Err(TransportError::DeadlinePassed(Direction::Receiving))
         );
         assert_eq!(
@@ -158,7 +163,10 @@ mod tests {
             Err(TransportError::DeadlinePassed(Direction::Sending))
         );
         drop(far);
-        assert_eq!(near.receive(&mut Vec::with_capacity(1), None), Ok(0));
+        assert_eq!(
+            near.receive(&mut Vec::with_capacity(1), Awaited::Answer, None),
+            Ok(0)
+        );
         assert_eq!(near.send(b"1", None), Err(TransportError::Closed));
     }
 }

@@ -5,12 +5,14 @@
 
 pub mod descriptors;
 pub mod exit_codes;
+mod looking;
 pub mod memory;
 mod pipes;
 mod watchdog;
 
 pub use pipes::{
-    Pipes, has_input, read_some, set_non_blocking, wait_for_room, write_all, write_rest, write_some,
+    Pipes, Waiting, has_input, read_some, set_non_blocking, wait_for_room, write_all, write_rest,
+    write_some,
 };
 
 use std::time::Instant;
@@ -23,12 +25,22 @@ pub trait Transport: Send {
 
     /// Waits for bytes and appends at most as many as `into` has spare capacity for. Returns the number of bytes; 0 at
     /// the end of the stream. `None` sets no deadline. After a passed deadline, discard the connection: what it
-    /// delivers is undefined.
+    /// delivers is undefined. `awaited` is only a hint.
     fn receive(
         &mut self,
         into: &mut Vec<u8>,
+        awaited: Awaited,
         deadline: Option<Instant>,
     ) -> Result<usize, TransportError>;
+}
+
+/// What a receive waits for, which tells how long it is likely to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// What the other side works on.
+    Answer,
+    /// What the other side sends when it has something to ask for.
+    Request,
 }
 
 /// Why bytes could not be sent or received.

@@ -1,5 +1,6 @@
+use super::looking::Looking;
 use super::watchdog::Watchdog;
-use super::{Direction, Transport, TransportError};
+use super::{Awaited, Direction, Transport, TransportError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,7 +19,21 @@ pub struct Pipes {
     watchdog: Option<Watchdog>,
     /// Known capacity of the output pipe, in bytes.
     output_bytes: usize,
+    /// How long each receive spins; zero unless [`Waiting::Spinning`].
     spin: Duration,
+    /// `None` unless [`Waiting::Adapting`].
+    looking: Option<Looking>,
+}
+
+/// What a receive does until its input comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// It sleeps at once.
+    Sleeping,
+    /// It looks for this time, then sleeps.
+    Spinning(Duration),
+    /// It looks for as long as that gains something, then sleeps. On a machine with one core it sleeps.
+    Adapting,
 }
 
 /// Default capacity of a pipe, in bytes.
@@ -36,6 +51,7 @@ impl Pipes {
             watchdog: None,
             output_bytes: PIPE_BYTES,
             spin: Duration::ZERO,
+            looking: None,
         }
     }
 
@@ -48,19 +64,22 @@ impl Pipes {
         Ok(pipes)
     }
 
-    /// Makes receives busy-wait for this time before they sleep: waking up can take longer than the other side needs
-    /// for its answer. Makes the input non-blocking, unless the time is zero.
-    pub fn spinning(self, spin: Duration) -> Result<Pipes, Errno> {
-        if spin.is_zero() {
-            return Ok(self);
+    /// Makes receives wait in this way: waking up can take longer than the other side needs for its answer. Spinning
+    /// makes the input non-blocking. Without a call receives sleep.
+    pub fn waiting(mut self, waiting: Waiting) -> Result<Pipes, Errno> {
+        match waiting {
+            Waiting::Sleeping => {}
+            Waiting::Spinning(spin) => {
+                set_non_blocking(self.input.as_fd())?;
+                self.watchdog = None;
+                self.spin = spin;
+            }
+            Waiting::Adapting => {
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                self.looking = (cores > 1).then(Looking::default);
+            }
         }
-        set_non_blocking(self.input.as_fd())?;
-        let watchdog = None;
-        Ok(Pipes {
-            spin,
-            watchdog,
-            ..self
-        })
+        Ok(self)
     }
 
     /// Whether bytes, or the end of the stream, can be received without waiting.
@@ -86,6 +105,7 @@ impl Transport for Pipes {
     fn receive(
         &mut self,
         into: &mut Vec<u8>,
+        awaited: Awaited,
         deadline: Option<Instant>,
     ) -> Result<usize, TransportError> {
         if !self.spin.is_zero()
@@ -93,18 +113,22 @@ impl Transport for Pipes {
         {
             return Ok(read);
         }
-        let input = self.input.as_fd();
-        match (&self.watchdog, deadline) {
-            (Some(watchdog), Some(deadline)) => {
-                watchdog.begin(deadline);
-                let read = read_some(input, into, None);
-                match watchdog.end() {
-                    true => Err(TransportError::DeadlinePassed(Direction::Receiving)),
-                    false => read,
+        if let Some(looking) = &mut self.looking
+            && let Some(mut look) = looking.begin(awaited, Instant::now)
+        {
+            loop {
+                if has_input(self.input.as_fd()) {
+                    looking.seen(&look);
+                    break;
+                }
+                // To other threads of this core, such as the other side.
+                std::thread::yield_now();
+                if !looking.goes_on(&mut look, Instant::now()) {
+                    break;
                 }
             }
-            _ => read_some(input, into, deadline),
         }
+        self.sleep(into, deadline)
     }
 }
 
@@ -118,6 +142,26 @@ impl Pipes {
             &self.output,
             FcntlArg::F_SETPIPE_SZ(LARGEST_PIPE_BYTES as i32),
         );
+    }
+
+    /// Reads what there is, and sleeps until something comes.
+    fn sleep(
+        &self,
+        into: &mut Vec<u8>,
+        deadline: Option<Instant>,
+    ) -> Result<usize, TransportError> {
+        let input = self.input.as_fd();
+        match (&self.watchdog, deadline) {
+            (Some(watchdog), Some(deadline)) => {
+                watchdog.begin(deadline);
+                let read = read_some(input, into, None);
+                match watchdog.end() {
+                    true => Err(TransportError::DeadlinePassed(Direction::Receiving)),
+                    false => read,
+                }
+            }
+            _ => read_some(input, into, deadline),
+        }
     }
 
     /// Busy-waits for bytes and reads them. `None` if nothing arrives in time, or on an error, which the blocking read
@@ -289,10 +333,10 @@ mod tests {
         pipes.send(b"hello", soon()).expect("room in the pipe");
         let mut bytes = Vec::with_capacity(8);
         bytes.extend(b"so: x");
-        assert_eq!(pipes.receive(&mut bytes, soon()), Ok(3));
+        assert_eq!(pipes.receive(&mut bytes, Awaited::Answer, soon()), Ok(3));
         assert_eq!(bytes, b"so: xhel");
         bytes.clear();
-        assert_eq!(pipes.receive(&mut bytes, soon()), Ok(2));
+        assert_eq!(pipes.receive(&mut bytes, Awaited::Answer, soon()), Ok(2));
         assert_eq!(bytes, b"lo");
     }
 
@@ -301,7 +345,7 @@ mod tests {
         let mut pipes = echo();
         let start = Instant::now();
         assert_eq!(
-            pipes.receive(&mut Vec::with_capacity(8), soon()),
+            pipes.receive(&mut Vec::with_capacity(8), Awaited::Answer, soon()),
             Err(TransportError::DeadlinePassed(Direction::Receiving))
         );
         let (reader, output) = nix::unistd::pipe().expect("a pipe");
@@ -329,13 +373,16 @@ mod tests {
         let far = Some(Instant::now() + Duration::from_secs(600));
         for _ in 0..3 {
             pipes.send(b"x", far).expect("room in the pipe");
-            assert_eq!(pipes.receive(&mut Vec::with_capacity(8), far), Ok(1));
+            assert_eq!(
+                pipes.receive(&mut Vec::with_capacity(8), Awaited::Answer, far),
+                Ok(1)
+            );
             // Lets the watchdog go to sleep until that deadline.
             std::thread::sleep(Duration::from_millis(5));
         }
         let direction = Direction::Receiving;
         assert_eq!(
-            pipes.receive(&mut Vec::with_capacity(8), soon()),
+            pipes.receive(&mut Vec::with_capacity(8), Awaited::Answer, soon()),
             Err(TransportError::DeadlinePassed(direction))
         );
     }
@@ -350,7 +397,10 @@ mod tests {
             std::thread::sleep(Duration::from_millis(20));
             drop(writer);
         });
-        assert_eq!(pipes.receive(&mut Vec::with_capacity(8), far), Ok(0));
+        assert_eq!(
+            pipes.receive(&mut Vec::with_capacity(8), Awaited::Answer, far),
+            Ok(0)
+        );
         late.join().expect("no panic");
     }
 
@@ -359,7 +409,7 @@ mod tests {
         let past = Some(Instant::now());
         let direction = Direction::Receiving;
         assert_eq!(
-            echo().receive(&mut Vec::with_capacity(8), past),
+            echo().receive(&mut Vec::with_capacity(8), Awaited::Answer, past),
             Err(TransportError::DeadlinePassed(direction))
         );
     }
@@ -374,21 +424,21 @@ mod tests {
             let (input, output) = nix::unistd::pipe().expect("a pipe");
             let writer = output.try_clone().expect("a descriptor");
             let mut pipes = Pipes::blocking(input, output)
-                .spinning(spin)
+                .waiting(Waiting::Spinning(spin))
                 .expect("flags can be set");
             pipes.send(b"now", None).expect("room in the pipe");
             let mut bytes = Vec::with_capacity(8);
-            assert_eq!(pipes.receive(&mut bytes, None), Ok(3));
+            assert_eq!(pipes.receive(&mut bytes, Awaited::Answer, None), Ok(3));
             let late = std::thread::spawn(move || {
                 std::thread::sleep(Duration::from_millis(20));
                 write_all(writer.as_fd(), b"later", None)
             });
-            assert_eq!(pipes.receive(&mut bytes, None), Ok(5));
+            assert_eq!(pipes.receive(&mut bytes, Awaited::Answer, None), Ok(5));
             assert_eq!(bytes, b"nowlater");
             bytes.clear();
             late.join().expect("no panic").expect("room in the pipe");
             assert_eq!(
-                pipes.receive(&mut bytes, soon()),
+                pipes.receive(&mut bytes, Awaited::Answer, soon()),
                 Err(TransportError::DeadlinePassed(Direction::Receiving))
             );
         }
@@ -399,7 +449,10 @@ mod tests {
         let (input, _) = nix::unistd::pipe().expect("a pipe");
         let (_, output) = nix::unistd::pipe().expect("a pipe");
         let mut pipes = Pipes::blocking(input, output);
-        assert_eq!(pipes.receive(&mut Vec::with_capacity(8), None), Ok(0));
+        assert_eq!(
+            pipes.receive(&mut Vec::with_capacity(8), Awaited::Answer, None),
+            Ok(0)
+        );
         assert_eq!(pipes.send(b"x", None), Err(TransportError::Closed));
     }
 
@@ -409,10 +462,10 @@ mod tests {
             // The wrong way round: the end to write to can't be read.
             let (output, input) = nix::unistd::pipe().expect("a pipe");
             let mut pipes = Pipes::blocking(input, output)
-                .spinning(spin)
+                .waiting(Waiting::Spinning(spin))
                 .expect("flags can be set");
             let refused = |direction| Err(system(direction, Errno::EBADF));
-            let received = pipes.receive(&mut Vec::with_capacity(8), None);
+            let received = pipes.receive(&mut Vec::with_capacity(8), Awaited::Answer, None);
             assert_eq!(received.map(drop), refused(Direction::Receiving));
             assert_eq!(pipes.send(b"x", None), refused(Direction::Sending));
         }

@@ -13,7 +13,7 @@ const ENDLESS: &str =
 fn spinning() -> DriverConfig {
     let mut config = config();
     // Longer than any wait of a test.
-    config.spin = Duration::from_secs(60);
+    config.spin = Some(Duration::from_secs(60));
     config
 }
 
