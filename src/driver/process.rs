@@ -37,8 +37,10 @@ const GRACE: Duration = Duration::from_millis(250);
 /// How long a child that was told to stop may take to write its last lines and exit. It needs a few milliseconds.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
-/// Interval of polling for the exit.
-const GRACE_STEP: Duration = Duration::from_micros(200);
+/// Intervals of polling for the exit: each is twice the one before. A process mostly exits a tenth of a millisecond after
+/// it has closed its pipe.
+const FIRST_STEP: Duration = Duration::from_micros(20);
+const LONGEST_STEP: Duration = Duration::from_millis(1);
 
 /// A child that runs, or has ended unnoticed. Dropping it kills and reaps the process.
 #[derive(Debug)]
@@ -364,6 +366,7 @@ impl Process {
     /// Waits for the process to exit, at most for `grace`.
     fn wait(&mut self, grace: Duration) -> Option<ProcessEnd> {
         let deadline = Instant::now() + grace;
+        let mut step = FIRST_STEP;
         loop {
             if let Some(end) = self.child.end() {
                 return Some(end);
@@ -371,7 +374,8 @@ impl Process {
             if Instant::now() >= deadline {
                 return None;
             }
-            std::thread::sleep(GRACE_STEP);
+            std::thread::sleep(step);
+            step = LONGEST_STEP.min(step * 2);
         }
     }
 }
