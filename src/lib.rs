@@ -129,6 +129,8 @@ mod recording;
 mod replay;
 #[cfg(any(feature = "vm", fuzzing, test))]
 mod scenario;
+#[cfg(feature = "tool")]
+mod server;
 #[cfg(feature = "vm")]
 mod tool;
 mod transport;
@@ -162,6 +164,7 @@ pub mod internal {
         #[cfg(feature = "record")] crate::recording as recording;
         #[cfg(feature = "vm")] crate::replay as replay;
         #[cfg(any(feature = "vm", fuzzing, test))] crate::scenario as scenario;
+        #[cfg(feature = "tool")] crate::server as server;
         #[cfg(feature = "vm")] crate::tool as tool;
         crate::transport as transport;
         #[cfg(feature = "vm")] crate::vm as vm;

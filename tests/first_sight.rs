@@ -1,5 +1,5 @@
 //! What a newcomer sees first: the example of the README, and what the programs say of themselves.
-#![cfg(feature = "vm")]
+#![cfg(feature = "tool")]
 
 use nix::libc;
 use std::fs::File;

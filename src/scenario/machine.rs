@@ -1,19 +1,42 @@
 //! The machines that run the contracts of scenarios.
 
 use super::world::SharedWorld;
-use crate::driver::{Driver, DriverConfig};
+use crate::driver::{Blame, CriticalError, Driver, DriverConfig};
 use crate::machine::{BuildError, Machine, Outcome};
 use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, Format};
 use std::error::Error;
+#[cfg(feature = "record")]
+use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Builds a machine for a world: `in_process`, `in_child` with a format, or a stand-in for tests.
+/// Builds a machine for a world: `in_process`, `in_child` with its settings, or a stand-in for tests.
 pub type MachineFactory<'a> =
     dyn Fn(&Arguments, SharedWorld) -> Result<AnyMachine, BuildError> + Sync + 'a;
 
-/// Time budget of a child for a transaction. Gas ends contracts; this is for a child that hangs.
-const MAX_LOOP_TIME: Duration = Duration::from_secs(60);
+/// How the VM runs in a child process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildSettings {
+    /// How messages are encoded.
+    pub format: Format,
+    /// How long a transaction may take. Gas ends contracts; this is for a child that hangs, or for who won't wait that long.
+    pub time_limit: Duration,
+    /// The folder in which dialogues are recorded (docs/recordings.md), if they are.
+    #[cfg(feature = "record")]
+    pub recordings: Option<PathBuf>,
+}
+
+impl ChildSettings {
+    /// A minute for each transaction, and no recordings.
+    pub fn new(format: Format) -> ChildSettings {
+        ChildSettings {
+            format,
+            time_limit: Duration::from_secs(60),
+            #[cfg(feature = "record")]
+            recordings: None,
+        }
+    }
+}
 
 /// The VM in this process.
 #[cfg(feature = "vm")]
@@ -27,11 +50,13 @@ pub fn in_process(arguments: &Arguments, world: SharedWorld) -> Result<AnyMachin
 pub fn in_child(
     arguments: &Arguments,
     world: SharedWorld,
-    format: Format,
+    settings: &ChildSettings,
 ) -> Result<AnyMachine, BuildError> {
     let config = DriverConfig {
-        max_loop_time: MAX_LOOP_TIME,
-        format,
+        max_loop_time: settings.time_limit,
+        format: settings.format,
+        #[cfg(feature = "record")]
+        record: settings.recordings.clone(),
         ..DriverConfig::new(arguments.clone())
     };
     let driver = Driver::new(config, world);
@@ -47,6 +72,14 @@ pub type AnyMachine = Box<dyn Machine<Fatal = AnyFatal>>;
 #[derive(Debug, Error)]
 #[error(transparent)]
 pub struct AnyFatal(Box<dyn Error + Send + Sync>);
+
+impl AnyFatal {
+    /// Whether the transaction took longer than it may.
+    pub fn is_time_expired(&self) -> bool {
+        let critical = self.0.downcast_ref::<CriticalError>();
+        critical.is_some_and(|error| error.blame() == Blame::Time)
+    }
+}
 
 /// Erases the type of a machine and of its fatal error.
 pub fn any(machine: impl Machine + 'static) -> AnyMachine {

@@ -41,7 +41,7 @@ mod quirk_tests;
 pub use failure::{Failure, StepFailure};
 #[cfg(feature = "vm")]
 pub use machine::in_process;
-pub use machine::{AnyFatal, AnyMachine, MachineFactory, any, in_child};
+pub use machine::{AnyFatal, AnyMachine, ChildSettings, MachineFactory, any, in_child};
 pub use parse::DEFAULT_PROTECTED_PREFIX;
 pub use report::{Report, ScenarioReport, TransactionReport};
 pub use run::{Runner, Settings};

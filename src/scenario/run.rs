@@ -47,8 +47,8 @@ impl Settings<'_> {
 pub struct Runner<'a> {
     pub(super) settings: Settings<'a>,
     pub(super) world: SharedWorld,
-    /// Built when it is first needed.
-    pub(super) machine: Option<AnyMachine>,
+    /// Built when it is first needed; its hook is the world. Dropped when it fails.
+    pub machine: Option<AnyMachine>,
     files: Files<'a>,
     checks_gas: bool,
     transactions: Vec<TransactionReport>,

@@ -33,7 +33,8 @@ pub fn read_code(path: &Path) -> Result<Code, ToolError> {
     }
 }
 
-fn code(path: &Path, contents: Vec<u8>) -> Result<Code, ToolError> {
+/// The code in the contents of a file: wasm as it is, the text of wasm compiled. Errors name `path`.
+pub fn code(path: &Path, contents: Vec<u8>) -> Result<Code, ToolError> {
     if contents.starts_with(MAGIC) {
         return Ok(Code {
             wasm: contents.into(),

@@ -203,6 +203,14 @@ pub enum ToolError {
 }
 
 impl ToolError {
+    /// Whether a contract was ended because it took longer than a child may.
+    pub fn is_time_expired(&self) -> bool {
+        let ToolError::NotRun { reason } = self else {
+            return false;
+        };
+        matches!(reason, StepFailure::Fatal(fatal) if fatal.is_time_expired())
+    }
+
     /// The error for a file that can't be read.
     pub(super) fn unreadable(path: &Path, reason: io::Error) -> ToolError {
         let path = path.to_owned();

@@ -6,6 +6,7 @@ mod atomic;
 mod code;
 mod error;
 mod exit;
+mod files;
 mod inspect;
 mod junit;
 mod machines;
@@ -15,16 +16,17 @@ mod values;
 mod watch;
 mod world;
 
-pub use code::{Code, read_code};
+pub use code::{Code, code, read_code};
 pub use error::ToolError;
 pub use exit::Exit;
+pub use files::write_files;
 pub use inspect::{Inspection, inspect};
 pub use junit::write_junit;
-pub use machines::Machines;
+pub use machines::{IdleMachines, Machines};
 pub use schedule::{DEFAULT_SCHEDULE, gas_schedule};
 pub use show::{
-    account_json, account_text, accounts_json, accounts_text, names_json, performed_json,
-    performed_text,
+    account_json, account_outcome, account_text, accounts_json, accounts_text, names_json, outcome,
+    performed_json, performed_text,
 };
 pub use values::{address, address_text, argument, digits, number, value};
 pub use watch::Watch;

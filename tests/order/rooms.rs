@@ -222,6 +222,7 @@ pub const ROOMS: &[Room] = &[
             "vm",
         ],
     ),
+    room("server", &["messages", "scenario", "tool"]),
     room(
         "replay",
         &["dialogue", "driver", "escape", "messages", "recording"],
@@ -251,6 +252,7 @@ pub const ROOMS: &[Room] = &[
             "part",
             "replay",
             "scenario",
+            "server",
             "tool",
             "transport",
             "vm",
@@ -272,6 +274,7 @@ pub const ROOMS: &[Room] = &[
             "recording",
             "replay",
             "scenario",
+            "server",
             "tool",
             "transport",
             "vm",

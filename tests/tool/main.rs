@@ -1,12 +1,15 @@
 //! Drives the real `arwendebug`, a command a file.
-#![cfg(feature = "vm")]
+#![cfg(feature = "tool")]
 
 mod guide;
 mod inspect;
+mod manual;
+mod page;
 mod processes;
 mod refusals;
 mod replay;
 mod scenario;
+mod server;
 mod world;
 
 use std::path::Path;

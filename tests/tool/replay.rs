@@ -1,6 +1,6 @@
 //! `arwendebug replay` and `arwendebug dialogue`, with recordings of the Go child and of our driver.
 
-use super::{is_refused, json, refuses, succeeds, text, tool};
+use super::{is_refused, json, refuses, root, succeeds, text, tool};
 use arwen::driver::{DiskCache, Driver, DriverConfig};
 use arwen::internal::scenario::{Account, SharedWorld};
 use arwen::messages::*;
@@ -395,8 +395,49 @@ fn a_recording_is_shown_as_text() {
     assert!(whole.len() > told.len() && whole.lines().count() == lines.len());
 }
 
+#[test]
+fn commands_record_what_is_replayed() {
+    let folder = super::world::counter();
+    let folder = folder.path();
+    let record = ["--ipc", "--record", "recordings"];
+    succeeds(folder, &[super::world::INCREMENT, &record].concat());
+    let query = ["query", "--contract", "contract0", "--function", "get"];
+    succeeds(folder, &[&query[..], &record].concat());
+    let scenario = root().join("tests/scenarios/counter.scen.json");
+    let scenario = ["scenario", scenario.to_str().expect("text")];
+    succeeds(folder, &[&scenario[..], &record].concat());
+    let files = fs::read_dir(folder.join("recordings")).expect("there");
+    let files = files.map(|file| file.expect("a file").path().display().to_string());
+    let files: Vec<String> = files.collect();
+    assert_eq!(files.len(), 3);
+    let output = replay(folder, &files, &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let (_, summary) = results(&output);
+    assert!(
+        summary["dialogues"].as_u64().expect("a number") > 3,
+        "{summary}"
+    );
+    assert_eq!(summary["dialogues"], summary["same"]);
+    let output = tool(
+        folder,
+        &[super::world::INCREMENT, &["--record", "x"]].concat(),
+    );
+    let output = { output }.output().expect("it runs");
+    assert!(text(&output.stderr).contains("--ipc"), "{output:?}");
+    assert!(!folder.join("x").exists());
+    refuses(
+        folder,
+        &[
+            super::world::INCREMENT,
+            &["--ipc", "--record", "counter.wat/x"],
+        ]
+        .concat(),
+        "counter.wat/x",
+    );
+}
+
 /// The browser that the page is tried in: that of ARWEN_BROWSER, which must be there, or chromium if it is.
-fn browser() -> Option<String> {
+pub fn browser() -> Option<String> {
     if let Ok(browser) = std::env::var("ARWEN_BROWSER") {
         return Some(browser);
     }

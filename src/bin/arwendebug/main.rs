@@ -1,19 +1,24 @@
 //! A command line tool to run contracts without a node. Each command has a file; what it does is in the library's `tool`.
 
 mod account;
+// For its manual page; only the child parses them.
+#[path = "../arwen/options.rs"]
+mod child_options;
 mod dialogue;
 mod inspect;
+mod manual;
 mod options;
 mod print;
 mod replay;
 mod scenario;
+mod server;
 mod transaction;
 mod world;
 mod world_options;
 
 use arwen::internal::part::allocator::ExitingAllocator;
 use arwen::internal::tool::Exit;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use options::CostOptions;
 use std::io;
 use std::process::ExitCode;
@@ -48,6 +53,9 @@ enum Command {
     World(world::Options),
     Replay(replay::Options),
     Dialogue(dialogue::Options),
+    Server(server::Options),
+    Man(manual::ManOptions),
+    Completions(manual::CompletionsOptions),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +72,9 @@ fn main() -> ExitCode {
         Command::World(options) => world::run(options),
         Command::Replay(options) => replay::run(options),
         Command::Dialogue(options) => dialogue::run(options),
+        Command::Server(options) => server::run(options, &costs),
+        Command::Man(options) => manual::man(&options, CommandLine::command()),
+        Command::Completions(options) => manual::completions(&options, CommandLine::command()),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {
         if is_broken_pipe(&error) {

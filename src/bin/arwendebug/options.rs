@@ -1,5 +1,6 @@
 //! Options that several commands have.
 
+use arwen::internal::scenario::ChildSettings;
 use arwen::internal::tool::{self, Machines, ToolError};
 use arwen::messages::{Format, GasSectionEntry, UnsupportedMarshalizer};
 use clap::{Args, ValueEnum};
@@ -33,18 +34,32 @@ pub struct MachineOptions {
     /// the default of such a build.
     #[arg(long, value_enum, requires = "ipc", value_name = "FORMAT")]
     format: Option<PayloadFormat>,
+
+    /// Record what is said to and by the children, a file in FOLDER for each. `arwendebug replay` plays such files to another
+    /// child, `arwendebug dialogue` shows them.
+    #[arg(long, requires = "ipc", value_name = "FOLDER")]
+    record: Option<PathBuf>,
 }
 
 impl MachineOptions {
     /// What was chosen.
     pub fn machines(&self) -> Result<Machines, UnsupportedMarshalizer> {
-        let format = self.format.map_or(Format::PREFERRED, Format::from);
-        format.check()?;
+        let format = payload_format(self.format)?;
         Ok(match self.ipc {
-            true => Machines::Child(format),
+            true => Machines::Child(ChildSettings {
+                recordings: self.record.clone(),
+                ..ChildSettings::new(format)
+            }),
             false => Machines::InProcess,
         })
     }
+}
+
+/// The chosen format, if this build has it, or that of the build.
+pub fn payload_format(chosen: Option<PayloadFormat>) -> Result<Format, UnsupportedMarshalizer> {
+    let format = chosen.map_or(Format::PREFERRED, Format::from);
+    format.check()?;
+    Ok(format)
 }
 
 #[derive(Clone, Copy, ValueEnum)]

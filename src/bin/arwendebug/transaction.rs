@@ -207,8 +207,10 @@ fn transact(
         action,
     };
     let gas_schedule = costs.gas_schedule()?;
+    let machines = options.machines.machines()?;
     let environment = Environment {
-        machines: options.machines.machines()?,
+        machines: &machines,
+        idle: None,
         gas_schedule: &gas_schedule,
     };
     let json = options.world.json;
@@ -232,8 +234,10 @@ pub fn query(options: Query, costs: &CostOptions) -> anyhow::Result<Exit> {
         },
     };
     let gas_schedule = costs.gas_schedule()?;
+    let machines = options.machines.machines()?;
     let environment = Environment {
-        machines: options.machines.machines()?,
+        machines: &machines,
+        idle: None,
         gas_schedule: &gas_schedule,
     };
     let session = Session {

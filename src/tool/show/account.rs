@@ -94,6 +94,12 @@ fn write((address, account): &(&Bytes, &Account), out: &mut Writer<'_>) {
         bytes("owner", &account.owner);
         bytes("asyncCallData", &account.async_call_data);
         out.member("name", |out| out.text(&address_text(address)));
+        if !account.code.is_empty() {
+            let functions = crate::tool::inspect(&account.code, &[]).callable_functions();
+            out.member("functions", |out| {
+                out.array(&functions, |name, out| out.text(name))
+            });
+        }
         out.member("nonce", |out| out.bare(account.nonce));
         out.member("balance", |out| out.bare(&account.balance));
         out.member("storage", |out| {

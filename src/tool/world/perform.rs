@@ -9,7 +9,7 @@ use crate::scenario::model::{
 };
 use crate::scenario::parse::DEFAULT_PROTECTED_PREFIX;
 use crate::scenario::{NewAddress, Runner, Settings, SharedWorld, StepFailure, World, WorldError};
-use crate::tool::{Machines, ToolError, values};
+use crate::tool::{IdleMachines, Machines, ToolError, values};
 use bytes::Bytes;
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
@@ -24,7 +24,9 @@ const NOT_DIRECTLY: [&str; 2] = ["init", "callBack"];
 #[derive(Debug, Clone, Copy)]
 pub struct Environment<'a> {
     /// Where they run.
-    pub machines: Machines,
+    pub machines: &'a Machines,
+    /// Machines that can be used again, for a program that runs many transactions.
+    pub idle: Option<&'a IdleMachines>,
     /// The costs.
     pub gas_schedule: &'a [GasSectionEntry],
 }
@@ -179,7 +181,10 @@ fn run<T>(
     environment: Environment<'_>,
     run: impl FnOnce(&mut Runner<'_>) -> Result<(VmOutput, T), StepFailure>,
 ) -> Result<(VmOutput, T, u64), StepFailure> {
-    let shared = SharedWorld::default();
+    let (shared, machine) = match environment.idle.and_then(IdleMachines::take) {
+        Some((shared, machine)) => (shared, Some(machine)),
+        None => (SharedWorld::default(), None),
+    };
     *shared.lock() = std::mem::take(world);
     let settings = Settings {
         protected_prefix: DEFAULT_PROTECTED_PREFIX,
@@ -187,8 +192,13 @@ fn run<T>(
         gas_schedule: environment.gas_schedule,
         machines: &|arguments, world| environment.machines.build(arguments, world),
     };
-    let outcome = run(&mut Runner::in_world(settings, shared.clone()));
+    let mut runner = Runner::in_world(settings, shared.clone());
+    runner.machine = machine;
+    let outcome = run(&mut runner);
     *world = std::mem::take(&mut shared.lock());
+    if let (Some(idle), Some(machine)) = (environment.idle, runner.machine) {
+        idle.put(shared, machine);
+    }
     let hook_calls = world.take_hook_calls();
     outcome.map(|(output, more)| (output, more, hook_calls))
 }

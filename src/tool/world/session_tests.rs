@@ -53,7 +53,8 @@ impl Bench {
 
     fn environment(&self) -> Environment<'_> {
         Environment {
-            machines: Machines::InProcess,
+            machines: &Machines::InProcess,
+            idle: None,
             gas_schedule: &self.gas_schedule,
         }
     }

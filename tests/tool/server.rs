@@ -1,0 +1,594 @@
+//! `arwendebug server`: its routes, what it refuses, and how it ends.
+
+use super::world::counter;
+use super::{root, text, tool};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server that runs. It is killed at the end of the test.
+pub struct Server {
+    child: Child,
+    /// `127.0.0.1:PORT`.
+    pub address: String,
+}
+
+impl Server {
+    pub fn start(folder: &Path, options: &[&str]) -> Server {
+        let arguments = [&["server", "--address", "127.0.0.1:0"], options].concat();
+        let mut command = tool(folder, &arguments);
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        let mut line = String::new();
+        let output = child.stdout.as_mut().expect("a pipe");
+        BufReader::new(output).read_line(&mut line).expect("text");
+        let address = line.trim().strip_prefix("http://");
+        let address = address.and_then(|address| address.strip_suffix('/'));
+        let address = address.unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        Server { child, address }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).expect("it listens");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a timeout");
+        stream
+    }
+
+    /// Sends bytes and reads until the server closes the connection.
+    fn raw(&self, request: &[u8]) -> Reply {
+        let mut stream = self.connect();
+        stream.write_all(request).expect("sent");
+        Reply::read(&mut stream)
+    }
+
+    fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
+        let host = &self.address;
+        let length = body.len();
+        self.raw(
+            format!(
+                "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+            )
+            .as_bytes(),
+        )
+    }
+
+    fn get(&self, path: &str) -> Reply {
+        self.request("GET", path, "", "")
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Reply {
+        self.request("POST", path, "", &body.to_string())
+    }
+
+    /// The data of a request that succeeds, as the reference has it, and the result, as the tool prints it.
+    #[track_caller]
+    fn runs(&self, path: &str, body: &Value) -> (Value, Value) {
+        let reply = self.post(path, body);
+        let json = reply.json();
+        assert_eq!(
+            (reply.status, &json["error"]),
+            (200, &Value::Null),
+            "{json}"
+        );
+        (json["data"].clone(), json["result"].clone())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = Pid::from_raw(self.child.id().cast_signed());
+        kill(process, signal).expect("it runs");
+    }
+
+    fn end(mut self) -> Output {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.child.try_wait().expect("a child").is_none() {
+            assert!(Instant::now() < deadline, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let child = std::mem::replace(&mut self.child, finished());
+        child.wait_with_output().expect("a child")
+    }
+}
+
+fn finished() -> Child {
+    std::process::Command::new("true").spawn().expect("it runs")
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Reply {
+    fn read(stream: &mut TcpStream) -> Reply {
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).expect("a response");
+        let all = text(&all);
+        let (head, body) = all
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("{all:?}"));
+        let status = head.split(' ').nth(1).expect("a status");
+        Reply {
+            status: status.parse().expect("a number"),
+            head: head.to_ascii_lowercase(),
+            body: body.to_owned(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+
+    #[track_caller]
+    fn is(&self, status: u16, expected: &str) {
+        let error = self.json()["error"].clone();
+        let error = error.as_str().expect("a text");
+        assert_eq!(self.status, status, "{error}");
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+/// A contract whose functions never end. The name of one of them is not one that contracts may have.
+fn loops() -> String {
+    let loops = fs::read_to_string(root().join("tests/contracts/loops.wat")).expect("there");
+    loops.replace("(export \"call\")", "(export \"calls\")")
+}
+
+fn increment() -> Value {
+    json!({"ImpersonatedHex": "alice", "ContractAddressHex": "contract0", "Function": "increment"})
+}
+
+#[test]
+fn the_routes_of_the_reference_work() {
+    const ALICE: &str = "aa000000000000000000000000000000000000000000000000000000000000aa";
+    let folder = counter();
+    let folder = folder.path();
+    let server = Server::start(folder, &["--world", "w"]);
+    let account = json!({"AddressHex": ALICE, "Balance": "100000", "Nonce": 0});
+    let (made, result) = server.runs("/account", &account);
+    assert_eq!(made["Account"]["AddressHex"], ALICE);
+    assert_eq!(result["balance"], 100_000);
+    let contract = "636f6e74726163743000000000000000000000000000000000000000000000aa";
+    let deploy = json!({"ImpersonatedHex": ALICE, "CodePath": "counter.wat", "Outcome": "o"});
+    let (deployed, _) = server.runs("/deploy", &deploy);
+    assert_eq!(deployed["ContractAddressHex"], contract);
+    let outcome = fs::read(folder.join("db/out/o.json")).expect("an outcome");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&outcome).expect("JSON"),
+        deployed
+    );
+    let call = |function: &str| json!({"ImpersonatedHex": ALICE, "ContractAddressHex": contract, "Function": function});
+    let (called, result) = server.runs("/run", &call("increment"));
+    assert_eq!(called["Output"]["ReturnData"][0], "Ag==");
+    assert_eq!(
+        (&result["ok"], &result["returnData"][0]),
+        (&true.into(), &"0x02".into())
+    );
+    let (queried, _) = server.runs("/query", &call("get"));
+    assert_eq!(queried["Output"]["ReturnData"][0], "Ag==");
+    let adder = fs::read_to_string(root().join("tests/contracts/adder.wat")).expect("there");
+    let upgrade = json!({"ImpersonatedHex": ALICE, "ContractAddressHex": contract, "CodeText": adder, "ArgumentsHex": ["64"]});
+    server.runs("/upgrade", &upgrade);
+    let add = json!({"ImpersonatedHex": ALICE, "ContractAddressHex": contract, "Function": "add", "Values": ["10"]});
+    server.runs("/run", &add);
+    let sum = json!({"ContractAddressHex": contract, "Function": "getSum"});
+    assert_eq!(server.runs("/query", &sum).1["returnData"][0], "0x6e");
+    // A contract that fails is a result.
+    let (failed, result) = server.runs("/run", &call("missing"));
+    assert_eq!(
+        (&failed["Output"]["ReturnCode"], &result["ok"]),
+        (&1.into(), &false.into())
+    );
+    // The world of another request.
+    let names = server.get("/worlds").json();
+    assert_eq!(names, json!(["default", "w"]));
+    let accounts = server.get("/worlds/default/accounts").json();
+    assert_eq!(
+        accounts[1]["functions"],
+        json!(["init", "increment", "decrement", "get"])
+    );
+    let shown = server.get("/worlds/default/accounts/contract0").json();
+    assert_eq!(shown["storage"]["0x434f554e544552"], "0x01");
+}
+
+#[test]
+fn bad_requests_are_refused_and_change_nothing() {
+    let folder = counter();
+    let folder = folder.path();
+    let server = Server::start(folder, &["--body-limit", "1000"]);
+    let before = super::world::world_file(folder);
+    let with = |member: &str, value: Value| {
+        let mut body = increment();
+        body[member] = value;
+        body
+    };
+    for (body, status, expected) in [
+        (
+            with("Functon", "x".into()),
+            400,
+            "unknown field `Functon`, expected one of",
+        ),
+        (with("Function", "".into()), 400, "Function is missing"),
+        (
+            with("GasLimit", "much".into()),
+            400,
+            "invalid type: string \"much\", expected u64",
+        ),
+        (
+            with("ImpersonatedHex", "".into()),
+            400,
+            "ImpersonatedHex is missing",
+        ),
+        (
+            with("ImpersonatedHex", "a b".into()),
+            400,
+            "\"a b\" is not an address",
+        ),
+        (
+            with("ImpersonatedHex", "bob".into()),
+            404,
+            "there is no account bob",
+        ),
+        (
+            with("ContractAddressHex", "alice".into()),
+            404,
+            "the account alice has no code",
+        ),
+        (
+            with("ArgumentsHex", json!(["123"])),
+            400,
+            "ArgumentsHex: \"123\" is not in pairs",
+        ),
+        (
+            with("Values", json!(["file:counter.wat"])),
+            400,
+            "names a file",
+        ),
+        (
+            with("Value", "-1".into()),
+            400,
+            "Value: \"-1\" is not a number in decimal digits",
+        ),
+        (
+            with("GasPrice", 1.into()),
+            400,
+            "alice has 1000 and can't pay 100000000",
+        ),
+        (
+            with("World", "../x".into()),
+            400,
+            "\"../x\" can't be the name of a world",
+        ),
+        (
+            with("DatabasePath", "/tmp".into()),
+            400,
+            "this server has the database \"./db\"",
+        ),
+        (
+            with("Outcome", "../o".into()),
+            400,
+            "Outcome is \"../o\": a name is needed",
+        ),
+    ] {
+        server.post("/run", &body).is(status, expected);
+    }
+    let query = json!({"ContractAddressHex": "contract0", "Function": "get", "World": "none"});
+    server
+        .post("/query", &query)
+        .is(404, "there is no world \"none\"");
+    let deploy = |code: Value| {
+        let mut body = json!({"ImpersonatedHex": "alice"});
+        body.as_object_mut()
+            .expect("an object")
+            .extend(code.as_object().expect("one").clone());
+        body
+    };
+    for (code, expected) in [
+        (
+            json!({}),
+            "there is no code: CodeHex, CodeText or CodePath has it",
+        ),
+        (
+            json!({"CodePath": "nothing.wasm"}),
+            "can't read nothing.wasm: No such file",
+        ),
+        (
+            json!({"CodeText": "hello"}),
+            "CodeText is neither wasm nor its text",
+        ),
+        (json!({"CodeHex": "0"}), "CodeHex: \"0\" is not in pairs"),
+        (
+            json!({"CodeHex": "00", "CodeMetadata": "x"}),
+            "CodeMetadata: \"x\" is not in pairs",
+        ),
+    ] {
+        server.post("/deploy", &deploy(code)).is(400, expected);
+    }
+    server
+        .request("POST", "/run", "", "{")
+        .is(400, "the body is not the JSON of this route");
+    server
+        .request("POST", "/run", "", &"x".repeat(1001))
+        .is(413, "the body has 1001 bytes, and 1000 are allowed");
+    server.get("/run").is(405, "/run has another method");
+    server
+        .get("/nothing")
+        .is(404, "there is nothing at /nothing");
+    assert_eq!(super::world::world_file(folder), before);
+}
+
+#[test]
+fn what_is_not_http_is_refused() {
+    let folder = counter();
+    let server = Server::start(folder.path(), &["--client-time", "1"]);
+    let head = format!("POST /run HTTP/1.1\r\nHost: {}\r\n", server.address);
+    for (request, status, expected) in [
+        ("nonsense\r\n\r\n".to_owned(), 400, "this is not HTTP"),
+        (
+            format!("{head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            411,
+            "Content-Length",
+        ),
+        (
+            format!("{head}Content-Length: 1\r\nContent-Length: 2\r\n\r\n{{}}"),
+            400,
+            "several headers Content-Length",
+        ),
+        (
+            format!("{head}Content-Length: +1\r\n\r\n{{}}"),
+            400,
+            "Content-Length is \"+1\"",
+        ),
+        (
+            format!("{head}Long: {}\r\n\r\n", "x".repeat(20_000)),
+            431,
+            "longer than 16384 bytes",
+        ),
+        // Clients that stop in the middle.
+        (
+            head.clone(),
+            408,
+            "the head of the request did not come in time",
+        ),
+        (
+            format!("{head}Content-Length: 100\r\n\r\n{{"),
+            408,
+            "the body of the request did not come in time",
+        ),
+    ] {
+        server.raw(request.as_bytes()).is(status, expected);
+    }
+    // One connection, several requests, the second with what curl asks first.
+    let get = format!("GET /worlds HTTP/1.1\r\nHost: {}\r\n", server.address);
+    let body = increment().to_string();
+    let post = format!(
+        "{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let reply = server.raw(format!("{get}\r\n{post}{get}Connection: close\r\n\r\n").as_bytes());
+    let statuses: Vec<_> = reply
+        .body
+        .lines()
+        .filter(|line| line.contains("HTTP/1.1 "))
+        .collect();
+    assert_eq!((reply.status, statuses.len()), (200, 3), "{reply:?}");
+    let head = server.request("HEAD", "/worlds", "", "");
+    assert!(
+        head.body.is_empty() && head.head.contains("content-length: 11"),
+        "{head:?}"
+    );
+}
+
+#[test]
+fn pages_of_other_sites_are_refused() {
+    let folder = counter();
+    let server = Server::start(folder.path(), &[]);
+    let body = increment().to_string();
+    let evil = "Origin: http://evil.example\r\n";
+    server
+        .request("POST", "/run", evil, &body)
+        .is(403, "pages of other sites can't use this server");
+    let rebound = "GET /worlds HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    server
+        .raw(rebound.as_bytes())
+        .is(403, "the header Host is \"evil.example\"");
+    server
+        .raw(b"GET / HTTP/1.0\r\n\r\n")
+        .is(403, "the header Host is \"\"");
+    let own = format!("Origin: http://{}\r\n", server.address);
+    let reply = server.request("POST", "/run", &own, &body);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    for part in ["x-content-type-options: nosniff", "cache-control: no-store"] {
+        assert!(reply.head.contains(part), "{reply:?}");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_refused() {
+    let folder = counter();
+    let server = Server::start(folder.path(), &[]);
+    super::refuses(
+        folder.path(),
+        &["server", "--address", &server.address],
+        "--address names another one, port 0 any that is free",
+    );
+    let output = tool(folder.path(), &["server", "--address", "nowhere"]).output();
+    let error = text(&output.expect("it runs").stderr);
+    assert!(
+        error.contains("an IP address and a port are needed"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_contract_that_takes_too_long_is_ended() {
+    let folder = counter();
+    let folder = folder.path();
+    let server = Server::start(folder, &["--time-limit", "1"]);
+    let deploy = json!({"ImpersonatedHex": "alice", "CodeText": loops()});
+    let (deployed, _) = server.runs("/deploy", &deploy);
+    let contract = &deployed["ContractAddressHex"];
+    let endless = json!({"ImpersonatedHex": "alice", "ContractAddressHex": contract, "Function": "empty",
+        "GasLimit": u64::MAX / 2});
+    let before = super::world::world_file(folder);
+    let start = Instant::now();
+    server.post("/run", &endless).is(
+        504,
+        "nothing was changed: the VM failed: critical error: arwen time expired",
+    );
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!(super::world::world_file(folder), before);
+    server.runs("/run", &increment());
+}
+
+#[test]
+fn many_requests_at_a_time_lose_no_change() {
+    const CLIENTS: usize = 200;
+    let folder = counter();
+    let folder = folder.path();
+    let server = Server::start(folder, &[]);
+    let run = || server.runs("/run", &increment()).1;
+    let results: Vec<Value> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(run)).collect();
+        clients
+            .into_iter()
+            .map(|client| client.join().expect("a result"))
+            .collect()
+    });
+    // Each has seen a number of its own.
+    let numbers: BTreeSet<u64> = results
+        .iter()
+        .map(|result| {
+            let number = result["returnData"][0].as_str().expect("a value");
+            u64::from_str_radix(&number[2..], 16).expect("a number")
+        })
+        .collect();
+    assert_eq!(numbers, (2..CLIENTS as u64 + 2).collect());
+    let alice = server.get("/worlds/default/accounts/alice").json();
+    assert_eq!(alice["nonce"], 1 + CLIENTS);
+}
+
+#[test]
+fn a_server_ends_when_its_requests_are_answered() {
+    let folder = counter();
+    let folder = folder.path();
+    let server = Server::start(folder, &["--time-limit", "3"]);
+    let deploy = json!({"ImpersonatedHex": "alice", "CodeText": loops()});
+    let contract = server.runs("/deploy", &deploy).0["ContractAddressHex"].clone();
+    // About a second.
+    let body =
+        json!({"ContractAddressHex": contract, "Function": "empty", "GasLimit": 3_000_000_000u64})
+            .to_string();
+    let mut running = server.connect();
+    let head = format!(
+        "POST /query HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n",
+        server.address,
+        body.len()
+    );
+    running.write_all(head.as_bytes()).expect("sent");
+    running.write_all(body.as_bytes()).expect("sent");
+    // One that only waits is closed.
+    let mut idle = server.connect();
+    std::thread::sleep(Duration::from_millis(300));
+    server.signal(Signal::SIGTERM);
+    assert_eq!(idle.read(&mut [0; 1]).expect("closed"), 0);
+    let reply = Reply::read(&mut running);
+    assert!([200, 504].contains(&reply.status), "{reply:?}");
+    assert!(reply.head.contains("connection: close"), "{reply:?}");
+    let output = server.end();
+    assert_eq!(
+        (output.status.code(), text(&output.stderr).as_str()),
+        (Some(0), "")
+    );
+}
+
+#[test]
+fn a_second_signal_ends_a_server_at_once() {
+    let folder = counter();
+    let server = Server::start(folder.path(), &["--client-time", "60"]);
+    let mut half = server.connect();
+    half.write_all(b"POST ").expect("sent");
+    std::thread::sleep(Duration::from_millis(200));
+    server.signal(Signal::SIGINT);
+    std::thread::sleep(Duration::from_millis(200));
+    server.signal(Signal::SIGINT);
+    assert_eq!(server.end().status.code(), Some(130));
+}
+
+#[test]
+fn the_document_describes_the_routes() {
+    let folder = counter();
+    let server = Server::start(folder.path(), &[]);
+    let document = server.get("/openapi.json").json();
+    assert!(
+        document["openapi"]
+            .as_str()
+            .expect("a version")
+            .starts_with("3.")
+    );
+    let paths = document["paths"].as_object().expect("paths");
+    for (path, methods) in paths {
+        for method in methods.as_object().expect("methods").keys() {
+            // What is described is there.
+            let place = path
+                .replace("{world}", "default")
+                .replace("{address}", "alice");
+            let reply = server.request(&method.to_uppercase(), &place, "", "");
+            assert!(![404, 405].contains(&reply.status), "{path}: {reply:?}");
+        }
+    }
+    let schemas = document["components"]["schemas"]
+        .as_object()
+        .expect("types");
+    for (path, described) in paths
+        .iter()
+        .filter(|(_, methods)| methods.get("post").is_some())
+    {
+        let schema =
+            &described["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let name = schema
+            .as_str()
+            .expect("a type")
+            .rsplit('/')
+            .next()
+            .expect("a name");
+        // A member that is not one is refused with those that are.
+        let error = server.post(path, &json!({"?": 0})).json()["error"].clone();
+        let error = error.as_str().expect("a text");
+        let told = error.split_once("expected one of ").expect("members").1;
+        let told: BTreeSet<&str> = told.split('`').skip(1).step_by(2).collect();
+        let members = schemas[name]["properties"].as_object().expect("members");
+        assert_eq!(
+            members.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+            told,
+            "{path}"
+        );
+    }
+    for (name, reply) in [
+        ("Answer", server.post("/run", &increment())),
+        ("Failure", server.post("/run", &json!({}))),
+    ] {
+        let members = schemas[name]["properties"].as_object().expect("members");
+        let reply = reply.json();
+        let found = reply.as_object().expect("an object");
+        assert!(members.keys().eq(found.keys()), "{name}: {reply}");
+    }
+}
