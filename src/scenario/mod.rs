@@ -44,6 +44,6 @@ pub use machine::in_process;
 pub use machine::{AnyFatal, AnyMachine, ChildSettings, MachineFactory, any, in_child};
 pub use parse::DEFAULT_PROTECTED_PREFIX;
 pub use report::{Report, ScenarioReport, TransactionReport};
-pub use run::{Runner, Settings};
+pub use run::{Runner, Settings, arguments};
 pub use suite::{Suite, SuiteError};
 pub use world::{Account, BlockInfo, Leftovers, NewAddress, SharedWorld, World, WorldError};

@@ -33,13 +33,18 @@ pub struct Settings<'a> {
 
 impl Settings<'_> {
     pub(super) fn arguments(&self) -> Arguments {
-        Arguments {
-            vm_type: Bytes::from_static(VM_TYPE),
-            block_gas_limit: BLOCK_GAS_LIMIT,
-            gas_schedule: self.gas_schedule.to_vec(),
-            kalyan3104_protected_key_prefix: Bytes::copy_from_slice(self.protected_prefix),
-            ..Arguments::default()
-        }
+        arguments(self.protected_prefix, self.gas_schedule)
+    }
+}
+
+/// What a machine that runs scenarios is built with.
+pub fn arguments(protected_prefix: &[u8], gas_schedule: &[GasSectionEntry]) -> Arguments {
+    Arguments {
+        vm_type: Bytes::from_static(VM_TYPE),
+        block_gas_limit: BLOCK_GAS_LIMIT,
+        gas_schedule: gas_schedule.to_vec(),
+        kalyan3104_protected_key_prefix: Bytes::copy_from_slice(protected_prefix),
+        ..Arguments::default()
     }
 }
 

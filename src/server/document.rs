@@ -1,12 +1,5 @@
 //! The description of the routes for generators of clients: OpenAPI 3.1, made from the handlers and the types of their bodies.
 
-use super::routes;
-use super::work::Work;
-use crate::tool::Machines;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::sync::Arc;
-use tokio::sync::watch;
 use utoipa::openapi::{Info, OpenApi};
 use utoipa::{OpenApi as _, ToSchema};
 
@@ -61,18 +54,4 @@ pub fn information() -> OpenApi {
 /// The text of a description.
 pub fn text(document: &OpenApi) -> String {
     document.to_pretty_json().unwrap_or_default()
-}
-
-/// The description of all routes.
-pub fn document() -> String {
-    let nowhere = (PathBuf::new(), String::new());
-    let (_, stop) = watch::channel(false);
-    let work = Work::new(
-        nowhere,
-        Machines::InProcess,
-        Vec::new(),
-        NonZeroUsize::MIN,
-        stop,
-    );
-    text(&routes::routes(Arc::new(work)).1)
 }

@@ -1,5 +1,6 @@
 //! Why a server does not run.
 
+use crate::machine::BuildError;
 use std::io;
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -23,5 +24,5 @@ pub enum ServerError {
     Machine(#[from] io::Error),
     /// Nothing runs contracts.
     #[error("can't run contracts: {0}")]
-    NoMachine(String),
+    NoMachine(#[from] BuildError),
 }

@@ -26,6 +26,5 @@ mod run;
 mod signals;
 mod work;
 
-pub use document::document;
 pub use error::ServerError;
 pub use run::{ServerSettings, run};

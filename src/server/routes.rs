@@ -17,7 +17,6 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::sync::Arc;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -68,8 +67,8 @@ pub fn refuse(status: StatusCode, text: String) -> Response {
     secured(response)
 }
 
-/// All routes, and their description.
-pub fn routes(work: Arc<Work>) -> (Router, OpenApi) {
+/// All routes, with their description.
+pub fn routes(work: Arc<Work>) -> Router {
     let api = OpenApiRouter::with_openapi(document::information())
         .routes(routes!(account))
         .routes(routes!(deploy))
@@ -81,7 +80,7 @@ pub fn routes(work: Arc<Work>) -> (Router, OpenApi) {
         .routes(routes!(show_account));
     let (router, document) = api.with_state(work).split_for_parts();
     let text = document::text(&document);
-    let router = router
+    router
         .route(
             "/openapi.json",
             get(async || with_type("application/json", text)),
@@ -94,8 +93,7 @@ pub fn routes(work: Arc<Work>) -> (Router, OpenApi) {
         .layer(from_fn(guard))
         .layer(axum::middleware::map_response(async |response| {
             secured(response)
-        }));
-    (router, document)
+        }))
 }
 
 /// Makes an account, or begins it anew. The world is made if it is not there.

@@ -7,7 +7,7 @@ use super::routes::routes;
 use super::signals;
 use super::work::Work;
 use crate::messages::GasSectionEntry;
-use crate::scenario::ChildSettings;
+use crate::scenario::{ChildSettings, DEFAULT_PROTECTED_PREFIX, SharedWorld, arguments};
 use crate::tool::Machines;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -47,10 +47,14 @@ pub struct ServerSettings {
 
 /// Serves until SIGINT or SIGTERM. `started` is told the address.
 pub fn run(settings: ServerSettings, started: impl FnOnce(SocketAddr)) -> Result<(), ServerError> {
+    let machines = Machines::Child(settings.child.clone());
+    // Whether there is a program, and whether it takes the costs, is known before the first request.
+    let arguments = arguments(DEFAULT_PROTECTED_PREFIX, &settings.gas_schedule);
+    machines.build(&arguments, SharedWorld::default())?;
     let stop = signals::take()?;
     let runtime = Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(settings.jobs.get().saturating_add(1))
+        .max_blocking_threads(2 * settings.jobs.get())
         .build()?;
     let unavailable = |reason| ServerError::Address {
         address: settings.address,
@@ -68,12 +72,12 @@ pub fn run(settings: ServerSettings, started: impl FnOnce(SocketAddr)) -> Result
     };
     let work = Work::new(
         (settings.database, settings.world),
-        Machines::Child(settings.child),
+        machines,
         settings.gas_schedule,
         settings.jobs,
         stop.clone(),
     );
-    let (router, _) = routes(Arc::new(work));
+    let router = routes(Arc::new(work));
     runtime.block_on(serve(listener, router, limits, stop, grace));
     // What still runs is ended with this process; worlds are replaced as a whole.
     runtime.shutdown_background();

@@ -30,13 +30,15 @@ pub struct Work {
     machines: Machines,
     gas_schedule: Vec<GasSectionEntry>,
     idle: IdleMachines,
-    running: Semaphore,
+    changing: Semaphore,
+    reading: Semaphore,
     turns: Vec<Mutex<()>>,
     stop: Stop,
 }
 
 impl Work {
-    /// Runs at most `jobs` commands at a time, and begins none after `stop`.
+    /// Runs at most `jobs` commands that change worlds at a time, and as many that only read: those that wait for a turn must not wait
+    /// behind all that read, too. Begins none after `stop`.
     pub fn new(
         (database, world): (PathBuf, String),
         machines: Machines,
@@ -50,7 +52,8 @@ impl Work {
             machines,
             gas_schedule,
             idle: IdleMachines::default(),
-            running: Semaphore::new(jobs.get()),
+            changing: Semaphore::new(jobs.get()),
+            reading: Semaphore::new(jobs.get()),
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
             stop,
         }
@@ -67,7 +70,7 @@ impl Work {
         session.world.hash(&mut hasher);
         let turn = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
         let _turn = self.wait(self.turns[turn].lock()).await?;
-        self.run(session, command).await
+        self.run(&self.changing, session, command).await
     }
 
     /// Runs a command that only reads.
@@ -76,7 +79,7 @@ impl Work {
         place: Place,
         command: impl FnOnce(&Session, Environment<'_>) -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, Refusal> {
-        self.run(self.session(place), command).await
+        self.run(&self.reading, self.session(place), command).await
     }
 
     fn session(&self, place: Place) -> Session {
@@ -93,10 +96,11 @@ impl Work {
 
     async fn run<T: Send + 'static>(
         self: &Arc<Work>,
+        places: &Semaphore,
         session: Session,
         command: impl FnOnce(&Session, Environment<'_>) -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let _running = self.wait(self.running.acquire()).await?;
+        let _running = self.wait(places.acquire()).await?;
         let work = Arc::clone(self);
         let command = move || {
             let environment = Environment {

@@ -222,7 +222,7 @@ pub const ROOMS: &[Room] = &[
             "vm",
         ],
     ),
-    room("server", &["messages", "scenario", "tool"]),
+    room("server", &["machine", "messages", "scenario", "tool"]),
     room(
         "replay",
         &["dialogue", "driver", "escape", "messages", "recording"],

@@ -1,6 +1,7 @@
 //! Drives the real `arwendebug`, a command a file.
 #![cfg(feature = "tool")]
 
+mod client;
 mod guide;
 mod inspect;
 mod manual;

@@ -44,6 +44,13 @@ fn all_commands_have_pages() {
             "{name}: {pages:?}"
         );
     }
+}
+
+#[test]
+fn pages_have_options_and_examples() {
+    let folder = folder(&[]);
+    let folder = folder.path();
+    succeeds(folder, &["man", "--folder", "share/man1"]);
     let page = fs::read_to_string(folder.join("share/man1/arwendebug-run.1")).expect("a page");
     for part in [
         ".TH arwendebug-run 1",

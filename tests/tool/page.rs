@@ -1,7 +1,7 @@
 //! The page of `arwendebug server`, used in a real browser.
 
+use super::client::Server;
 use super::replay::browser;
-use super::server::Server;
 use super::{root, succeeds};
 use base64_simd::STANDARD;
 use serde_json::{Value, json};
@@ -126,6 +126,51 @@ impl Drop for Browser {
     }
 }
 
+/// Deploys a contract from a file, and looks at what the page offers then.
+fn deploys_the_counter(browser: &mut Browser) {
+    // A file, as if it were chosen.
+    let counter = fs::read_to_string(root().join("tests/contracts/counter.wat")).expect("there");
+    let counter = json!(counter);
+    browser.run(&format!(
+        "const files = new DataTransfer(); files.items.add(new File([{counter}], 'counter.wat')); document.getElementById('deploy').code.files = files.files"
+    ));
+    browser.submits("deploy", &[("sender", "alice")], "Deploy");
+    browser.waits("document.getElementById('result').textContent.includes('deploy: ok')");
+    browser.waits("document.getElementById('account-contract0') !== null");
+    assert_eq!(
+        browser.run("document.getElementById('call').contract.value"),
+        "contract0"
+    );
+    let functions = browser
+        .run("[...document.getElementById('functions').children].map(option => option.value)");
+    assert_eq!(functions, json!(["init", "increment", "decrement", "get"]));
+}
+
+/// What fails is told.
+fn fails(browser: &mut Browser) {
+    browser.submits(
+        "call",
+        &[("function", "nothing"), ("sender", "alice")],
+        "Call",
+    );
+    browser.waits(
+        "document.getElementById('result').textContent.includes('function not found (code 1)')",
+    );
+    browser.submits("call", &[("function", "get"), ("sender", "bob")], "Call");
+    browser
+        .waits("document.getElementById('result').textContent.includes('there is no account bob')");
+    browser.submits("account", &[("address", "alice")], "Create");
+    browser.waits("document.getElementById('result').textContent.includes('exists already')");
+}
+
+/// Those of docs/server.md.
+fn pictures(browser: &mut Browser) {
+    browser.run("for (const view of document.querySelectorAll('.account')) view.open = true");
+    browser.waits("document.getElementById('account-contract0').open");
+    browser.screenshot("server-1280.png", 1280, false);
+    browser.screenshot("server-390.png", 390, true);
+}
+
 #[test]
 fn contracts_are_deployed_and_called_in_a_browser() {
     let page = fs::read_to_string(root().join("src/server/page.html")).expect("the page");
@@ -150,22 +195,7 @@ fn contracts_are_deployed_and_called_in_a_browser() {
     );
     browser.waits("document.getElementById('result').textContent.includes('alice: created')");
     browser.waits("document.getElementById('account-alice').textContent.includes('balance 12345678901234567890')");
-    // A file, as if it were chosen.
-    let counter = fs::read_to_string(root().join("tests/contracts/counter.wat")).expect("there");
-    let counter = json!(counter);
-    browser.run(&format!(
-        "const files = new DataTransfer(); files.items.add(new File([{counter}], 'counter.wat')); document.getElementById('deploy').code.files = files.files"
-    ));
-    browser.submits("deploy", &[("sender", "alice")], "Deploy");
-    browser.waits("document.getElementById('result').textContent.includes('deploy: ok')");
-    browser.waits("document.getElementById('account-contract0') !== null");
-    assert_eq!(
-        browser.run("document.getElementById('call').contract.value"),
-        "contract0"
-    );
-    let functions = browser
-        .run("[...document.getElementById('functions').children].map(option => option.value)");
-    assert_eq!(functions, json!(["init", "increment", "decrement", "get"]));
+    deploys_the_counter(&mut browser);
     browser.submits(
         "call",
         &[("function", "increment"), ("sender", "alice")],
@@ -179,20 +209,7 @@ fn contracts_are_deployed_and_called_in_a_browser() {
         "0x02 2"
     );
     browser.waits("document.getElementById('account-contract0').textContent.includes('\u{201c}COUNTER\u{201d}')");
-    // What fails is told.
-    browser.submits(
-        "call",
-        &[("function", "nothing"), ("sender", "alice")],
-        "Call",
-    );
-    browser.waits(
-        "document.getElementById('result').textContent.includes('function not found (code 1)')",
-    );
-    browser.submits("call", &[("function", "get"), ("sender", "bob")], "Call");
-    browser
-        .waits("document.getElementById('result').textContent.includes('there is no account bob')");
-    browser.submits("account", &[("address", "alice")], "Create");
-    browser.waits("document.getElementById('result').textContent.includes('exists already')");
+    fails(&mut browser);
     browser.submits(
         "call",
         &[("function", "increment"), ("sender", "alice")],
@@ -200,9 +217,7 @@ fn contracts_are_deployed_and_called_in_a_browser() {
     );
     browser.waits("document.getElementById('result').textContent.includes('increment: ok')");
     browser.waits("document.getElementById('account-contract0').textContent.includes('0x03')");
-    browser.run("for (const view of document.querySelectorAll('.account')) view.open = true");
-    browser.screenshot("server-1280.png", 1280, false);
-    browser.screenshot("server-390.png", 390, true);
+    pictures(&mut browser);
     // The world is that of the commands.
     let shown = succeeds(folder, &["account", "show", "contract0"]);
     assert!(shown.contains("0x03 3"), "{shown}");

@@ -86,162 +86,108 @@ fn a_failed_contract_is_explained() {
     );
 }
 
+/// Options of a call that would succeed without them, and what is said of each.
+const BAD_OPTIONS: &[(&str, &str)] = &[
+    (
+        "--arguments 100",
+        "\"100\" is an odd number of hexadecimal digits; write 0x0100 for bytes, --arg 100 for a number",
+    ),
+    (
+        "--arg hello",
+        "\"hello\" is not a value: could not parse base 10 value: hello; values are such as 5, 0x05 and ''text",
+    ),
+    ("--arg file:nothing", "can't read nothing: No such file"),
+    (
+        "--value=-1",
+        "\"-1\": a number without a sign is needed here",
+    ),
+    (
+        "--gas-price 1",
+        "alice has 1000 and can't pay 100000000, the gas limit times the gas price",
+    ),
+    ("--world ../x", "\"../x\" can't be the name of a world"),
+    ("--gas-schedule nothing", "can't read nothing: No such file"),
+    ("--outcome no/o.json", "can't write no/o.json: No such file"),
+    (
+        "--write-scenario no/o.scen.json",
+        "can't write no/o.scen.json: No such file",
+    ),
+];
+
+/// Commands, and what is said of each.
+const BAD_COMMANDS: &[(&str, &str)] = &[
+    (
+        "call --from alice --contract bob --function f",
+        "there is no account bob: `arwendebug account create bob` makes it",
+    ),
+    (
+        "call --from bob --contract contract0 --function f",
+        "there is no account bob",
+    ),
+    (
+        "call --from alice --contract alice --function f",
+        "the account alice has no code",
+    ),
+    (
+        "call --from 0x00 --contract alice --function f",
+        "\"0x00\" is not an address: that is a name such as alice",
+    ),
+    (
+        "query --contract bob --function f",
+        "there is no account bob",
+    ),
+    (
+        "query --contract bob --function f --world w",
+        "there is no world \"w\" (./db/worlds/w.json); `arwendebug account create NAME` makes one",
+    ),
+    (
+        "deploy --from alice",
+        "there is no code: --code-path FILE or --code HEX names it",
+    ),
+    (
+        "deploy --from alice --code 0x0",
+        "--code \"0x0\" is not in pairs of hexadecimal digits",
+    ),
+    (
+        "deploy --from alice --code-path nothing.wasm",
+        "can't read nothing.wasm: No such file",
+    ),
+    (
+        "deploy --from alice --code 00 --code-metadata x",
+        "--code-metadata \"x\" is not in pairs",
+    ),
+    (
+        "account create alice",
+        "the account alice exists already; --replace begins it anew",
+    ),
+    (
+        "account create bob --balance much",
+        "\"much\" is not a value",
+    ),
+    ("account show bob", "there is no account bob"),
+    (
+        "world import nothing.json",
+        "can't read nothing.json: No such file",
+    ),
+];
+
 #[test]
 fn bad_input_is_refused_and_changes_nothing() {
     let folder = counter();
     let folder = folder.path();
     let before = world_file(folder);
-    let call = |more: &[&'static str]| [INCREMENT, more].concat();
-    for (arguments, expected) in [
-        (
-            call(&["--arguments", "100"]),
-            "\"100\" is an odd number of hexadecimal digits; write 0x0100 for bytes, --arg 100 for a number",
-        ),
-        (
-            call(&["--arg", "hello"]),
-            "\"hello\" is not a value: could not parse base 10 value: hello; values are such as 5, 0x05 and ''text",
-        ),
-        (
-            call(&["--arg", "file:nothing"]),
-            "can't read nothing: No such file",
-        ),
-        (
-            call(&["--value=-1"]),
-            "\"-1\": a number without a sign is needed here",
-        ),
-        (
-            call(&["--gas-price", "1"]),
-            "alice has 1000 and can't pay 100000000, the gas limit times the gas price",
-        ),
-        (
-            call(&["--world", "../x"]),
-            "\"../x\" can't be the name of a world",
-        ),
-        (
-            call(&["--gas-schedule", "nothing"]),
-            "can't read nothing: No such file",
-        ),
-        (
-            call(&["--outcome", "no/o.json"]),
-            "can't write no/o.json: No such file",
-        ),
-        (
-            call(&["--write-scenario", "no/o.scen.json"]),
-            "can't write no/o.scen.json: No such file",
-        ),
-        (
-            vec![
-                "call",
-                "--from",
-                "alice",
-                "--contract",
-                "bob",
-                "--function",
-                "f",
-            ],
-            "there is no account bob: `arwendebug account create bob` makes it",
-        ),
-        (
-            vec![
-                "call",
-                "--from",
-                "bob",
-                "--contract",
-                "contract0",
-                "--function",
-                "f",
-            ],
-            "there is no account bob",
-        ),
-        (
-            vec![
-                "call",
-                "--from",
-                "alice",
-                "--contract",
-                "alice",
-                "--function",
-                "f",
-            ],
-            "the account alice has no code",
-        ),
-        (
-            vec![
-                "call",
-                "--from",
-                "0x00",
-                "--contract",
-                "alice",
-                "--function",
-                "f",
-            ],
-            "\"0x00\" is not an address: that is a name such as alice",
-        ),
-        (
-            vec!["query", "--contract", "bob", "--function", "f"],
-            "there is no account bob",
-        ),
-        (
-            vec![
-                "query",
-                "--contract",
-                "bob",
-                "--function",
-                "f",
-                "--world",
-                "w",
-            ],
-            "there is no world \"w\" (./db/worlds/w.json); `arwendebug account create NAME` makes one",
-        ),
-        (
-            vec!["deploy", "--from", "alice"],
-            "there is no code: --code-path FILE or --code HEX names it",
-        ),
-        (
-            vec!["deploy", "--from", "alice", "--code", "0x0"],
-            "--code \"0x0\" is not in pairs of hexadecimal digits",
-        ),
-        (
-            vec!["deploy", "--from", "alice", "--code-path", "nothing.wasm"],
-            "can't read nothing.wasm: No such file",
-        ),
-        (
-            vec![
-                "deploy",
-                "--from",
-                "alice",
-                "--code",
-                "00",
-                "--code-metadata",
-                "x",
-            ],
-            "--code-metadata \"x\" is not in pairs",
-        ),
-        (
-            vec!["account", "create", "alice"],
-            "the account alice exists already; --replace begins it anew",
-        ),
-        (
-            vec!["account", "create", "bob", "--balance", "much"],
-            "\"much\" is not a value",
-        ),
-        (vec!["account", "show", "bob"], "there is no account bob"),
-        (
-            vec!["world", "import", "nothing.json"],
-            "can't read nothing.json: No such file",
-        ),
-    ] {
+    let words = |text: &'static str| text.split(' ').collect::<Vec<_>>();
+    let call = |more: &'static str| [INCREMENT, &words(more)].concat();
+    let options = BAD_OPTIONS.iter().map(|(more, told)| (call(more), told));
+    let commands = { BAD_COMMANDS.iter() }.map(|(command, told)| (words(command), told));
+    for (arguments, expected) in options.chain(commands) {
         refuses(folder, &arguments, expected);
         assert_eq!(world_file(folder), before, "{arguments:?}");
     }
-    assert_eq!(
-        fs::read_dir(folder.join("db/worlds"))
-            .expect("a folder")
-            .count(),
-        2
-    );
+    let files = fs::read_dir(folder.join("db/worlds")).expect("a folder");
+    assert_eq!(files.count(), 2);
     // No program for a child is a machine that can't run.
-    let mut command = tool(folder, &call(&["--ipc"]));
+    let mut command = tool(folder, &call("--ipc"));
     let output = command
         .env("ARWEN_PATH", "/nowhere")
         .output()

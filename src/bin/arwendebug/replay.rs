@@ -8,7 +8,7 @@ use arwen::internal::replay::{self, Outcome, ReplayError, Settings, Shard, Total
 use arwen::internal::tool::Exit;
 use arwen::messages::Format;
 use clap::{Args, Subcommand};
-use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{self, Write as _, stdout};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -111,7 +111,7 @@ pub fn run(options: Options) -> anyhow::Result<Exit> {
     };
     let mut printer = Printer {
         json: options.json,
-        progress: stderr().is_terminal(),
+        status: print::Status::new(),
         finished: 0,
         outcome: Ok(()),
     };
@@ -122,7 +122,7 @@ pub fn run(options: Options) -> anyhow::Result<Exit> {
         |outcome| printer.outcome(outcome),
         |defect| defects.push(defect),
     )?;
-    printer.status("");
+    printer.status.show("");
     printer.outcome.context("can't print")?;
     let exit = print_totals(&totals, settings.shard, options.json)?;
     let last = defects.pop();
@@ -155,8 +155,7 @@ fn print_lines(outcome: &Outcome) -> io::Result<()> {
 /// Prints results as they come: all of them as JSON, or those that are not as recorded.
 struct Printer {
     json: bool,
-    /// Whether stderr is a terminal.
-    progress: bool,
+    status: print::Status,
     finished: u64,
     outcome: io::Result<()>,
 }
@@ -169,24 +168,16 @@ impl Printer {
             (true, _) => writeln!(stdout(), "{}", outcome.to_json()),
             (false, Verdict::Same) => Ok(()),
             (false, _) => {
-                self.status("");
+                self.status.show("");
                 print_lines(outcome)
             }
         };
         if self.finished.is_multiple_of(100) {
-            self.status(&format!("{} dialogues", self.finished));
+            self.status.show(&format!("{} dialogues", self.finished));
         }
         match self.outcome {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
-        }
-    }
-
-    /// Replaces the last line of the terminal.
-    fn status(&self, text: &str) {
-        if self.progress {
-            // An error is ignored: the status line is optional.
-            let _ = write!(stderr(), "\r\x1b[K{text}");
         }
     }
 }

@@ -1,13 +1,14 @@
 //! `arwendebug scenario`.
 
 use crate::options::{CostOptions, MachineOptions};
+use crate::print;
 use anyhow::Context;
 use arwen::internal::escape::escape_text;
 use arwen::internal::scenario::{Report, ScenarioReport, Settings, Suite, SuiteError};
 use arwen::internal::tool::{self, Exit, Watch};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{self, Write as _, stderr, stdout};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -138,7 +139,7 @@ fn run_once(
     };
     let mut printer = Printer {
         format: options.report,
-        progress: stderr().is_terminal(),
+        status: print::Status::new(),
         finished: 0,
         all: suite.len(),
         outcome: Ok(()),
@@ -156,8 +157,7 @@ fn run_once(
 /// Prints reports as they come.
 struct Printer {
     format: ReportFormat,
-    /// Whether stderr is a terminal.
-    progress: bool,
+    status: print::Status,
     finished: usize,
     all: usize,
     outcome: io::Result<()>,
@@ -167,24 +167,17 @@ impl Printer {
     /// Prints a report; breaks when the output is closed.
     fn scenario(&mut self, scenario: &ScenarioReport) -> ControlFlow<()> {
         self.finished += 1;
-        self.status("");
+        self.status.show("");
         if self.format == ReportFormat::Text && self.outcome.is_ok() {
             self.outcome = writeln!(stdout(), "{scenario}");
         }
         if self.finished < self.all {
-            self.status(&format!("{} of {}", self.finished, self.all));
+            self.status
+                .show(&format!("{} of {}", self.finished, self.all));
         }
         match self.outcome {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
-        }
-    }
-
-    /// Replaces the last line of the terminal.
-    fn status(&self, text: &str) {
-        if self.progress {
-            // An error is ignored: the status line is optional.
-            let _ = write!(stderr(), "\r\x1b[K{text}");
         }
     }
 

@@ -46,7 +46,8 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
     time_limit: u32,
 
-    /// How many requests run at a time. Transactions on a world take turns. [default: the number of cores]
+    /// How many transactions run at a time, and how many queries. Transactions on a world take turns. [default: the number
+    /// of cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 
