@@ -1,5 +1,7 @@
-//! The commands of docs/tool.md do what the page shows. `ARWEN_BLESS=1` writes what they print into the page.
+//! The commands of docs/tool.md do what the page shows. `ARWEN_BLESS=1` writes what they print into the page. The requests of
+//! docs/server.md are answered.
 
+use crate::client::Server;
 use crate::{root, text};
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -60,4 +62,25 @@ fn the_commands_of_the_guide_do_what_it_shows() {
         page == shown,
         "{PAGE} shows something else than its commands: {difference:?}"
     );
+}
+
+#[test]
+fn the_requests_of_the_server_page_are_answered() {
+    let page = std::fs::read_to_string(root().join("docs/server.md")).expect("the page");
+    let folder = tempfile::tempdir().expect("a folder");
+    symlink(root().join("tests"), folder.path().join("tests")).expect("a link");
+    let server = Server::start(folder.path(), &[]);
+    let requests = page.lines().filter_map(|line| {
+        let (body, address) = line.strip_prefix("curl -d '")?.split_once("' ")?;
+        Some((body, address.strip_prefix("http://localhost:9091")?))
+    });
+    let mut results = Vec::new();
+    for (body, path) in requests {
+        let body = serde_json::from_str(body).expect("JSON");
+        let (_, result) = server.runs(path, &body);
+        results.push(result["returnData"][0].clone());
+    }
+    // An account, a deploy, a call and a query.
+    assert_eq!(results.len(), 4);
+    assert_eq!(results[2..], ["0x02", "0x02"]);
 }
