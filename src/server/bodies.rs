@@ -1,8 +1,7 @@
 //! The bodies of requests, with the members of the reference's server, and the requests of the tool that they mean.
 
-use super::routes::Refusal;
+use super::responses::Refusal;
 use crate::tool::{self, Action, Request, ToolError};
-use axum::http::StatusCode;
 use bytes::Bytes;
 use num_bigint::BigUint;
 use serde::Deserialize;
@@ -211,20 +210,13 @@ impl RequestBody for RunRequest {
             contract: address("ContractAddressHex", &self.contract_address_hex)?,
             function: match std::mem::take(&mut self.function) {
                 function if function.is_empty() => {
-                    return Err(bad("Function is missing".to_owned()));
+                    return Err(Refusal::bad("Function is missing".to_owned()));
                 }
                 function => function,
             },
             arguments: arguments(&self.arguments_hex, &self.values)?,
         };
         self.transaction(action, database)
-    }
-}
-
-fn bad(text: String) -> Refusal {
-    Refusal {
-        status: StatusCode::BAD_REQUEST,
-        text,
     }
 }
 
@@ -236,13 +228,13 @@ fn place(
     database: &Path,
 ) -> Result<Place, Refusal> {
     if !database_path.is_empty() && Path::new(database_path) != database {
-        return Err(bad(format!(
+        return Err(Refusal::bad(format!(
             "DatabasePath is {database_path:?}: this server has the database {:?}",
             database.display()
         )));
     }
     if outcome.contains('/') || outcome.starts_with('.') || outcome.ends_with(".json") {
-        return Err(bad(format!(
+        return Err(Refusal::bad(format!(
             "Outcome is {outcome:?}: a name is needed, without / and .json and without a dot in front"
         )));
     }
@@ -252,8 +244,8 @@ fn place(
 
 fn address(member: &str, text: &str) -> Result<Bytes, Refusal> {
     match text {
-        "" => Err(bad(format!("{member} is missing"))),
-        _ => tool::address(text).map_err(|error| bad(format!("{member}: {error}"))),
+        "" => Err(Refusal::bad(format!("{member} is missing"))),
+        _ => tool::address(text).map_err(|error| Refusal::bad(format!("{member}: {error}"))),
     }
 }
 
@@ -262,7 +254,7 @@ fn decimal(member: &str, text: &str) -> Result<BigUint, Refusal> {
     match text.parse() {
         _ if text.is_empty() => Ok(BigUint::ZERO),
         Ok(number) if is_number => Ok(number),
-        _ => Err(bad(format!(
+        _ => Err(Refusal::bad(format!(
             "{member}: {text:?} is not a number in decimal digits"
         ))),
     }
@@ -271,7 +263,7 @@ fn decimal(member: &str, text: &str) -> Result<BigUint, Refusal> {
 fn digits(member: &str, text: &str) -> Result<Bytes, Refusal> {
     let found = tool::digits(text.strip_prefix("0x").unwrap_or(text));
     found.ok_or_else(|| {
-        bad(format!(
+        Refusal::bad(format!(
             "{member}: {text:?} is not in pairs of hexadecimal digits"
         ))
     })
@@ -285,9 +277,9 @@ fn metadata(text: &str) -> Result<Bytes, Refusal> {
 }
 
 fn code(hex: &str, path: &str, text: &str) -> Result<Bytes, Refusal> {
-    let refused = |error: ToolError| bad(error.to_string());
+    let refused = |error: ToolError| Refusal::bad(error.to_string());
     match (path, hex, text) {
-        ("", "", "") => Err(bad(
+        ("", "", "") => Err(Refusal::bad(
             "there is no code: CodeHex, CodeText or CodePath has it".to_owned(),
         )),
         ("", "", text) => {
@@ -304,9 +296,9 @@ fn arguments(hex: &[String], values: &[String]) -> Result<Vec<Bytes>, Refusal> {
     let values = values.iter().map(|text| {
         // A request may choose the arguments, but not read files of this machine.
         if text.contains("file:") {
-            return Err(bad(format!("Values: {text:?} names a file")));
+            return Err(Refusal::bad(format!("Values: {text:?} names a file")));
         }
-        tool::value(text).map_err(|error| bad(format!("Values: {error}")))
+        tool::value(text).map_err(|error| Refusal::bad(format!("Values: {error}")))
     });
     hex.chain(values).collect()
 }

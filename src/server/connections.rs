@@ -1,7 +1,7 @@
 //! Accepts connections, and serves each in a task of its own, until the server is to end.
 
 use super::http::{Connection, End, Limits, stays_open};
-use super::routes::refuse;
+use super::responses::refuse;
 use super::signals::Stop;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};

@@ -1,7 +1,7 @@
 //! Who may ask: programs of this machine, and the page of this server. A page of another site, which a browser here shows, may
 //! not: neither by its own name nor by a name that it makes the browser take for this machine (DNS rebinding).
 
-use super::routes::refuse;
+use super::responses::refuse;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header, uri::Authority};
 use axum::middleware::Next;

@@ -21,6 +21,7 @@ mod error;
 mod guard;
 mod http;
 mod page;
+mod responses;
 mod routes;
 mod run;
 mod signals;

@@ -1,6 +1,6 @@
 //! The page for people: one file without external resources.
 
-use super::routes::with_type;
+use super::responses::with_type;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use base64_simd::STANDARD;

@@ -6,66 +6,19 @@ use super::bodies::{
 use super::document::{self, Answer, Failure};
 use super::guard::guard;
 use super::page;
+use super::responses::{Refusal, answer, secured, with_type};
 use super::work::Work;
-use crate::messages::json::Writer;
-use crate::tool::{self, Performed, ToolError};
+use crate::tool::{self, Performed};
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-/// A request that is not answered with a result.
-#[derive(Debug)]
-pub struct Refusal {
-    /// The status.
-    pub status: StatusCode,
-    /// One line: what is wrong, and what to do.
-    pub text: String,
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        refuse(self.status, self.text)
-    }
-}
-
-impl From<ToolError> for Refusal {
-    fn from(error: ToolError) -> Refusal {
-        let status = match &error {
-            ToolError::NoWorld { .. }
-            | ToolError::NoAccount { .. }
-            | ToolError::NoContract { .. } => StatusCode::NOT_FOUND,
-            ToolError::WorldName(_) | ToolError::GasNotPaid { .. } => StatusCode::BAD_REQUEST,
-            ToolError::WorldLocked { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            error if error.is_time_expired() => StatusCode::GATEWAY_TIMEOUT,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        let text = error.to_string();
-        Refusal { status, text }
-    }
-}
-
-/// The response to a request that is refused.
-pub fn refuse(status: StatusCode, text: String) -> Response {
-    let mut json = Vec::new();
-    Writer::new(&mut json, false).object(|out| {
-        out.member("error", |out| out.text(&text));
-        out.member("errorMessage", |out| out.text(&text));
-        out.member("data", |out| out.literal("null"));
-    });
-    let mut response = (status, with_type("application/json", json)).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        let headers = response.headers_mut();
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    secured(response)
-}
 
 /// All routes, with their description.
 pub fn routes(work: Arc<Work>) -> Router {
@@ -210,7 +163,7 @@ async fn show_account(
     State(work): State<Arc<Work>>,
     Path((world, address)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    let address = tool::address(&address).map_err(bad)?;
+    let address = tool::address(&address).map_err(Refusal::bad)?;
     let place = Place {
         world,
         outcome: None,
@@ -226,10 +179,7 @@ async fn transact(
     (place, request): (Place, tool::Request),
 ) -> Result<Response, Refusal> {
     if request.from.is_empty() {
-        return Err(Refusal {
-            status: StatusCode::BAD_REQUEST,
-            text: "ImpersonatedHex is missing".to_owned(),
-        });
+        return Err(Refusal::bad("ImpersonatedHex is missing"));
     }
     let transacted = work.change(place, move |session, environment| {
         Ok(performed(&session.transact(&request, environment)?))
@@ -237,35 +187,15 @@ async fn transact(
     transacted.await
 }
 
-fn bad(error: impl ToString) -> Refusal {
-    Refusal {
-        status: StatusCode::BAD_REQUEST,
-        text: error.to_string(),
-    }
-}
-
 fn body_of<B: RequestBody>(work: &Work, body: &[u8]) -> Result<(Place, B::Meaning), Refusal> {
-    let body: B = serde_json::from_slice(body)
-        .map_err(|error| bad(format!("the body is not the JSON of this route: {error}")))?;
+    let body: B = serde_json::from_slice(body).map_err(|error| {
+        Refusal::bad(format!("the body is not the JSON of this route: {error}"))
+    })?;
     body.meaning(&work.database)
 }
 
 fn performed(performed: &Performed) -> Response {
     answer(&tool::outcome(performed), &tool::performed_json(performed))
-}
-
-/// The response to a request that was run: the outcome as the reference has it, and as this tool prints it.
-fn answer(data: &[u8], result: &[u8]) -> Response {
-    let mut json = Vec::new();
-    Writer::new(&mut json, false).object(|out| {
-        out.member("error", |out| out.literal("null"));
-        out.member("errorMessage", |out| out.literal("null"));
-        out.member("data", |out| out.literal(&String::from_utf8_lossy(data)));
-        out.member("result", |out| {
-            out.literal(&String::from_utf8_lossy(result))
-        });
-    });
-    with_type("application/json", json)
 }
 
 async fn no_route(uri: Uri) -> Refusal {
@@ -288,22 +218,4 @@ async fn no_method(uri: Uri) -> Refusal {
         status: StatusCode::METHOD_NOT_ALLOWED,
         text,
     }
-}
-
-/// A body of a type.
-pub fn with_type(kind: &'static str, body: impl Into<Body>) -> Response {
-    ([(header::CONTENT_TYPE, kind)], body.into()).into_response()
-}
-
-/// What browsers must not do with any response.
-fn secured(mut response: Response) -> Response {
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
-        let headers = response.headers_mut();
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

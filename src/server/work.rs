@@ -1,7 +1,7 @@
 //! Runs commands on worlds: whose turn it is, on a thread of its own, with machines that stay.
 
 use super::bodies::Place;
-use super::routes::Refusal;
+use super::responses::Refusal;
 use super::signals::Stop;
 use crate::messages::GasSectionEntry;
 use crate::tool::{Database, Environment, IdleMachines, Machines, Session, ToolError};
