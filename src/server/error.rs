@@ -20,9 +20,9 @@ pub enum ServerError {
         reason: io::Error,
     },
     /// This machine lacks something.
-    #[error("can't start the server: {0}")]
+    #[error("can't start the server")]
     Machine(#[from] io::Error),
     /// Nothing runs contracts.
-    #[error("can't run contracts: {0}")]
+    #[error("can't run contracts")]
     NoMachine(#[from] BuildError),
 }

@@ -43,6 +43,19 @@ pub struct Import {
     pub is_re_export: bool,
 }
 
+/// Where a file is, without `.rs`, that the file `from` names by an attribute.
+fn at_path(from: &str, named: &str) -> String {
+    let mut parts: Vec<&str> = from.split('/').collect();
+    parts.pop();
+    for part in named.trim_end_matches(".rs").split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 impl Sources {
     /// Those of this project.
     pub fn of_the_project() -> Sources {
@@ -77,7 +90,10 @@ impl Sources {
     ) {
         let contents = tokens::read(text);
         for declared in contents.declared.iter().filter(|module| !module.for_tests) {
-            let inner = format!("{folder}/{}", declared.name);
+            let inner = match &declared.path {
+                None => format!("{folder}/{}", declared.name),
+                Some(named) => at_path(path, named),
+            };
             let candidates = [format!("{inner}.rs"), format!("{inner}/mod.rs")];
             let found = candidates.iter().find_map(|path| Some((path, file(path)?)));
             let (path, text) =

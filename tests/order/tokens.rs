@@ -29,6 +29,8 @@ pub struct Named {
 pub struct Declared {
     /// Its name.
     pub name: String,
+    /// Its file, relative to the folder of the file that declares it, if an attribute says so.
+    pub path: Option<String>,
     /// Whether it is compiled for tests only.
     pub for_tests: bool,
 }
@@ -44,6 +46,16 @@ pub struct Contents {
     pub items: BTreeSet<String>,
     /// How many lines are tests.
     pub test_lines: usize,
+}
+
+/// The text of an attribute `#[path = "..."]` at the end.
+fn path_attribute(tokens: &[TokenTree]) -> Option<String> {
+    let Some(TokenTree::Group(attribute)) = tokens.last() else {
+        return None;
+    };
+    let text = attribute.stream().to_string();
+    let text = text.strip_prefix("path")?.trim_start().strip_prefix('=')?;
+    Some(text.trim().trim_matches('"').to_owned())
 }
 
 /// Reads a source text. Items under `#[cfg(test)]` are left out.
@@ -131,7 +143,13 @@ impl Reader {
                 self.within.pop();
             }
             Some(token) if is(token, ';') => {
-                self.contents.declared.push(Declared { name, for_tests });
+                let path = path_attribute(&tokens[..at]);
+                let declared = Declared {
+                    name,
+                    path,
+                    for_tests,
+                };
+                self.contents.declared.push(declared);
             }
             _ => {}
         }
