@@ -71,7 +71,8 @@ fn bodies_take_room_as_they_come() {
 #[test]
 fn a_connection_that_waits_ends_with_the_server() {
     with(async |mut connection, _client| {
-        let end = connection.request(&limits(), std::future::ready(())).await;
+        let limits = limits();
+        let end = connection.request(&limits, std::future::ready(())).await;
         assert!(matches!(end, Err(End::Closed)));
     });
 }
