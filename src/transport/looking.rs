@@ -187,7 +187,9 @@ mod tests {
     #[test]
     fn looking_begins_again_when_it_pays() {
         let mut bench = Bench::new();
-        (0..1000).for_each(|_| drop(bench.wait(Awaited::Answer, 1000)));
+        for _ in 0..1000 {
+            bench.wait(Awaited::Answer, 1000);
+        }
         let mut sleeps = || {
             (0..2000)
                 .filter(|_| !bench.wait(Awaited::Answer, 10).1)
@@ -226,9 +228,13 @@ mod tests {
         let rests: Vec<u32> = (0..5).map(|_| rest(&mut bench)).collect();
         assert_eq!(rests, [24, 192, 768, 3072, 3072]);
         // Until nothing has been in the way for long.
-        (0..CALM_LOOKS - 1).for_each(|_| drop(bench.wait(Awaited::Answer, 1)));
+        for _ in 1..CALM_LOOKS {
+            bench.wait(Awaited::Answer, 1);
+        }
         assert_eq!(rest(&mut bench), 3072);
-        (0..CALM_LOOKS).for_each(|_| drop(bench.wait(Awaited::Answer, 1)));
+        for _ in 0..CALM_LOOKS {
+            bench.wait(Awaited::Answer, 1);
+        }
         assert_eq!(rest(&mut bench), 24);
     }
 }
