@@ -133,6 +133,8 @@ mod scenario;
 mod server;
 #[cfg(feature = "vm")]
 mod tool;
+#[cfg(any(feature = "vm", fuzzing, test))]
+mod trace;
 mod transport;
 #[cfg(feature = "vm")]
 mod vm;
@@ -166,6 +168,7 @@ pub mod internal {
         #[cfg(any(feature = "vm", fuzzing, test))] crate::scenario as scenario;
         #[cfg(feature = "tool")] crate::server as server;
         #[cfg(feature = "vm")] crate::tool as tool;
+        #[cfg(any(feature = "vm", fuzzing, test))] crate::trace as trace;
         crate::transport as transport;
         #[cfg(feature = "vm")] crate::vm as vm;
     }

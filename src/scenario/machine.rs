@@ -4,15 +4,18 @@ use super::world::SharedWorld;
 use crate::driver::{Blame, CriticalError, Driver, DriverConfig};
 use crate::machine::{BuildError, Machine, Outcome};
 use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, Format};
+use crate::trace::SharedRecorder;
 use std::error::Error;
 #[cfg(feature = "record")]
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Builds a machine for a world: `in_process`, `in_child` with its settings, or a stand-in for tests.
-pub type MachineFactory<'a> =
-    dyn Fn(&Arguments, SharedWorld) -> Result<AnyMachine, BuildError> + Sync + 'a;
+/// Builds a machine for a world: `in_process`, `in_child` with its settings, or a stand-in for tests. If there is a recorder, the
+/// machine tells it what its runs do.
+pub type MachineFactory<'a> = dyn Fn(&Arguments, SharedWorld, Option<SharedRecorder>) -> Result<AnyMachine, BuildError>
+    + Sync
+    + 'a;
 
 /// How the VM runs in a child process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +43,17 @@ impl ChildSettings {
 
 /// The VM in this process.
 #[cfg(feature = "vm")]
-pub fn in_process(arguments: &Arguments, world: SharedWorld) -> Result<AnyMachine, BuildError> {
+pub fn in_process(
+    arguments: &Arguments,
+    world: SharedWorld,
+    recorder: Option<SharedRecorder>,
+) -> Result<AnyMachine, BuildError> {
     let engine = crate::vm::EngineSettings::default();
-    crate::vm::Vm::from_arguments(arguments, Box::new(world), engine).map(any)
+    let mut vm = crate::vm::Vm::from_arguments(arguments, Box::new(world), engine)?;
+    if let Some(recorder) = recorder {
+        vm.observe(Box::new(recorder));
+    }
+    Ok(any(vm))
 }
 
 /// The VM in a child process, with the same pipes and messages as with a node. The field `binary` of [`DriverConfig`]

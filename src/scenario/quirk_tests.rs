@@ -216,6 +216,7 @@ fn quirk_45_nobody_is_a_contract_or_in_another_shard_or_has_an_owner() {
     let settings = super::Settings {
         gas_schedule: &schedule,
         machines: &super::in_process,
+        recorded: None,
         ..SETTINGS
     };
     assert_eq!(failure(&run(&file, settings)), "passed");

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use crate::escape::{escape_line, escape_text};
 use crate::messages::BigInt;
 use crate::messages::json::Writer;
+use crate::trace::{Costs, Run};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub struct TransactionReport {
     pub refund: BigInt,
     /// Number of hook calls.
     pub hook_calls: u64,
+    /// What it did, if that is recorded.
+    pub run: Option<Run>,
 }
 
 /// One line, followed by an explanation if it failed.
@@ -70,8 +73,19 @@ impl Report {
         self.scenarios.iter().filter(failed).count()
     }
 
-    /// The whole report as JSON: the counts, the scenarios, and every transaction.
-    pub fn to_json(&self) -> Vec<u8> {
+    /// What all transactions have cost, if that is recorded.
+    pub fn costs(&self) -> Costs {
+        let transactions = self.scenarios.iter().flat_map(|one| &one.transactions);
+        let mut costs = Costs::default();
+        for run in transactions.filter_map(|transaction| transaction.run.as_ref()) {
+            costs += run.costs.clone();
+        }
+        costs
+    }
+
+    /// The whole report as JSON: the counts, the scenarios, and every transaction, with the steps of its run if `with_trace`.
+    /// `more` writes what other members the object has.
+    pub fn to_json(&self, with_trace: bool, more: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
         let mut json = Vec::new();
         let out = &mut Writer::new(&mut json, false);
         out.object(|out| {
@@ -84,8 +98,11 @@ impl Report {
             });
             let transactions: Vec<_> = self.transactions().collect();
             out.member("transactions", |out| {
-                out.array(&transactions, write_transaction);
+                out.array(&transactions, |transaction, out| {
+                    write_transaction(transaction, with_trace, out);
+                });
             });
+            more(out);
         });
         json
     }
@@ -112,7 +129,11 @@ fn write_scenario(scenario: &ScenarioReport, out: &mut Writer<'_>) {
     });
 }
 
-fn write_transaction(transaction: &(String, &TransactionReport), out: &mut Writer<'_>) {
+fn write_transaction(
+    transaction: &(String, &TransactionReport),
+    with_trace: bool,
+    out: &mut Writer<'_>,
+) {
     let (scenario, transaction) = transaction;
     out.object(|out| {
         out.member("scenario", |out| out.text(scenario));
@@ -127,6 +148,9 @@ fn write_transaction(transaction: &(String, &TransactionReport), out: &mut Write
         });
         out.member("refund", |out| out.bare(&transaction.refund));
         out.member("hookCalls", |out| out.bare(transaction.hook_calls));
+        if let Some(run) = transaction.run.as_ref().filter(|_| with_trace) {
+            out.member("trace", |out| run.write_steps(out));
+        }
     });
 }
 
@@ -156,6 +180,7 @@ mod tests {
             gas_remaining: u64::MAX,
             refund: "12345678901234567890123".parse().expect("a number"),
             hook_calls: 3,
+            run: None,
         };
         let failed = ScenarioReport {
             file: "a/b.scen.json".into(),
@@ -194,7 +219,7 @@ mod tests {
     #[test]
     fn is_json() {
         let json: serde_json::Value =
-            serde_json::from_slice(&report().to_json()).expect("valid JSON");
+            serde_json::from_slice(&report().to_json(false, |_| {})).expect("valid JSON");
         let transaction = r#"{
             "scenario": "a/b.scen.json", "txId": "pay \"me\"", "returnCode": 7, "message": "no\nfunds",
             "gasRemaining": 18446744073709551615, "refund": 12345678901234567890123, "hookCalls": 3

@@ -9,6 +9,7 @@ use super::parse::{self, Reader};
 use super::report::{ScenarioReport, TransactionReport};
 use super::world::{Leftovers, SharedWorld};
 use crate::messages::{Arguments, GasSectionEntry};
+use crate::trace::{Filter, Run, SharedRecorder};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub struct Settings<'a> {
     pub gas_schedule: &'a [GasSectionEntry],
     /// Builds the machine.
     pub machines: &'a MachineFactory<'a>,
+    /// What of the runs is recorded for reports; none for nothing. The machines must be able to tell.
+    pub recorded: Option<&'a Filter>,
 }
 
 impl Settings<'_> {
@@ -54,6 +57,7 @@ pub struct Runner<'a> {
     pub(super) world: SharedWorld,
     /// Built when it is first needed; its hook is the world. Dropped when it fails.
     pub machine: Option<AnyMachine>,
+    pub(super) recorder: Option<SharedRecorder>,
     files: Files<'a>,
     checks_gas: bool,
     transactions: Vec<TransactionReport>,
@@ -66,6 +70,7 @@ impl<'a> Runner<'a> {
             settings,
             world: SharedWorld::default(),
             machine: None,
+            recorder: settings.recorded.cloned().map(SharedRecorder::new),
             files: Files::new(settings.replacements),
             checks_gas: true,
             transactions: Vec::new(),
@@ -78,6 +83,11 @@ impl<'a> Runner<'a> {
             world,
             ..Runner::new(settings)
         }
+    }
+
+    /// What the last transaction did, if that is recorded.
+    pub fn take_run(&self) -> Option<Run> {
+        self.recorder.as_ref().map(SharedRecorder::take)
     }
 
     /// Runs a file in a world that has only the leftovers of earlier scenarios. Returns them, updated by this one.
@@ -191,6 +201,7 @@ impl<'a> Runner<'a> {
             gas_remaining: output.gas_remaining,
             refund,
             hook_calls: self.world.lock().take_hook_calls(),
+            run: self.take_run(),
         });
         if let Some(expected) = &step.expect {
             let checked = check::result(expected, &output, self.checks_gas);

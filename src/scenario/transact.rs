@@ -136,7 +136,8 @@ impl Runner<'_> {
             Some(machine) => machine,
             empty => {
                 let arguments = self.settings.arguments();
-                let built = (self.settings.machines)(&arguments, self.world.clone());
+                let built =
+                    (self.settings.machines)(&arguments, self.world.clone(), self.recorder.clone());
                 empty.insert(built.map_err(StepFailure::NoMachine)?)
             }
         };

@@ -8,7 +8,7 @@ use super::guard::guard;
 use super::page;
 use super::responses::{Refusal, answer, secured, with_type};
 use super::work::Work;
-use crate::tool::{self, Performed};
+use crate::tool::{self, Performed, RunParts};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -195,7 +195,10 @@ fn body_of<B: RequestBody>(work: &Work, body: &[u8]) -> Result<(Place, B::Meanin
 }
 
 fn performed(performed: &Performed) -> Response {
-    answer(&tool::outcome(performed), &tool::performed_json(performed))
+    answer(
+        &tool::outcome(performed),
+        &tool::performed_json(performed, RunParts::default()),
+    )
 }
 
 async fn no_route(uri: Uri) -> Refusal {

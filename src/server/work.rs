@@ -4,7 +4,7 @@ use super::bodies::Place;
 use super::responses::Refusal;
 use super::signals::Stop;
 use crate::messages::GasSectionEntry;
-use crate::tool::{Database, Environment, IdleMachines, Machines, Session, ToolError};
+use crate::tool::{Database, Environment, GasFiles, IdleMachines, Machines, Session, ToolError};
 use axum::http::StatusCode;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
@@ -91,6 +91,7 @@ impl Work {
             },
             outcome: place.outcome,
             scenario: None,
+            gas_files: GasFiles::default(),
         }
     }
 
@@ -107,6 +108,7 @@ impl Work {
                 machines: &work.machines,
                 idle: Some(&work.idle),
                 gas_schedule: &work.gas_schedule,
+                recorded: None,
             };
             command(&session, environment)
         };

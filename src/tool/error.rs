@@ -194,6 +194,22 @@ pub enum ToolError {
         /// The answer of the system.
         reason: io::Error,
     },
+    /// A file that is not a gas report.
+    #[error(
+        "{} is not a gas report: {reason}; `arwendebug scenario PATH --gas-report=FILE` writes one",
+        path.display()
+    )]
+    NotGasReport {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A child is asked what its contracts do.
+    #[error(
+        "with --ipc there are no traces, gas reports and flame graphs: a child only says what a run changes; leave --ipc out"
+    )]
+    NotObservable,
     /// No output: the machine failed.
     #[error("nothing was changed: {reason}")]
     NotRun {
@@ -215,5 +231,11 @@ impl ToolError {
     pub(super) fn unreadable(path: &Path, reason: io::Error) -> ToolError {
         let path = path.to_owned();
         ToolError::Unreadable { path, reason }
+    }
+
+    /// The error for a file that can't be written.
+    pub(super) fn unwritable(path: &Path, reason: io::Error) -> ToolError {
+        let path = path.to_owned();
+        ToolError::Unwritable { path, reason }
     }
 }

@@ -7,6 +7,7 @@ mod code;
 mod error;
 mod exit;
 mod files;
+mod gas;
 mod inspect;
 mod junit;
 mod machines;
@@ -20,13 +21,14 @@ pub use code::{Code, code, read_code};
 pub use error::ToolError;
 pub use exit::Exit;
 pub use files::write_files;
+pub use gas::{Difference, GasFiles, GasReport, read_report};
 pub use inspect::{Inspection, inspect};
 pub use junit::write_junit;
 pub use machines::{IdleMachines, Machines};
 pub use schedule::{DEFAULT_SCHEDULE, gas_schedule};
 pub use show::{
-    account_json, account_outcome, account_text, accounts_json, accounts_text, names_json, outcome,
-    performed_json, performed_text,
+    Paint, RunParts, account_json, account_outcome, account_text, accounts_json, accounts_text,
+    names_json, outcome, performed_json, performed_text, trace_text,
 };
 pub use values::{address, address_text, argument, digits, number, value};
 pub use watch::Watch;

@@ -35,7 +35,7 @@ impl Watch {
         paths: &[PathBuf],
         suite: &Suite,
         replacements: &BTreeMap<String, PathBuf>,
-        ignored: Option<&Path>,
+        ignored: &[PathBuf],
     ) -> Result<Watch, ToolError> {
         let fault = |reason: Errno| ToolError::NotWatched {
             reason: io::Error::from(reason),
@@ -54,10 +54,10 @@ impl Watch {
                 Err(error) => return Err(fault(error)),
             }
         }
-        let ignored = ignored.and_then(Path::file_name).map(OsStr::to_owned);
+        let ignored = ignored.iter().filter_map(|file| file.file_name());
         Ok(Watch {
             inotify,
-            ignored: ignored.into_iter().collect(),
+            ignored: ignored.map(OsStr::to_owned).collect(),
         })
     }
 
@@ -198,7 +198,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (file, suite) = scenario(folder.path());
         let junit = folder.path().join("scenarios/report.xml");
-        let watch = Watch::new(&[file], &suite, &BTreeMap::new(), Some(&junit)).expect("watched");
+        let watch = Watch::new(
+            &[file],
+            &suite,
+            &BTreeMap::new(),
+            std::slice::from_ref(&junit),
+        )
+        .expect("watched");
         std::fs::write(&junit, "x").expect("written");
         std::fs::write(folder.path().join("scenarios/.x.new"), "x").expect("written");
         assert!(!watch.has_changes().expect("readable"));

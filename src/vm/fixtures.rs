@@ -1,11 +1,14 @@
 //! What the tests and fuzz targets of the VM have in common: a node in memory, contracts as text, and VMs on both engines.
 
+mod observed;
+
 use super::{QuickLimits, Vm, VmFatal, VmParameters, eei};
 use crate::engine::{ImportedFunction, ValueType};
 use crate::gas_schedule::{SECTIONS, Section};
 use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::machine::{BuildError, Machine as _, Outcome, VmFailure};
 use crate::messages::*;
+use crate::trace::SharedRecorder;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -305,6 +308,8 @@ pub fn node() -> (Box<dyn BlockchainHook>, Arc<Mutex<World>>) {
 pub struct Bench {
     pub vm: Vm,
     pub world: Arc<Mutex<World>>,
+    /// Who is told what the VM does, on some engines.
+    pub recorder: Option<SharedRecorder>,
 }
 
 /// Runs a test on each engine, each time in a new world where an account `caller` owns 1000.
@@ -320,7 +325,8 @@ pub fn on_each_engine_with(schedule: Vec<GasSectionEntry>, test: impl Fn(&mut Be
 }
 
 /// A VM on each engine, each with a world of its own where an account `caller` owns 1000: compiled, interpreted, first
-/// interpreted and then compiled, and the same where the interpreter gives up at once.
+/// interpreted and then compiled, and the same where the interpreter gives up at once. The second and the last are observed, so
+/// that every comparison of engines is one of runs with and without an observer.
 pub fn benches(schedule: &[GasSectionEntry]) -> [Bench; 4] {
     let tiers = |fuel| Some(QuickLimits { fuel });
     let makers: [(MakeVm, Option<QuickLimits>); 4] = [
@@ -329,7 +335,11 @@ pub fn benches(schedule: &[GasSectionEntry]) -> [Bench; 4] {
         (Vm::new, Some(QuickLimits::default())),
         (Vm::new, tiers(0)),
     ];
-    makers.map(|(make, interpreter)| bench_with(schedule, make, interpreter))
+    let mut benches = makers.map(|(make, interpreter)| bench_with(schedule, make, interpreter));
+    for index in [1, 3] {
+        benches[index].observe();
+    }
+    benches
 }
 
 /// Why a run has no output.
@@ -373,6 +383,7 @@ pub fn bench_with(
     let bench = Bench {
         vm: make(parameters, node).expect("good parameters"),
         world,
+        recorder: None,
     };
     bench.world().put_account("caller", 1000);
     bench
@@ -433,21 +444,27 @@ impl Bench {
         input: VmInput,
     ) -> Result<VmOutput, NoOutput> {
         self.world().calls.clear();
-        output_of(self.vm.call(ContractCallInput {
+        let gas = input.gas_provided;
+        let result = output_of(self.vm.call(ContractCallInput {
             input: Some(input),
             recipient_addr: address(name),
             function: function.to_owned(),
-        }))
+        }));
+        self.check_observed(gas, &result);
+        result
     }
 
     pub fn create(&mut self, code: Bytes, input: VmInput) -> VmOutput {
         self.world().calls.clear();
+        let gas = input.gas_provided;
         let created = self.vm.deploy(ContractCreateInput {
             input: Some(input),
             contract_code: code,
             contract_code_metadata: vec![1, 0].into(),
         });
-        output_of(created).expect("an output")
+        let result = output_of(created);
+        self.check_observed(gas, &result);
+        result.expect("an output")
     }
 }
 

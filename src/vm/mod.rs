@@ -55,6 +55,7 @@ use crate::messages::codec::{self, DEFAULT_PAYLOAD_LIMIT_BYTES};
 use crate::messages::{
     Arguments, ContractCallInput, ContractCreateInput, ContractResponse, GasSectionEntry, VmOutput,
 };
+use crate::trace::Observer;
 use bytes::Bytes;
 use contexts::input::{CallInput, CreateInput};
 use contexts::output::OutputState;
@@ -213,6 +214,11 @@ impl Vm {
             host: Host::new(contexts, modules),
             payload_limit_bytes,
         })
+    }
+
+    /// Tells `observer` from now on what runs do. No output depends on it.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.host.contexts.observer = Some(observer);
     }
 
     /// Counters of compiled code and of instances. Nothing of it can be seen in an output.

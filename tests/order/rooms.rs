@@ -27,6 +27,8 @@ pub const ROOMS: &[Room] = &[
     room("hooks", &["messages"]),
     room("machine", &["escape", "messages"]),
     room("apply", &["escape", "messages"]),
+    // What the VM tells an observer.
+    room("trace", &["escape", "messages"]),
     // The engine knows nothing of contracts: of the rest it has the LRU, the opcodes' names, and the note that it compiles.
     room("engine::border", &["escape"]),
     room("engine::opcode_costs", &["gas_schedule"]),
@@ -113,6 +115,7 @@ pub const ROOMS: &[Room] = &[
             "engine",
             "hooks",
             "messages",
+            "trace",
             "vm::crypto",
             "vm::error",
             "vm::gas",
@@ -124,6 +127,7 @@ pub const ROOMS: &[Room] = &[
             "engine",
             "hooks",
             "messages",
+            "trace",
             "vm::contexts",
             "vm::error",
             "vm::gas",
@@ -136,6 +140,7 @@ pub const ROOMS: &[Room] = &[
             "engine",
             "hooks",
             "messages",
+            "trace",
             "vm::contexts",
             "vm::eei",
             "vm::error",
@@ -165,6 +170,7 @@ pub const ROOMS: &[Room] = &[
             "hooks",
             "machine",
             "messages",
+            "trace",
             "vm",
         ],
     ),
@@ -172,7 +178,10 @@ pub const ROOMS: &[Room] = &[
         "vm::fuzzing",
         &["engine", "hooks", "machine", "messages", "vm"],
     ),
-    room("vm", &["engine", "hooks", "machine", "messages", "vm"]),
+    room(
+        "vm",
+        &["engine", "hooks", "machine", "messages", "trace", "vm"],
+    ),
     // The two ends of the pipes.
     room(
         "driver",
@@ -207,7 +216,7 @@ pub const ROOMS: &[Room] = &[
     room(
         "scenario",
         &[
-            "apply", "driver", "escape", "hooks", "machine", "messages", "vm",
+            "apply", "driver", "escape", "hooks", "machine", "messages", "trace", "vm",
         ],
     ),
     room(
@@ -219,6 +228,7 @@ pub const ROOMS: &[Room] = &[
             "machine",
             "messages",
             "scenario",
+            "trace",
             "vm",
         ],
     ),
@@ -254,6 +264,7 @@ pub const ROOMS: &[Room] = &[
             "scenario",
             "server",
             "tool",
+            "trace",
             "transport",
             "vm",
         ],
@@ -276,6 +287,7 @@ pub const ROOMS: &[Room] = &[
             "scenario",
             "server",
             "tool",
+            "trace",
             "transport",
             "vm",
         ],

@@ -11,6 +11,7 @@ mod refusals;
 mod replay;
 mod scenario;
 mod server;
+mod trace;
 mod world;
 
 use std::path::Path;

@@ -5,6 +5,7 @@ mod account;
 #[path = "../arwen/options.rs"]
 mod child_options;
 mod dialogue;
+mod gas;
 mod inspect;
 mod manual;
 mod options;
@@ -12,6 +13,7 @@ mod print;
 mod replay;
 mod scenario;
 mod server;
+mod trace_options;
 mod transaction;
 mod world;
 mod world_options;
@@ -50,6 +52,7 @@ enum Command {
     #[command(visible_alias = "call")]
     Run(transaction::Run),
     Query(transaction::Query),
+    Gas(gas::Options),
     World(world::Options),
     Replay(replay::Options),
     Dialogue(dialogue::Options),
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Upgrade(options) => transaction::upgrade(options, &costs),
         Command::Run(options) => transaction::call(options, &costs),
         Command::Query(options) => transaction::query(options, &costs),
+        Command::Gas(options) => gas::run(options),
         Command::World(options) => world::run(options),
         Command::Replay(options) => replay::run(options),
         Command::Dialogue(options) => dialogue::run(options),

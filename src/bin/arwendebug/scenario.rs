@@ -2,10 +2,11 @@
 
 use crate::options::{CostOptions, MachineOptions};
 use crate::print;
+use crate::trace_options::{TraceOptions, paint};
 use anyhow::Context;
-use arwen::internal::escape::escape_text;
+use arwen::internal::escape::{escape_line, escape_text};
 use arwen::internal::scenario::{Report, ScenarioReport, Settings, Suite, SuiteError};
-use arwen::internal::tool::{self, Exit, Watch};
+use arwen::internal::tool::{self, Exit, GasFiles, GasReport, RunParts, Watch};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
 use std::io::{self, Write as _, stderr, stdout};
@@ -63,6 +64,9 @@ pub struct Options {
     #[arg(long)]
     watch: bool,
 
+    #[command(flatten)]
+    trace: TraceOptions,
+
     /// What to print.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     report: ReportFormat,
@@ -93,12 +97,7 @@ pub fn run(mut options: Options, costs: &CostOptions) -> anyhow::Result<Exit> {
     }
     loop {
         // Before the run, so that what changes meanwhile is noticed.
-        let watch = Watch::new(
-            &options.paths,
-            &suite,
-            &replacements,
-            options.junit.as_deref(),
-        )?;
+        let watch = Watch::new(&options.paths, &suite, &replacements, &options.written())?;
         run_once(&options, costs, &replacements, &suite)?;
         suite = loop {
             watch.wait()?;
@@ -114,6 +113,16 @@ pub fn run(mut options: Options, costs: &CostOptions) -> anyhow::Result<Exit> {
 }
 
 impl Options {
+    /// The files that a run writes.
+    fn written(&self) -> Vec<PathBuf> {
+        let GasFiles {
+            report,
+            flame_graph,
+        } = self.trace.gas_files();
+        let files = [self.junit.clone(), report, flame_graph];
+        files.into_iter().flatten().collect()
+    }
+
     fn suite(&self) -> Result<Suite, SuiteError> {
         let suite = Suite::find(&self.paths)?;
         match &self.filter {
@@ -130,15 +139,21 @@ fn run_once(
     suite: &Suite,
 ) -> anyhow::Result<Exit> {
     let gas_schedule = costs.gas_schedule()?;
-    let machines = options.machines.machines()?;
+    let machines = options.trace.check(options.machines.machines()?)?;
+    let recorded = options.trace.recorded();
     let settings = Settings {
         protected_prefix: options.protected_prefix.as_bytes(),
         replacements,
         gas_schedule: &gas_schedule,
-        machines: &|arguments, world| machines.build(arguments, world),
+        machines: &|arguments, world, recorder| machines.build(arguments, world, recorder),
+        recorded: recorded.as_ref(),
     };
     let mut printer = Printer {
-        format: options.report,
+        format: match options.trace.is_json() {
+            true => ReportFormat::Json,
+            false => options.report,
+        },
+        parts: options.trace.parts(),
         status: print::Status::new(),
         finished: 0,
         all: suite.len(),
@@ -151,12 +166,16 @@ fn run_once(
     if let Some(file) = &options.junit {
         tool::write_junit(&report, file)?;
     }
+    let title = format!("{} scenarios", report.scenarios.len());
+    options.trace.gas_files().write(&report.costs(), &title)?;
     Ok(Exit::from(report.failed() == 0))
 }
 
 /// Prints reports as they come.
 struct Printer {
     format: ReportFormat,
+    /// What is printed of runs.
+    parts: RunParts,
     status: print::Status,
     finished: usize,
     all: usize,
@@ -169,7 +188,7 @@ impl Printer {
         self.finished += 1;
         self.status.show("");
         if self.format == ReportFormat::Text && self.outcome.is_ok() {
-            self.outcome = writeln!(stdout(), "{scenario}");
+            self.outcome = self.text(scenario);
         }
         if self.finished < self.all {
             self.status
@@ -181,13 +200,37 @@ impl Printer {
         }
     }
 
+    fn text(&self, scenario: &ScenarioReport) -> io::Result<()> {
+        let mut stdout = stdout().lock();
+        writeln!(stdout, "{scenario}")?;
+        for transaction in scenario.transactions.iter().filter(|_| self.parts.steps) {
+            if let Some(run) = &transaction.run {
+                writeln!(stdout, "{}:", escape_line(&transaction.id))?;
+                writeln!(stdout, "{}", tool::trace_text(run, paint()))?;
+            }
+        }
+        Ok(())
+    }
+
     fn end(self, report: &Report) -> io::Result<()> {
         self.outcome?;
         match self.format {
-            ReportFormat::Text => writeln!(stdout(), "{report}"),
+            ReportFormat::Text => {
+                if self.parts.gas {
+                    writeln!(stdout(), "{}", GasReport::from(&report.costs()))?;
+                }
+                writeln!(stdout(), "{report}")
+            }
             ReportFormat::Json => {
+                let json = report.to_json(self.parts.steps, |out| {
+                    if self.parts.gas {
+                        out.member("gasReport", |out| {
+                            GasReport::from(&report.costs()).write(out);
+                        });
+                    }
+                });
                 let mut stdout = stdout().lock();
-                stdout.write_all(&report.to_json())?;
+                stdout.write_all(&json)?;
                 writeln!(stdout)
             }
         }

@@ -2,9 +2,10 @@
 
 use crate::options::{CostOptions, MachineOptions};
 use crate::print;
+use crate::trace_options::{TraceOptions, paint};
 use crate::world_options::{WorldOptions, WrittenOptions};
 use arwen::internal::tool::{
-    self, Action, Environment, Exit, Performed, Request, Session, ToolError,
+    self, Action, Environment, Exit, GasReport, Performed, Request, Session, ToolError,
 };
 use bytes::Bytes;
 use clap::Args;
@@ -86,6 +87,8 @@ pub struct Query {
     #[command(flatten)]
     machines: MachineOptions,
     #[command(flatten)]
+    trace: TraceOptions,
+    #[command(flatten)]
     world: WorldOptions,
     /// Write the outcome as JSON, as for the other commands.
     #[arg(long)]
@@ -158,6 +161,8 @@ struct TransactionOptions {
     #[command(flatten)]
     machines: MachineOptions,
     #[command(flatten)]
+    trace: TraceOptions,
+    #[command(flatten)]
     world: WorldOptions,
     #[command(flatten)]
     written: WrittenOptions,
@@ -207,15 +212,24 @@ fn transact(
         action,
     };
     let gas_schedule = costs.gas_schedule()?;
-    let machines = options.machines.machines()?;
+    let recorded = options.trace.recorded();
+    let machines = options.trace.check(options.machines.machines()?)?;
     let environment = Environment {
         machines: &machines,
         idle: None,
         gas_schedule: &gas_schedule,
+        recorded: recorded.as_ref(),
     };
     let json = options.world.json;
-    let session = options.written.add_to(options.world.session());
-    show(&session.transact(&request, environment)?, json)
+    let session = Session {
+        gas_files: options.trace.gas_files(),
+        ..options.written.add_to(options.world.session())
+    };
+    show(
+        &session.transact(&request, environment)?,
+        json,
+        &options.trace,
+    )
 }
 
 /// Queries.
@@ -234,23 +248,40 @@ pub fn query(options: Query, costs: &CostOptions) -> anyhow::Result<Exit> {
         },
     };
     let gas_schedule = costs.gas_schedule()?;
-    let machines = options.machines.machines()?;
+    let recorded = options.trace.recorded();
+    let machines = options.trace.check(options.machines.machines()?)?;
     let environment = Environment {
         machines: &machines,
         idle: None,
         gas_schedule: &gas_schedule,
+        recorded: recorded.as_ref(),
     };
     let session = Session {
         outcome: options.outcome,
+        gas_files: options.trace.gas_files(),
         ..options.world.session()
     };
-    show(&session.query(&request, environment)?, options.world.json)
+    show(
+        &session.query(&request, environment)?,
+        options.world.json,
+        &options.trace,
+    )
 }
 
-fn show(performed: &Performed, json: bool) -> anyhow::Result<Exit> {
-    match json {
-        true => print::bytes(&tool::performed_json(performed))?,
-        false => print::text(&tool::performed_text(performed))?,
+fn show(performed: &Performed, json: bool, trace: &TraceOptions) -> anyhow::Result<Exit> {
+    let parts = trace.parts();
+    if json || trace.is_json() {
+        print::bytes(&tool::performed_json(performed, parts))?;
+    } else {
+        print::text(&tool::performed_text(performed))?;
+        if let Some(run) = &performed.run {
+            if parts.steps {
+                print::text(&tool::trace_text(run, paint()))?;
+            }
+            if parts.gas {
+                print::text(&GasReport::from(&run.costs))?;
+            }
+        }
     }
     Ok(Exit::from(performed.is_ok()))
 }

@@ -1,6 +1,6 @@
 //! Options of the commands that work on a world.
 
-use arwen::internal::tool::{Database, Session};
+use arwen::internal::tool::{Database, GasFiles, Session};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -33,6 +33,7 @@ impl WorldOptions {
             world: self.world.clone(),
             outcome: None,
             scenario: None,
+            gas_files: GasFiles::default(),
         }
     }
 }

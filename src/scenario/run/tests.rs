@@ -155,9 +155,9 @@ fn a_machine_that_panicked_is_replaced() {
     };
     let (bad, good) = (write("bad", "panic"), write("good", "echo"));
     let built = std::sync::atomic::AtomicUsize::new(0);
-    let machines = |arguments: &_, hook| {
+    let machines = |arguments: &_, hook, recorder| {
         built.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        scripted(arguments, hook)
+        scripted(arguments, hook, recorder)
     };
     let mut runner = Runner::new(Settings {
         machines: &machines,
@@ -335,6 +335,7 @@ fn reports_list_transactions() {
             gas_remaining: 5,
             refund: 7u64.into(),
             hook_calls,
+            run: None,
         });
     assert_eq!(transactions, expected);
 }

@@ -4,12 +4,22 @@ use crate::escape::hex;
 use crate::messages::json::Writer;
 use crate::messages::{LogEntry, ReturnCode};
 use crate::tool::Performed;
+use crate::tool::gas::GasReport;
 use crate::tool::values::address_text;
 use crate::tool::world::{Action, Change};
 use bytes::Bytes;
 
-/// One JSON object. Addresses and values are hexadecimal digits behind `0x`.
-pub fn performed_json(performed: &Performed) -> Vec<u8> {
+/// What of a recorded run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunParts {
+    /// Its steps.
+    pub steps: bool,
+    /// Where its gas went.
+    pub gas: bool,
+}
+
+/// One JSON object, with these parts of the run. Addresses and values are hexadecimal digits behind `0x`.
+pub fn performed_json(performed: &Performed, parts: RunParts) -> Vec<u8> {
     let mut json = Vec::new();
     let output = &performed.output;
     Writer::new(&mut json, false).object(|out| {
@@ -38,6 +48,12 @@ pub fn performed_json(performed: &Performed) -> Vec<u8> {
         out.member("hookCalls", |out| out.bare(performed.hook_calls));
         out.member("logs", |out| out.array(&output.logs, write_log));
         out.member("changes", |out| out.array(&performed.changes, write_change));
+        if let Some(run) = performed.run.as_ref().filter(|_| parts.steps) {
+            out.member("trace", |out| run.write_steps(out));
+        }
+        if let Some(run) = performed.run.as_ref().filter(|_| parts.gas) {
+            out.member("gasReport", |out| GasReport::from(&run.costs).write(out));
+        }
     });
     json
 }

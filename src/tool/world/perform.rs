@@ -10,6 +10,7 @@ use crate::scenario::model::{
 use crate::scenario::parse::DEFAULT_PROTECTED_PREFIX;
 use crate::scenario::{NewAddress, Runner, Settings, SharedWorld, StepFailure, World, WorldError};
 use crate::tool::{IdleMachines, Machines, ToolError, values};
+use crate::trace::{Filter, Run};
 use bytes::Bytes;
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ pub struct Environment<'a> {
     pub idle: Option<&'a IdleMachines>,
     /// The costs.
     pub gas_schedule: &'a [GasSectionEntry],
+    /// What of the run is recorded; none for nothing. The machines must be [observable](Machines::observable).
+    pub recorded: Option<&'a Filter>,
 }
 
 /// A transaction that is asked for.
@@ -112,6 +115,8 @@ pub struct Performed {
     pub changes: Vec<Change>,
     /// The functions that the contract has.
     pub functions: Vec<String>,
+    /// What the run did, if that was recorded.
+    pub run: Option<Run>,
 }
 
 /// Runs a transaction and changes the world by it. If the contract fails, only the gas is paid. After an error the state is
@@ -132,7 +137,12 @@ pub fn perform(
         let reason = runner.why_invalid(&step.transaction, &output);
         Ok((output, reason))
     });
-    let (output, invalid_code, hook_calls) = run.map_err(|failure| refused(failure, request))?;
+    let Ran {
+        output,
+        invalid_code,
+        hook_calls,
+        run,
+    } = run.map_err(|failure| refused(failure, request))?;
     step.expect = Some(expected(&output));
     state.history.add_transaction(step, &state.world);
     Ok(Performed {
@@ -144,6 +154,7 @@ pub fn perform(
         output,
         invalid_code,
         hook_calls,
+        run,
         changes: changes(&before, &state.world.accounts),
     })
 }
@@ -160,7 +171,12 @@ pub fn query(
         let reason = runner.why_invalid(&step.transaction, &output);
         Ok((output, reason))
     });
-    let (output, invalid_code, hook_calls) = run.map_err(|failure| refused(failure, request))?;
+    let Ran {
+        output,
+        invalid_code,
+        hook_calls,
+        run,
+    } = run.map_err(|failure| refused(failure, request))?;
     let contract = step.transaction.to;
     Ok(Performed {
         request: request.clone(),
@@ -171,17 +187,28 @@ pub fn query(
         output,
         invalid_code,
         hook_calls,
+        run,
         changes: Vec::new(),
     })
 }
 
+/// What came of a run.
+struct Ran {
+    output: VmOutput,
+    invalid_code: Option<String>,
+    hook_calls: u64,
+    run: Option<Run>,
+}
+
 /// Runs something on a world, which gets the changes, whatever comes of it. Counts the hook calls.
-fn run<T>(
+fn run(
     world: &mut World,
     environment: Environment<'_>,
-    run: impl FnOnce(&mut Runner<'_>) -> Result<(VmOutput, T), StepFailure>,
-) -> Result<(VmOutput, T, u64), StepFailure> {
-    let (shared, machine) = match environment.idle.and_then(IdleMachines::take) {
+    run: impl FnOnce(&mut Runner<'_>) -> Result<(VmOutput, Option<String>), StepFailure>,
+) -> Result<Ran, StepFailure> {
+    // A machine that was used before tells nobody what it does.
+    let idle = environment.idle.filter(|_| environment.recorded.is_none());
+    let (shared, machine) = match idle.and_then(IdleMachines::take) {
         Some((shared, machine)) => (shared, Some(machine)),
         None => (SharedWorld::default(), None),
     };
@@ -190,17 +217,26 @@ fn run<T>(
         protected_prefix: DEFAULT_PROTECTED_PREFIX,
         replacements: &BTreeMap::new(),
         gas_schedule: environment.gas_schedule,
-        machines: &|arguments, world| environment.machines.build(arguments, world),
+        machines: &|arguments, world, recorder| {
+            environment.machines.build(arguments, world, recorder)
+        },
+        recorded: environment.recorded,
     };
     let mut runner = Runner::in_world(settings, shared.clone());
     runner.machine = machine;
     let outcome = run(&mut runner);
     *world = std::mem::take(&mut shared.lock());
-    if let (Some(idle), Some(machine)) = (environment.idle, runner.machine) {
+    let recorded = runner.take_run();
+    if let (Some(idle), Some(machine)) = (idle, runner.machine) {
         idle.put(shared, machine);
     }
     let hook_calls = world.take_hook_calls();
-    outcome.map(|(output, more)| (output, more, hook_calls))
+    outcome.map(|(output, invalid_code)| Ran {
+        output,
+        invalid_code,
+        hook_calls,
+        run: recorded,
+    })
 }
 
 /// Chooses the address of a new contract, and tells it to the world and to the history.

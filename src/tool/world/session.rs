@@ -6,6 +6,7 @@ use super::state::State;
 use super::store::{Database, Locked};
 use crate::scenario::Account;
 use crate::tool::atomic::Prepared;
+use crate::tool::gas::{GasFiles, PreparedFiles};
 use crate::tool::{ToolError, show};
 use bytes::Bytes;
 use num_bigint::BigUint;
@@ -24,6 +25,8 @@ pub struct Session {
     pub outcome: Option<String>,
     /// Where a scenario is written that does what was done to the world.
     pub scenario: Option<PathBuf>,
+    /// Where it is written what gas the run used. The run must be recorded.
+    pub gas_files: GasFiles,
 }
 
 impl Session {
@@ -35,7 +38,9 @@ impl Session {
     ) -> Result<Performed, ToolError> {
         let mut world = self.database.lock(&self.world)?;
         let performed = perform::perform(&mut world.state, request, environment)?;
+        let gas_files = self.prepare_gas_files(&performed)?;
         self.end(&world, &show::outcome(&performed))?;
+        gas_files.commit()?;
         Ok(performed)
     }
 
@@ -47,7 +52,9 @@ impl Session {
     ) -> Result<Performed, ToolError> {
         let mut state = self.database.load(&self.world)?;
         let performed = perform::query(&mut state, request, environment)?;
+        let gas_files = self.prepare_gas_files(&performed)?;
         commit(self.prepare_outcome(&show::outcome(&performed))?)?;
+        gas_files.commit()?;
         Ok(performed)
     }
 
@@ -123,15 +130,22 @@ impl Session {
         commit(scenario)
     }
 
+    fn prepare_gas_files(&self, performed: &Performed) -> Result<PreparedFiles, ToolError> {
+        let costs = performed.run.as_ref().map(|run| run.costs.clone());
+        let title = performed.request.action.name();
+        self.gas_files.prepare(&costs.unwrap_or_default(), title)
+    }
+
     fn prepare_outcome(&self, outcome: &[u8]) -> Result<Option<(PathBuf, Prepared)>, ToolError> {
         let Some(name) = &self.outcome else {
             return Ok(None);
         };
         let path = self.database.outcome_file(name);
         if let Some(folder) = self.database.outcome_folder(name) {
-            fs::create_dir_all(&folder).map_err(|reason| unwritable(&folder, reason))?;
+            fs::create_dir_all(&folder).map_err(|reason| ToolError::unwritable(&folder, reason))?;
         }
-        let prepared = Prepared::new(&path, outcome).map_err(|reason| unwritable(&path, reason))?;
+        let prepared =
+            Prepared::new(&path, outcome).map_err(|reason| ToolError::unwritable(&path, reason))?;
         Ok(Some((path, prepared)))
     }
 
@@ -141,22 +155,18 @@ impl Session {
         state: &State,
     ) -> Result<(PathBuf, Prepared), ToolError> {
         let text = state.history.scenario(&self.world, &state.world)?;
-        let prepared = Prepared::new(file, &text).map_err(|reason| unwritable(file, reason))?;
+        let prepared =
+            Prepared::new(file, &text).map_err(|reason| ToolError::unwritable(file, reason))?;
         Ok((file.to_owned(), prepared))
-    }
-}
-
-fn unwritable(path: &Path, reason: std::io::Error) -> ToolError {
-    ToolError::Unwritable {
-        path: path.to_owned(),
-        reason,
     }
 }
 
 fn commit(prepared: Option<(PathBuf, Prepared)>) -> Result<(), ToolError> {
     match prepared {
         None => Ok(()),
-        Some((path, prepared)) => { prepared.commit() }.map_err(|reason| unwritable(&path, reason)),
+        Some((path, prepared)) => {
+            { prepared.commit() }.map_err(|reason| ToolError::unwritable(&path, reason))
+        }
     }
 }
 

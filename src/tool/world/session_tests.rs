@@ -3,7 +3,7 @@ use crate::gas_schedule::flat_gas_schedule;
 use crate::messages::GasSectionEntry;
 use crate::scenario::{ScenarioReport, Settings, Suite, in_process};
 use crate::tool::world::Action;
-use crate::tool::{Machines, address, read_code};
+use crate::tool::{Machines, RunParts, address, read_code};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
@@ -21,6 +21,7 @@ impl Bench {
             world: "w".to_owned(),
             outcome: None,
             scenario: None,
+            gas_files: GasFiles::default(),
         };
         Bench {
             folder,
@@ -56,6 +57,7 @@ impl Bench {
             machines: &Machines::InProcess,
             idle: None,
             gas_schedule: &self.gas_schedule,
+            recorded: None,
         }
     }
 
@@ -77,6 +79,7 @@ impl Bench {
             replacements: &BTreeMap::new(),
             gas_schedule: &self.gas_schedule,
             machines: &in_process,
+            recorded: None,
         };
         let suite = Suite::find(&[file]).expect("there");
         let mut told = Ok(());
@@ -300,7 +303,8 @@ fn shown_texts_say_what_happened() {
         assert!(text.contains(line), "{text}");
     }
     let json: serde_json::Value =
-        serde_json::from_slice(&show::performed_json(&deployed)).expect("JSON");
+        serde_json::from_slice(&show::performed_json(&deployed, RunParts::default()))
+            .expect("JSON");
     assert_eq!(json["ok"], true);
     assert_eq!(json["contractName"], "contract0");
     let failed = bench
@@ -313,7 +317,7 @@ fn shown_texts_say_what_happened() {
     );
     assert!(text.contains("\n  next      contract0 has: "), "{text}");
     let json: serde_json::Value =
-        serde_json::from_slice(&show::performed_json(&failed)).expect("JSON");
+        serde_json::from_slice(&show::performed_json(&failed, RunParts::default())).expect("JSON");
     assert_eq!(
         (&json["ok"], &json["returnCodeName"]),
         (&false.into(), &"function not found".into())

@@ -26,6 +26,11 @@ impl BigInts {
         self.values.entry(handle).or_default()
     }
 
+    /// The value of a handle that is in use. Changes nothing.
+    pub fn known(&self, handle: i32) -> Option<&BigInt> {
+        self.values.get(&handle)
+    }
+
     /// The values of two handles. They and `destination` are in use from now on.
     pub fn operands(&mut self, destination: i32, left: i32, right: i32) -> (&BigInt, &BigInt) {
         for handle in [destination, left, right] {

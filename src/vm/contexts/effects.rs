@@ -3,6 +3,7 @@
 use super::Contexts;
 use super::output::OutputState;
 use crate::messages::{LogEntry, ReturnCode};
+use crate::trace::{Effect, Transfer};
 use crate::vm::error::{ExecutionError, Failure};
 use bytes::Bytes;
 use num_bigint::{BigInt, Sign};
@@ -30,6 +31,18 @@ impl Contexts {
         if !data.is_empty() {
             receiver.data = [&receiver.data, data].concat().into();
         }
+        // Every nested call moves a value, mostly 0.
+        if value.sign() == Sign::Plus || !data.is_empty() || gas_limit > 0 {
+            self.tell_effect(|| {
+                Effect::Transfer(Transfer {
+                    from: sender.clone(),
+                    to: destination.clone(),
+                    value: value.clone(),
+                    data: data.into(),
+                    gas_limit,
+                })
+            });
+        }
         Ok(())
     }
 
@@ -39,6 +52,11 @@ impl Contexts {
             return;
         }
         let address = self.current_call().address.clone();
+        self.tell_effect(|| Effect::Log {
+            address: address.clone(),
+            topics: topics.clone(),
+            data: data[..].into(),
+        });
         // Without topics the reference sets neither of the two.
         let null_lists = match topics.is_empty() {
             true => LogEntry::ALL_LISTS,

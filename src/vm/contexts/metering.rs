@@ -4,6 +4,7 @@
 use super::Contexts;
 use crate::engine::InstanceAccess;
 use crate::messages::CallType;
+use crate::trace::Event;
 use crate::vm::error::ExecutionError;
 
 /// Adds to the points that an instance has used.
@@ -64,6 +65,9 @@ impl Contexts {
         }
         input.gas_provided -= deduction;
         self.gas_locked = lock;
+        self.tell(|| Event::StartPaid {
+            gas: deduction - lock,
+        });
         Ok(())
     }
 
@@ -82,6 +86,7 @@ impl Contexts {
             .gas_provided
             .checked_sub(cost)
             .ok_or(ExecutionError::NotEnoughGas)?;
+        self.tell(|| Event::StartPaid { gas: cost });
         Ok(())
     }
 }

@@ -9,11 +9,13 @@ mod effects;
 pub mod input;
 mod layered;
 pub mod metering;
+mod observed;
 pub mod output;
 pub mod recorded_hook;
 pub mod runtime;
 pub mod storage;
 
+use crate::trace::Observer;
 use crate::vm::crypto::CryptoHook;
 use crate::vm::gas::schedule::GasSchedule;
 use big_int::{BigInts, Effort};
@@ -55,6 +57,8 @@ pub struct Contexts {
     pub gas_locked: u64,
     /// The calldata of the namespace `ethereum`, once it was asked for (docs/spec/eei.md#calldata).
     pub calldata: Option<Bytes>,
+    /// Who is told what the run does. No output depends on it.
+    pub observer: Option<Box<dyn Observer>>,
 }
 
 impl Contexts {
@@ -78,6 +82,7 @@ impl Contexts {
             big_int_effort: Effort::default(),
             gas_locked: 0,
             calldata: None,
+            observer: None,
         }
     }
 

@@ -5,6 +5,7 @@ use super::metering::use_gas;
 use crate::engine::InstanceAccess;
 use crate::hooks::BlockchainHook as _;
 use crate::messages::null::not_null;
+use crate::trace::{Effect, Written};
 use crate::vm::error::{Broken, ExecutionError, Failure, unless_refused};
 use bytes::Bytes;
 
@@ -25,7 +26,18 @@ impl Contexts {
     /// GETSTORAGE: empty for a key without a value. A value that there is, even an empty one, is reported as an update;
     /// for one that there is not, the hook is asked again each time.
     pub fn load_storage(&mut self, key: &[u8]) -> Result<Bytes, Broken> {
-        let address = self.storage_address.clone();
+        let value = self.stored_value(key)?;
+        let address = Bytes::clone(&self.storage_address);
+        self.tell_effect(|| Effect::Read {
+            address,
+            key: key.into(),
+            value: value[..].into(),
+        });
+        Ok(value)
+    }
+
+    fn stored_value(&mut self, key: &[u8]) -> Result<Bytes, Broken> {
+        let address = Bytes::clone(&self.storage_address);
         if let Some(value) = self.output.account(&address).storage.get(key) {
             return Ok(value.clone());
         }
@@ -52,17 +64,38 @@ impl Contexts {
         if self.current_call().read_only {
             return Ok(StorageStatus::Unchanged);
         }
-        let old = self.load_storage(key)?;
-        let unchanged = old == value;
-        let address = self.storage_address.clone();
+        let old = self.stored_value(key)?;
+        let address = Bytes::clone(&self.storage_address);
         let account = self.output.account(&address);
         account.storage.insert(key.clone(), value.clone());
-        if unchanged {
+        let used = instance.used_points();
+        let status = self.charge_write(instance, &old, &value);
+        let gas = instance.used_points().wrapping_sub(used);
+        self.tell_effect(|| {
+            Effect::Written(Written {
+                address,
+                key: key[..].into(),
+                old: old[..].into(),
+                new: value[..].into(),
+                gas,
+            })
+        });
+        Ok(status)
+    }
+
+    /// Charges the bytes of a value that is written.
+    fn charge_write(
+        &mut self,
+        instance: &mut dyn InstanceAccess,
+        old: &[u8],
+        new: &[u8],
+    ) -> StorageStatus {
+        if old == new {
             let cost = self.schedule.BaseOperationCost.DataCopyPerByte;
-            use_gas(instance, cost.wrapping_mul(value.len() as u64));
-            return Ok(StorageStatus::Unchanged);
+            use_gas(instance, cost.wrapping_mul(new.len() as u64));
+            return StorageStatus::Unchanged;
         }
-        Ok(self.charge_change(instance, old.len() as u64, value.len() as u64))
+        self.charge_change(instance, old.len() as u64, new.len() as u64)
     }
 
     /// Charges or refunds the bytes of a value that takes the place of a different one. A value of the same length is

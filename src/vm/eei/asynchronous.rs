@@ -3,7 +3,9 @@
 
 use super::call::{Call, HostResult, as_count};
 use super::table::host_functions;
+use crate::trace::Effect;
 use crate::vm::contexts::asynchronous::{AsyncCall, Promise};
+use crate::vm::contexts::big_int::from_unsigned_bytes;
 use crate::vm::error::{ExecutionError, Interrupt};
 use crate::vm::memory::VALUE_BYTES;
 
@@ -45,6 +47,12 @@ impl Call<'_> {
         if gas_limit < steps.wrapping_add(costs.AsyncCallbackGasLock) {
             return Err(Interrupt::OutOfGas);
         }
+        contexts.tell_effect(|| Effect::Async {
+            destination: destination.clone(),
+            data: data[..].into(),
+            value: from_unsigned_bytes(&value),
+            gas_limit,
+        });
         contexts.runtime.state.async_call = Some(AsyncCall {
             destination,
             data,
@@ -79,7 +87,14 @@ impl Call<'_> {
             provided_gas: provided_gas as u64,
             ..Promise::default()
         };
-        let promises = &mut self.contexts().runtime.state.promises;
+        let contexts = self.contexts();
+        contexts.tell_effect(|| Effect::Async {
+            destination: promise.destination.clone(),
+            data: promise.data[..].into(),
+            value: from_unsigned_bytes(&promise.value),
+            gas_limit: promise.provided_gas,
+        });
+        let promises = &mut contexts.runtime.state.promises;
         promises.add(identifier, promise);
         Ok(())
     }

@@ -29,9 +29,9 @@ host_functions! {
     /// The value of the call in 32 bytes. For 0 nothing is written (docs/spec/README.md#quirk-4).
     "getCallValue" => get_call_value(result_offset: i32) -> i32, gas GetCallValue;
     /// Emits an event. The first topic is its identifier.
-    "writeLog" => write_log(pointer: i32, length: i32, topics: i32, topic_count: i32), gas Log;
+    "writeLog" => write_log(data_offset: i32, length: i32, topics: i32, topic_count: i32), gas Log;
     /// Adds an item to the return data. The function goes on.
-    "finish" => finish(pointer: i32, length: i32), gas Finish;
+    "finish" => finish(data_offset: i32, length: i32), gas Finish;
     /// Ends the execution with an error of the contract's.
     "signalError" => signal_error(message_offset: i32, message_length: i32), gas SignalError;
     /// The number of items of the return data.
@@ -104,12 +104,12 @@ impl Call<'_> {
 
     fn write_log(
         &mut self,
-        pointer: i32,
+        data_offset: i32,
         length: i32,
         topics: i32,
         topic_count: i32,
     ) -> HostResult<()> {
-        let data = self.load(pointer, length)?;
+        let data = self.load(data_offset, length)?;
         list_length(topic_count)?;
         let mut loaded = Vec::new();
         for index in 0..topic_count {
@@ -123,8 +123,8 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn finish(&mut self, pointer: i32, length: i32) -> HostResult<()> {
-        let data = self.load(pointer, length)?;
+    fn finish(&mut self, data_offset: i32, length: i32) -> HostResult<()> {
+        let data = self.load(data_offset, length)?;
         self.contexts().output.return_data.push(data);
         self.charge_persisted_bytes(as_count(length));
         Ok(())

@@ -24,19 +24,19 @@ host_functions! {
     "bigIntSignedByteLength" => big_int_signed_byte_length(reference: i32) -> i32, gas BigIntSignedByteLength;
     /// Copies the bytes of the absolute value; returns their number.
     "bigIntGetUnsignedBytes" => big_int_get_unsigned_bytes(
-        reference: i32, byte_offset: i32,
+        reference: i32, bytes_offset: i32,
     ) -> i32, gas BigIntGetUnsignedBytes;
     /// Copies the two's complement; returns its length.
     "bigIntGetSignedBytes" => big_int_get_signed_bytes(
-        reference: i32, byte_offset: i32,
+        reference: i32, bytes_offset: i32,
     ) -> i32, gas BigIntGetSignedBytes;
     /// Reads an unsigned number.
     "bigIntSetUnsignedBytes" => big_int_set_unsigned_bytes(
-        destination: i32, byte_offset: i32, byte_length: i32,
+        destination: i32, bytes_offset: i32, bytes_length: i32,
     ), gas BigIntSetUnsignedBytes;
     /// Reads a two's complement.
     "bigIntSetSignedBytes" => big_int_set_signed_bytes(
-        destination: i32, byte_offset: i32, byte_length: i32,
+        destination: i32, bytes_offset: i32, bytes_length: i32,
     ), gas BigIntSetSignedBytes;
     /// Whether the value fits 64 bits.
     "bigIntIsInt64" => big_int_is_int64(reference: i32) -> i32, gas BigIntIsInt64;
@@ -174,29 +174,29 @@ impl Call<'_> {
         Ok(as_size(self.bytes_of(reference, signed_bytes)?.len()))
     }
 
-    fn copy_out(&mut self, byte_offset: i32, bytes: &[u8]) -> HostResult<i32> {
-        self.store(byte_offset, bytes)?;
+    fn copy_out(&mut self, bytes_offset: i32, bytes: &[u8]) -> HostResult<i32> {
+        self.store(bytes_offset, bytes)?;
         self.charge_copied_bytes(bytes.len() as u64);
         Ok(as_size(bytes.len()))
     }
 
-    fn big_int_get_unsigned_bytes(&mut self, reference: i32, byte_offset: i32) -> HostResult<i32> {
+    fn big_int_get_unsigned_bytes(&mut self, reference: i32, bytes_offset: i32) -> HostResult<i32> {
         let bytes = self.bytes_of(reference, unsigned_bytes)?;
-        self.copy_out(byte_offset, &bytes)
+        self.copy_out(bytes_offset, &bytes)
     }
 
-    fn big_int_get_signed_bytes(&mut self, reference: i32, byte_offset: i32) -> HostResult<i32> {
+    fn big_int_get_signed_bytes(&mut self, reference: i32, bytes_offset: i32) -> HostResult<i32> {
         let bytes = self.bytes_of(reference, signed_bytes)?;
-        self.copy_out(byte_offset, &bytes)
+        self.copy_out(bytes_offset, &bytes)
     }
 
     fn big_int_set_unsigned_bytes(
         &mut self,
         destination: i32,
-        byte_offset: i32,
-        byte_length: i32,
+        bytes_offset: i32,
+        bytes_length: i32,
     ) -> HostResult<()> {
-        let bytes = self.load(byte_offset, byte_length)?;
+        let bytes = self.load(bytes_offset, bytes_length)?;
         self.set_number(destination, from_unsigned_bytes(&bytes))?;
         self.charge_copied_bytes(bytes.len() as u64);
         Ok(())
@@ -205,10 +205,10 @@ impl Call<'_> {
     fn big_int_set_signed_bytes(
         &mut self,
         destination: i32,
-        byte_offset: i32,
-        byte_length: i32,
+        bytes_offset: i32,
+        bytes_length: i32,
     ) -> HostResult<()> {
-        let bytes = self.load(byte_offset, byte_length)?;
+        let bytes = self.load(bytes_offset, bytes_length)?;
         self.set_number(destination, from_signed_bytes(&bytes))?;
         self.charge_copied_bytes(bytes.len() as u64);
         Ok(())

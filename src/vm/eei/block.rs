@@ -27,9 +27,9 @@ host_functions! {
     /// The epoch of the current block.
     "getBlockEpoch" => get_block_epoch() -> i64, gas GetBlockEpoch;
     /// Copies the random seed of the current block.
-    "getBlockRandomSeed" => get_block_random_seed(pointer: i32), gas GetBlockRandomSeed;
+    "getBlockRandomSeed" => get_block_random_seed(result_offset: i32), gas GetBlockRandomSeed;
     /// Copies the root hash of the state.
-    "getStateRootHash" => get_state_root_hash(pointer: i32), gas GetStateRootHash;
+    "getStateRootHash" => get_state_root_hash(result_offset: i32), gas GetStateRootHash;
     /// The time of the last block.
     "getPrevBlockTimestamp" => get_prev_block_timestamp() -> i64, gas GetBlockTimeStamp;
     /// The number of the last block.
@@ -39,7 +39,7 @@ host_functions! {
     /// The epoch of the last block.
     "getPrevBlockEpoch" => get_prev_block_epoch() -> i64, gas GetBlockEpoch;
     /// Copies the random seed of the last block.
-    "getPrevBlockRandomSeed" => get_prev_block_random_seed(pointer: i32), gas GetBlockRandomSeed;
+    "getPrevBlockRandomSeed" => get_prev_block_random_seed(result_offset: i32), gas GetBlockRandomSeed;
 }
 
 impl Call<'_> {
@@ -85,9 +85,9 @@ impl Call<'_> {
     }
 
     /// Copies the random seed of the current block.
-    pub(super) fn get_block_random_seed(&mut self, pointer: i32) -> HostResult<()> {
+    pub(super) fn get_block_random_seed(&mut self, result_offset: i32) -> HostResult<()> {
         let seed = self.ask(|hook| hook.current_random_seed())?;
-        self.store(pointer, &seed)
+        self.store(result_offset, &seed)
     }
 
     /// The time of the current block, for contracts.
@@ -108,9 +108,9 @@ impl Call<'_> {
         Ok(self.ask(|hook| hook.current_epoch())?.into())
     }
 
-    fn get_state_root_hash(&mut self, pointer: i32) -> HostResult<()> {
+    fn get_state_root_hash(&mut self, result_offset: i32) -> HostResult<()> {
         let hash = self.ask(|hook| hook.state_root_hash())?;
-        self.store(pointer, &hash)
+        self.store(result_offset, &hash)
     }
 
     fn get_prev_block_timestamp(&mut self) -> HostResult<i64> {
@@ -129,8 +129,8 @@ impl Call<'_> {
         Ok(self.ask(|hook| hook.last_epoch())?.into())
     }
 
-    fn get_prev_block_random_seed(&mut self, pointer: i32) -> HostResult<()> {
+    fn get_prev_block_random_seed(&mut self, result_offset: i32) -> HostResult<()> {
         let seed = self.ask(|hook| hook.last_random_seed())?;
-        self.store(pointer, &seed)
+        self.store(result_offset, &seed)
     }
 }

@@ -1,11 +1,12 @@
 //! A call of a host function: what all host functions share.
 
+use super::observed::Accesses;
 use crate::engine::InstanceAccess;
 use crate::vm::contexts::Contexts;
 use crate::vm::contexts::input::{CallInput, CreateInput};
 use crate::vm::contexts::metering::use_gas;
 use crate::vm::error::{Broken, Failure, Interrupt};
-use crate::vm::memory;
+use crate::vm::memory::{self, ArgumentPointers, FunctionAndArguments};
 use bytes::Bytes;
 
 /// The result of a host function.
@@ -43,6 +44,8 @@ pub trait ContractCalls {
 pub struct Call<'a> {
     pub host: &'a mut dyn ContractCalls,
     pub instance: &'a mut dyn InstanceAccess,
+    /// What the function reads and writes in the memory, if the run is observed.
+    pub accesses: Option<Accesses>,
 }
 
 impl Call<'_> {
@@ -75,7 +78,23 @@ impl Call<'_> {
 
     /// Copies from the memory (docs/spec/eei.md#memory).
     pub(super) fn load(&mut self, offset: i32, length: i32) -> HostResult<Bytes> {
-        Ok(memory::load(self.instance, offset, length)?)
+        let bytes = memory::load(self.instance, offset, length)?;
+        if let Some(accesses) = &mut self.accesses {
+            accesses.read(offset, &bytes);
+        }
+        Ok(bytes)
+    }
+
+    /// Copies the name of a function and arguments for it from the memory (docs/spec/eei.md#arguments).
+    pub(super) fn load_arguments(
+        &mut self,
+        pointers: ArgumentPointers,
+    ) -> HostResult<FunctionAndArguments> {
+        let call = memory::read_arguments(self.instance, pointers)?;
+        if let Some(accesses) = &mut self.accesses {
+            accesses.read_call(pointers, &call);
+        }
+        Ok(call)
     }
 
     /// Copies an address from the memory.
@@ -85,7 +104,11 @@ impl Call<'_> {
 
     /// Copies to the memory (docs/spec/eei.md#memory).
     pub(super) fn store(&mut self, offset: i32, bytes: &[u8]) -> HostResult<()> {
-        Ok(memory::store(self.instance, offset, bytes)?)
+        memory::store(self.instance, offset, bytes)?;
+        if let Some(accesses) = &mut self.accesses {
+            accesses.wrote(offset, bytes);
+        }
+        Ok(())
     }
 
     /// The argument with this index, unless there is none.

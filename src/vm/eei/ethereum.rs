@@ -66,7 +66,7 @@ host_functions! {
     /// The gas limit of blocks.
     "getBlockGasLimit" => ethereum_get_block_gas_limit() -> i64, gas GetBlockGasLimit;
     /// The gas price in 16 bytes, big-endian.
-    "getTxGasPrice" => ethereum_get_tx_gas_price(value_offset: i32), gas GetTxGasPrice;
+    "getTxGasPrice" => ethereum_get_tx_gas_price(result_offset: i32), gas GetTxGasPrice;
     /// Emits an event, for the price of four topics.
     "log" => ethereum_log(
         data_offset: i32, length: i32, topic_count: i32, topic1: i32, topic2: i32, topic3: i32, topic4: i32,
@@ -76,7 +76,7 @@ host_functions! {
     /// Part of the address of the caller, who need not be the origin (docs/spec/README.md#quirk-12).
     "getTxOrigin" => ethereum_get_caller(result_offset: i32), gas GetTxOrigin;
     /// Takes the place of the return data. The function goes on.
-    "finish" => ethereum_finish(result_offset: i32, length: i32), gas Finish;
+    "finish" => ethereum_finish(data_offset: i32, length: i32), gas Finish;
     /// Ends the execution with an error.
     "revert" => ethereum_revert(data_offset: i32, length: i32), gas Revert;
     /// The length of all return data.
@@ -250,9 +250,9 @@ impl Call<'_> {
         Ok(self.contexts().settings.block_gas_limit as i64)
     }
 
-    fn ethereum_get_tx_gas_price(&mut self, value_offset: i32) -> HostResult<()> {
+    fn ethereum_get_tx_gas_price(&mut self, result_offset: i32) -> HostResult<()> {
         let price = u128::from(self.contexts().current_call().input.gas_price);
-        self.store(value_offset, &price.to_be_bytes())
+        self.store(result_offset, &price.to_be_bytes())
     }
 
     #[expect(clippy::too_many_arguments, reason = "the signature of the import")]
@@ -289,8 +289,8 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn ethereum_finish(&mut self, result_offset: i32, length: i32) -> HostResult<()> {
-        self.replace_return_data(result_offset, length)
+    fn ethereum_finish(&mut self, data_offset: i32, length: i32) -> HostResult<()> {
+        self.replace_return_data(data_offset, length)
     }
 
     fn ethereum_revert(&mut self, data_offset: i32, length: i32) -> HostResult<()> {

@@ -5,7 +5,7 @@ use super::table::host_functions;
 use crate::vm::contexts::big_int::from_unsigned_bytes;
 use crate::vm::contexts::input::{CallInput, CreateInput, Input};
 use crate::vm::error::{Failure, Interrupt};
-use crate::vm::memory::{ArgumentPointers, FunctionAndArguments, VALUE_BYTES, read_arguments};
+use crate::vm::memory::{ArgumentPointers, FunctionAndArguments, VALUE_BYTES};
 use bytes::Bytes;
 use num_bigint::BigInt;
 
@@ -114,7 +114,7 @@ impl Call<'_> {
         let mut read = || {
             let address = self.load_address(address_offset)?;
             let value = from_unsigned_bytes(&self.load(value_offset, VALUE_BYTES)?);
-            let call = read_arguments(self.instance, pointers)?;
+            let call = self.load_arguments(pointers)?;
             Ok((address, value, call))
         };
         match read() {
@@ -252,7 +252,7 @@ impl Call<'_> {
         pointers: ArgumentPointers,
     ) -> HostResult<Option<Nested>> {
         let address = self.load_address(address_offset)?;
-        let call = read_arguments(self.instance, pointers)?;
+        let call = self.load_arguments(pointers)?;
         self.charge_copied_bytes(as_count(call.argument_bytes));
         self.for_caller(gas_limit, address, call.function, call.arguments)
     }
@@ -318,10 +318,7 @@ impl Call<'_> {
     ) -> HostResult<i32> {
         let value = from_unsigned_bytes(&self.load(value_offset, VALUE_BYTES)?);
         let code = self.load(code_offset, length)?;
-        let call = read_arguments(
-            self.instance,
-            [0, 0, count, lengths_offset, data_offset].into(),
-        )?;
+        let call = self.load_arguments([0, 0, count, lengths_offset, data_offset].into())?;
         self.charge_copied_bytes(as_count(call.argument_bytes));
         let metadata = Bytes::from_static(CREATED_METADATA);
         match self.deploy(value, code, metadata, call.arguments)? {

@@ -10,6 +10,7 @@ mod crypto;
 mod ethereum;
 mod ethereum_calls;
 mod execution;
+mod observed;
 mod storage;
 mod table;
 mod transfer;
@@ -20,8 +21,10 @@ mod page_tests;
 mod table_tests;
 
 pub use call::{Call, ContractCalls};
+pub use observed::Accesses;
 
 use crate::engine::{ImportTable, ImportedFunction};
+use crate::vm::contexts::Contexts;
 use crate::vm::error::{Broken, Interrupt};
 use table::HostFunction;
 
@@ -64,6 +67,22 @@ pub fn host_function(
 /// (docs/spec/host.md#deploy-checks).
 pub fn is_host_function(name: &str) -> bool {
     IMPORTS.iter().any(|function| function.name == name)
+}
+
+/// The namespace and the name of the function with this index.
+pub fn names(function: usize) -> (&'static str, &'static str) {
+    let import = &IMPORTS[function];
+    (import.namespace, import.name)
+}
+
+/// Whether the function with this index has a result.
+pub fn has_result(function: usize) -> bool {
+    IMPORTS[function].result.is_some()
+}
+
+/// What an observed call of the function with this index begins with.
+pub fn accesses(function: usize, arguments: &[i64], contexts: &Contexts) -> Accesses {
+    Accesses::new(FUNCTIONS[function].parameters, arguments, contexts)
 }
 
 /// Runs the function with this index.

@@ -62,10 +62,7 @@ fn row(function: &HostFunction) -> String {
     let import = &function.import;
     let name = format!("{}.{}", import.namespace, import.name);
     let anchor = format!("{}-{}", import.namespace, import.name).to_lowercase();
-    let parameters = import
-        .parameters
-        .iter()
-        .zip(function.declaration.parameters);
+    let parameters = import.parameters.iter().zip(function.parameters);
     let parameters: Vec<_> = parameters
         .map(|(kind, name)| format!("{name}: {}", type_name(kind)))
         .collect();

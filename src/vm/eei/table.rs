@@ -25,6 +25,10 @@ pub struct HostFunction {
     pub gas: Option<(&'static str, &'static str)>,
     /// Charges and runs.
     pub run: fn(&mut Call<'_>, &[i64]) -> HostResult<i64>,
+    /// The names of the parameters, which say what they are. `NAME_offset` is a place in the memory, and a `length` or
+    /// `NAME_length` behind it that of the bytes there. `reference`, `left`, `right`, `operand` and `source` are handles of big
+    /// integers that are read, `destination` and `result` of those that are set.
+    pub parameters: &'static [&'static str],
     /// What docs/spec/host-functions.md says besides.
     #[cfg(test)]
     pub declaration: Declaration,
@@ -36,8 +40,6 @@ pub struct HostFunction {
 pub struct Declaration {
     /// The file, from the root of the project.
     pub file: &'static str,
-    /// The names of the parameters.
-    pub parameters: &'static [&'static str],
     /// The lines of the documentation.
     pub doc: &'static [&'static str],
     /// Whether the method charges the gas key.
@@ -96,10 +98,10 @@ macro_rules! host_functions {
                         host_functions!(@charge call $section $($charge)+);
                         host_functions!(@run call.$method($($argument),*) $(=> $result)?)
                     },
+                    parameters: &[$(stringify!($argument)),*],
                     #[cfg(test)]
                     declaration: $crate::vm::eei::table::Declaration {
                         file: file!(),
-                        parameters: &[$(stringify!($argument)),*],
                         doc: &[$($doc),*],
                         own_gas: host_functions!(@own_gas $($charge)+),
                     },

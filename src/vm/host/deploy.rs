@@ -2,18 +2,22 @@
 
 use super::Host;
 use super::instance::as_invalid_contract;
+use crate::trace::Event;
 use crate::vm::contexts::input::{CallInput, CreateInput};
 use crate::vm::error::{ExecutionError, Failure};
 use bytes::Bytes;
 
 /// The code and its metadata; the arguments behind them are for the new code.
-const UPGRADE_ARGUMENTS: usize = 2;
+pub(super) const UPGRADE_ARGUMENTS: usize = 2;
 
 impl Host {
     /// Deploys a contract at a new address.
     pub(super) fn create(&mut self, input: &CreateInput) -> Result<(), Failure> {
         let contexts = &mut self.contexts;
         let address = contexts.new_address(&input.input.caller)?;
+        contexts.tell(|| Event::Addressed {
+            address: address.clone(),
+        });
         contexts.output.account(&address).balance_delta += &input.input.call_value;
         contexts.runtime.state.input = input.input.clone();
         contexts.runtime.state.address = address.clone();

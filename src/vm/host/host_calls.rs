@@ -17,9 +17,13 @@ impl HostCalls for Host {
         instance: &mut dyn InstanceAccess,
         arguments: &[i64],
     ) -> Result<i64, Abort> {
+        if self.contexts.is_observed() {
+            return self.call_observed(function, instance, arguments);
+        }
         let mut call = Call {
             host: self,
             instance: &mut *instance,
+            accesses: None,
         };
         eei::dispatch(&mut call, function, arguments).map_err(|interrupt| {
             self.note_interrupt(instance, interrupt);
@@ -37,7 +41,11 @@ impl HostCalls for Host {
 
 impl HostState {
     /// Remembers why a host function ends the execution (FAULT in docs/spec/eei.md#notation).
-    fn note_interrupt(&mut self, instance: &mut dyn InstanceAccess, interrupt: Interrupt) {
+    pub(super) fn note_interrupt(
+        &mut self,
+        instance: &mut dyn InstanceAccess,
+        interrupt: Interrupt,
+    ) {
         self.contexts.runtime.breakpoint = match interrupt {
             Interrupt::Api(error) => {
                 self.contexts.use_all_gas(instance);

@@ -1,7 +1,9 @@
 //! Deploys by contracts (docs/spec/host.md#indirect-deploy).
 
 use super::Host;
+use super::observed::Begun;
 use crate::engine::InstanceAccess;
+use crate::trace::{CallKind, Event};
 use crate::vm::contexts::input::CreateInput;
 use crate::vm::contexts::metering::{restore_gas, use_gas};
 use crate::vm::error::{ExecutionError, Failure};
@@ -20,13 +22,25 @@ impl Host {
             { "len(code)" = input.code.len(), metadata = &input.code_metadata[..] },
             "CreateNewContract"
         );
+        let begun = Begun::deploy(CallKind::Create, &input.input);
+        let used = self.tell_entry(creator, begun);
+        let result = self.create_for(creator, &input);
+        self.tell_exit(creator, used, |host| host.end_of_shared(&result));
+        result
+    }
+
+    fn create_for(
+        &mut self,
+        creator: &mut dyn InstanceAccess,
+        input: &CreateInput,
+    ) -> Result<Bytes, Failure> {
         use_gas(creator, input.input.gas_provided);
         if self.contexts.current_call().read_only {
             return Err(ExecutionError::ReadOnly.into());
         }
         let state = &mut self.contexts.runtime.state;
         state.push();
-        let result = self.create_from_contract(&input);
+        let result = self.create_from_contract(input);
         let state = &mut self.contexts.runtime.state;
         // The promises were the creator's all the time.
         let promises = state.restore().promises;
@@ -41,6 +55,9 @@ impl Host {
         contexts.runtime.state.input = input.input.clone();
         let creator = &input.input.caller;
         let address = contexts.new_address(creator)?;
+        contexts.tell(|| Event::Addressed {
+            address: address.clone(),
+        });
         contexts.transfer(&address, creator, 0, &input.input.call_value, &[])?;
         contexts.increase_nonce(creator)?;
         contexts.runtime.state.address = address.clone();

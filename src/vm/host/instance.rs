@@ -7,6 +7,7 @@ use crate::engine::{
     CallEnd, CompiledModule, ExportedFunction, Instance, InstanceAccess, InstantiationError,
     validation,
 };
+use crate::trace::Event;
 use crate::vm::contexts::runtime::Breakpoint;
 use crate::vm::eei;
 use crate::vm::error::{Broken, ExecutionError, Failure, Unusable};
@@ -72,7 +73,8 @@ impl Host {
         })?;
         let instantiated = module.instantiate(gas);
         self.after_instantiation();
-        let instance = instantiated.map_err(start_failure)?;
+        let mut instance = instantiated.map_err(start_failure)?;
+        self.tell_executed(&mut *instance);
         Ok(Running { instance, module })
     }
 
@@ -113,10 +115,14 @@ impl Host {
         if function.parameters > 0 {
             return Err(ExecutionError::MissingArguments(function.parameters).into());
         }
+        self.contexts.tell(|| Event::Started {
+            function: function.name.clone(),
+        });
         let outer = std::mem::take(&mut self.contexts.runtime.breakpoint);
         let lent = Box::new(Host(self.0.take()));
         let (host, end) = running.instance.call(&function.name, lent);
         *self = *host;
+        self.tell_executed(running.access());
         let result = match end {
             CallEnd::Returned => Ok(()),
             CallEnd::Trapped(_) => Err(ExecutionError::Trap(function.name.clone()).into()),

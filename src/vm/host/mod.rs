@@ -12,6 +12,7 @@ mod host_calls;
 mod indirect_deploy;
 mod instance;
 mod nested;
+mod observed;
 mod run;
 
 use crate::engine::cache::{EngineCounters, ModuleCache};

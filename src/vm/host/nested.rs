@@ -4,7 +4,9 @@
 
 use super::Host;
 use super::instance::is_init;
+use super::observed::{Begun, end_of_broken};
 use crate::engine::InstanceAccess;
+use crate::trace::{CallKind, End};
 use crate::vm::contexts::asynchronous::Promises;
 use crate::vm::contexts::input::CallInput;
 use crate::vm::contexts::metering::{restore_gas, use_gas};
@@ -32,6 +34,18 @@ impl Host {
         call: &CallInput,
     ) -> Result<NestedOutput, Broken> {
         log_nested("ExecuteOnDestContext", call);
+        let begun = Begun::call(self.kind_of(call), call);
+        let used = self.tell_entry(payer, begun);
+        let output = self.call_on_storage(payer, call);
+        self.tell_exit(payer, used, |_| end_of_nested(&output));
+        output
+    }
+
+    fn call_on_storage(
+        &mut self,
+        payer: &mut dyn InstanceAccess,
+        call: &CallInput,
+    ) -> Result<NestedOutput, Broken> {
         self.enter_dest_context(call);
         let mut promises = None;
         match self.run_on_dest_context(payer, call, &mut promises) {
@@ -118,6 +132,11 @@ impl Host {
         call: &CallInput,
     ) -> Result<(), Failure> {
         log_nested("ExecuteOnSameContext", call);
+        let kind = match self.contexts.current_call().read_only {
+            true => CallKind::ReadOnly,
+            false => CallKind::SameContext,
+        };
+        let used = self.tell_entry(payer, Begun::call(kind, call));
         let contexts = &mut self.contexts;
         contexts.big_ints.push();
         let copy = contexts.output.copy_to_set_aside();
@@ -126,6 +145,7 @@ impl Host {
         contexts.runtime.state.begin_call(call);
         let transferred = self.transfer_call_value(call);
         let result = transferred.and_then(|()| self.execute(payer, call));
+        self.tell_exit(payer, used, |host| host.end_of_shared(&result));
         let contexts = &mut self.contexts;
         if result.is_ok() {
             contexts.big_ints.discard();
@@ -173,6 +193,20 @@ impl Host {
         }
         self.contexts.unlock_gas();
         Ok(self.contexts.gas_left(running.access()))
+    }
+}
+
+/// How a call on destination context ended, for observers.
+fn end_of_nested(output: &Result<NestedOutput, Broken>) -> End {
+    match output {
+        Ok(output) if output.return_code == 0 => End::Ok {
+            return_data: output.return_data.clone(),
+        },
+        Ok(output) => End::Failed {
+            code: output.return_code,
+            message: output.return_message.clone(),
+        },
+        Err(broken) => end_of_broken(broken),
     }
 }
 

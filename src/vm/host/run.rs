@@ -4,6 +4,9 @@
 //! contracts that they call are compiled before they run.
 
 use super::Host;
+use super::deploy::UPGRADE_ARGUMENTS;
+use super::observed::Begun;
+use crate::trace::CallKind;
 use crate::vm::contexts::input::{CallInput, CreateInput};
 use crate::vm::contexts::output::OutputState;
 use crate::vm::contexts::recorded_hook::{OtherQuestion, QuestionTooLong, RecordFull};
@@ -12,23 +15,32 @@ use crate::vm::error::{Broken, Failure};
 impl Host {
     /// Calls a function of a contract.
     pub fn run_call(&mut self, call: CallInput) -> Result<OutputState, Broken> {
-        self.complete(|host| host.call_contract(&call))
+        self.complete(Begun::call(CallKind::Call, &call), |host| {
+            host.call_contract(&call)
+        })
     }
 
     /// Deploys a contract at a new address.
     pub fn run_create(&mut self, input: CreateInput) -> Result<OutputState, Broken> {
-        self.complete(|host| host.create(&input))
+        let begun = Begun::deploy(CallKind::Deploy, &input.input);
+        self.complete(begun, |host| host.create(&input))
     }
 
     /// Deploys the code that the arguments bring in place of the recipient's. The node has checked who may upgrade.
     pub fn run_upgrade(&mut self, call: CallInput) -> Result<OutputState, Broken> {
-        self.complete(|host| host.upgrade(&call))
+        let all = &call.input.arguments;
+        let begun = Begun {
+            arguments: all.get(UPGRADE_ARGUMENTS..).unwrap_or_default(),
+            ..Begun::call(CallKind::Upgrade, &call)
+        };
+        self.complete(begun, |host| host.upgrade(&call))
     }
 
     /// Runs from an empty state to the output. A run that is given up begins anew, and replays the answers of the hook
     /// that the first attempt recorded.
     fn complete(
         &mut self,
+        begun: Begun<'_>,
         run: impl Fn(&mut Host) -> Result<(), Failure>,
     ) -> Result<OutputState, Broken> {
         self.contexts.reset();
@@ -36,12 +48,14 @@ impl Host {
         if self.modules.engine().begin_run() {
             self.contexts.hook.record();
         }
+        self.tell_begin(begun);
         let mut result = run(self);
         if is_given_up(&result) {
             self.contexts.reset();
             self.broken = None;
             self.modules.engine().require_last_tier();
             self.contexts.hook.replay();
+            self.tell_begin(begun);
             result = run(self);
         }
         self.contexts.hook.forget();
@@ -53,7 +67,9 @@ impl Host {
             // If the VM is used again all the same, it does not use modules that were made when the machine failed.
             self.modules.clear();
         }
-        self.finish_run(result.map_err(told_as_host_fault))
+        let output = self.finish_run(result.map_err(told_as_host_fault));
+        self.tell_end(begun.input.gas_provided, &output);
+        output
     }
 
     /// The output of a run that ended with `result`; the state is empty after that.

@@ -21,6 +21,7 @@ mod host_functions;
 mod long_big_ints;
 mod memory_edges;
 mod nested;
+mod observed;
 mod promises;
 mod quirks_async;
 mod quirks_ethereum;
