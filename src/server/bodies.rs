@@ -22,6 +22,8 @@ pub struct Place {
     pub world: String,
     /// The name of the outcome in the database.
     pub outcome: Option<String>,
+    /// Whether it is recorded what the run does.
+    pub trace: bool,
 }
 
 /// A body of a request.
@@ -76,6 +78,9 @@ macro_rules! transaction_body {
             gas_limit: u64,
             /// What the sender pays for each unit of the limit.
             gas_price: u64,
+            /// Adds to the response what the run did and where gas went. Such a run is one of the server's own process, which can't
+            /// end it: the gas limit may be 100000000.
+            trace: bool,
             /// The world; empty for that of the server.
             world: String,
             /// Empty, or the folder of the server's database.
@@ -87,7 +92,8 @@ macro_rules! transaction_body {
         impl $name {
             /// Which world, and the request that does this.
             fn transaction(self, action: Action, database: &Path) -> Result<(Place, Request), Refusal> {
-                let place = place(self.world, &self.database_path, self.outcome, database)?;
+                let mut place = place(self.world, &self.database_path, self.outcome, database)?;
+                place.trace = self.trace;
                 let request = Request {
                     from: match self.impersonated_hex.as_str() {
                         "" => Bytes::new(),
@@ -101,7 +107,10 @@ macro_rules! transaction_body {
                     gas_price: self.gas_price,
                     action,
                 };
-                Ok((place, request))
+                match self.trace && request.gas_limit > GAS_LIMIT {
+                    true => Err(Refusal::bad(format!("GasLimit: with Trace at most {GAS_LIMIT}"))),
+                    false => Ok((place, request)),
+                }
             }
         }
     };
@@ -239,7 +248,11 @@ fn place(
         )));
     }
     let outcome = (!outcome.is_empty()).then_some(outcome);
-    Ok(Place { world, outcome })
+    Ok(Place {
+        world,
+        outcome,
+        trace: false,
+    })
 }
 
 fn address(member: &str, text: &str) -> Result<Bytes, Refusal> {

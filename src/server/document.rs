@@ -22,6 +22,9 @@ pub struct Answer {
     /// The outcome as `arwendebug --json` prints it: names, what was changed, gas. Bytes are hexadecimal digits behind 0x.
     #[schema(value_type = Object)]
     result: (),
+    /// A picture (SVG) of where gas went, if Trace was asked for; else null.
+    #[schema(rename = "flameGraph", required = true)]
+    flame_graph: Option<String>,
 }
 
 /// A request that was not run, or without an outcome.

@@ -63,8 +63,9 @@ pub fn refuse(status: StatusCode, text: String) -> Response {
     secured(response)
 }
 
-/// The response to a request that was run: the outcome as the reference has it, and as this tool prints it.
-pub fn answer(data: &[u8], result: &[u8]) -> Response {
+/// The response to a request that was run: the outcome as the reference has it, and as this tool prints it, and a picture of where
+/// gas went.
+pub fn answer(data: &[u8], result: &[u8], picture: Option<&[u8]>) -> Response {
     let mut json = Vec::new();
     Writer::new(&mut json, false).object(|out| {
         out.member("error", |out| out.literal("null"));
@@ -72,6 +73,10 @@ pub fn answer(data: &[u8], result: &[u8]) -> Response {
         out.member("data", |out| out.literal(&String::from_utf8_lossy(data)));
         out.member("result", |out| {
             out.literal(&String::from_utf8_lossy(result))
+        });
+        out.member("flameGraph", |out| match picture {
+            Some(picture) => out.text(&String::from_utf8_lossy(picture)),
+            None => out.literal("null"),
         });
     });
     with_type("application/json", json)

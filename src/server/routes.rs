@@ -62,6 +62,7 @@ async fn account(State(work): State<Arc<Work>>, body: Bytes) -> Result<Response,
         Ok(answer(
             &tool::account_outcome(&new.address, &made),
             &tool::account_json(&new.address, &made),
+            None,
         ))
     });
     made.await
@@ -142,7 +143,7 @@ async fn accounts(
 ) -> Result<Response, Refusal> {
     let place = Place {
         world,
-        outcome: None,
+        ..Place::default()
     };
     let accounts = work.read(place, |session, _| {
         Ok(tool::accounts_json(&session.accounts()?))
@@ -166,7 +167,7 @@ async fn show_account(
     let address = tool::address(&address).map_err(Refusal::bad)?;
     let place = Place {
         world,
-        outcome: None,
+        ..Place::default()
     };
     let account = work.read(place, move |session, _| {
         Ok(tool::account_json(&address, &session.account(&address)?))
@@ -195,9 +196,17 @@ fn body_of<B: RequestBody>(work: &Work, body: &[u8]) -> Result<(Place, B::Meanin
 }
 
 fn performed(performed: &Performed) -> Response {
+    let parts = RunParts {
+        steps: true,
+        gas: true,
+    };
+    let title = performed.request.action.name();
+    let costs = performed.run.as_ref().map(|run| &run.costs);
+    let picture = costs.map(|costs| tool::flame_graph(costs, title));
     answer(
         &tool::outcome(performed),
-        &tool::performed_json(performed, RunParts::default()),
+        &tool::performed_json(performed, parts),
+        picture.as_deref(),
     )
 }
 

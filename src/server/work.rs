@@ -5,6 +5,7 @@ use super::responses::Refusal;
 use super::signals::Stop;
 use crate::messages::GasSectionEntry;
 use crate::tool::{Database, Environment, GasFiles, IdleMachines, Machines, Session, ToolError};
+use crate::trace::Filter;
 use axum::http::StatusCode;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
@@ -65,12 +66,13 @@ impl Work {
         place: Place,
         command: impl FnOnce(&Session, Environment<'_>) -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, Refusal> {
+        let trace = place.trace;
         let session = self.session(place);
         let mut hasher = DefaultHasher::new();
         session.world.hash(&mut hasher);
         let turn = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
         let _turn = self.wait(self.turns[turn].lock()).await?;
-        self.run(&self.changing, session, command).await
+        self.run(&self.changing, trace, session, command).await
     }
 
     /// Runs a command that only reads.
@@ -79,7 +81,9 @@ impl Work {
         place: Place,
         command: impl FnOnce(&Session, Environment<'_>) -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, Refusal> {
-        self.run(&self.reading, self.session(place), command).await
+        let trace = place.trace;
+        self.run(&self.reading, trace, self.session(place), command)
+            .await
     }
 
     fn session(&self, place: Place) -> Session {
@@ -98,17 +102,22 @@ impl Work {
     async fn run<T: Send + 'static>(
         self: &Arc<Work>,
         places: &Semaphore,
+        trace: bool,
         session: Session,
         command: impl FnOnce(&Session, Environment<'_>) -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, Refusal> {
         let _running = self.wait(places.acquire()).await?;
         let work = Arc::clone(self);
         let command = move || {
+            let all = Filter::all();
             let environment = Environment {
-                machines: &work.machines,
-                idle: Some(&work.idle),
+                machines: match trace {
+                    true => &Machines::InProcess,
+                    false => &work.machines,
+                },
+                idle: (!trace).then_some(&work.idle),
                 gas_schedule: &work.gas_schedule,
-                recorded: None,
+                recorded: trace.then_some(&all),
             };
             command(&session, environment)
         };

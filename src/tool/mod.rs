@@ -21,6 +21,8 @@ pub use code::{Code, code, read_code};
 pub use error::ToolError;
 pub use exit::Exit;
 pub use files::write_files;
+#[cfg(feature = "tool")]
+pub use gas::flame_graph;
 pub use gas::{Difference, GasFiles, GasReport, read_report};
 pub use inspect::{Inspection, inspect};
 pub use junit::write_junit;

@@ -33,6 +33,20 @@ impl Filter {
         kinds: Vec::new(),
     };
 
+    /// Keeps all steps.
+    pub fn all() -> Filter {
+        Filter {
+            depth: usize::MAX,
+            kinds: vec![
+                StepKind::Host,
+                StepKind::Storage,
+                StepKind::Transfer,
+                StepKind::Log,
+                StepKind::Async,
+            ],
+        }
+    }
+
     /// Whether steps of this kind are kept, inside of so many calls.
     pub(super) fn keeps(&self, kind: StepKind, depth: usize) -> bool {
         depth <= self.depth && (kind == StepKind::Call || self.kinds.contains(&kind))

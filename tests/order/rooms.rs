@@ -232,7 +232,10 @@ pub const ROOMS: &[Room] = &[
             "vm",
         ],
     ),
-    room("server", &["machine", "messages", "scenario", "tool"]),
+    room(
+        "server",
+        &["machine", "messages", "scenario", "tool", "trace"],
+    ),
     room(
         "replay",
         &["dialogue", "driver", "escape", "messages", "recording"],

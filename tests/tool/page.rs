@@ -163,6 +163,29 @@ fn fails(browser: &mut Browser) {
     browser.waits("document.getElementById('result').textContent.includes('exists already')");
 }
 
+/// A query that is traced.
+fn traces(browser: &mut Browser) {
+    browser.run("document.getElementById('call').trace.checked = true");
+    browser.submits("call", &[("function", "get"), ("sender", "")], "Query");
+    browser.waits("document.querySelector('#result .steps') !== null");
+    let steps = browser.run("document.querySelector('#result .steps').textContent");
+    let steps = steps.as_str().expect("a text");
+    assert!(steps.contains("contract0.get() \u{2192} ok"), "{steps}");
+    assert!(
+        steps.contains("int64storageLoad(key: 0x434f554e544552"),
+        "{steps}"
+    );
+    let gas = browser.run("document.querySelector('#result .numbers').textContent");
+    assert!(
+        gas.as_str().expect("a text").contains("int64storageLoad"),
+        "{gas}"
+    );
+    // The policy of the page lets the picture be shown.
+    browser
+        .run("for (const view of document.querySelectorAll('#result details')) view.open = true");
+    browser.waits("document.querySelector('#result img').naturalWidth > 0");
+}
+
 /// Those of docs/server.md.
 fn pictures(browser: &mut Browser) {
     browser.run("for (const view of document.querySelectorAll('.account')) view.open = true");
@@ -217,6 +240,7 @@ fn contracts_are_deployed_and_called_in_a_browser() {
     );
     browser.waits("document.getElementById('result').textContent.includes('increment: ok')");
     browser.waits("document.getElementById('account-contract0').textContent.includes('0x03')");
+    traces(&mut browser);
     pictures(&mut browser);
     // The world is that of the commands.
     let shown = succeeds(folder, &["account", "show", "contract0"]);

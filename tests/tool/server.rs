@@ -64,6 +64,33 @@ fn the_routes_of_the_reference_work() {
 }
 
 #[test]
+fn runs_can_be_traced() {
+    let folder = counter();
+    let server = Server::start(folder.path(), &[]);
+    let mut body = increment();
+    body["Trace"] = true.into();
+    let (_, traced) = server.runs("/run", &body);
+    let call = &traced["trace"]["steps"][0];
+    assert_eq!(
+        (&call["step"], &call["function"]),
+        (&"call".into(), &"increment".into())
+    );
+    assert_eq!(traced["gasReport"]["total"], traced["gasUsed"]);
+    let answer = server.post("/query", &body).json();
+    let picture = answer["flameGraph"].as_str().expect("a picture");
+    assert!(
+        picture.contains("<svg") && picture.contains("int64storageStore"),
+        "{picture}"
+    );
+    // It is a run like the others: both children and this process see one world.
+    assert_eq!(server.runs("/run", &increment()).1["returnData"][0], "0x03");
+    body["GasLimit"] = 100_000_001.into();
+    server
+        .post("/run", &body)
+        .is(400, "GasLimit: with Trace at most 100000000");
+}
+
+#[test]
 fn worlds_and_accounts_are_shown() {
     let folder = counter();
     let server = Server::start(folder.path(), &["--world", "w"]);

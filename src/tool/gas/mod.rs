@@ -16,4 +16,6 @@ mod text;
 pub use difference::Difference;
 pub use file::read_report;
 pub use files::{GasFiles, PreparedFiles};
+#[cfg(feature = "tool")]
+pub use flame::flame_graph;
 pub use report::GasReport;
