@@ -120,7 +120,7 @@ pub struct ExportedFunction {
 /// What a compiled module depends on besides the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModuleIdentity {
-    /// SHA-256 of the contract's code.
+    /// BLAKE3 of the contract's code.
     pub code_hash: [u8; 32],
     /// Hash of the import table and the opcode costs.
     pub rules_hash: [u8; 32],

@@ -168,14 +168,28 @@ fn nothing_is_kept_if_nothing_may_be() {
 }
 
 #[test]
-fn hashes_are_remembered_for_the_same_memory_only() {
+fn hashes_are_those_of_the_code_wherever_it_lies() {
     let mut hashes = CodeHashes::default();
     let all: Vec<Bytes> = (0..40u8).map(|byte| vec![byte; 100].into()).collect();
     for code in all.iter().chain(&all) {
         for part in [code.clone(), code.slice(..50), code.slice(50..)] {
-            let expected: CodeHash = Sha256::digest(&part).into();
+            let expected: CodeHash = blake3::hash(&part).into();
             assert_eq!([hashes.of(&part), hashes.of(&part)], [expected; 2]);
         }
     }
     assert_eq!(hashes.recent.len(), CodeHashes::MOST);
+}
+
+#[test]
+fn known_code_in_another_buffer_is_not_hashed_again() {
+    let mut hashes = CodeHashes::default();
+    for _ in 0..3 {
+        hashes.of(&Bytes::from(vec![7; 100]));
+    }
+    assert_eq!(hashes.recent.len(), 1);
+    // The last byte decides.
+    let mut other = vec![7; 100];
+    other[99] = 8;
+    let expected: CodeHash = blake3::hash(&other).into();
+    assert_eq!(hashes.of(&other.into()), expected);
 }
