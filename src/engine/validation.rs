@@ -55,6 +55,8 @@ pub(super) struct DefinedFunction {
     pub(super) slots: u32,
     /// Whether it calls functions of this module, directly or through the table.
     pub(super) calls_own_functions: bool,
+    /// Whether it has a loop.
+    pub(super) has_loops: bool,
 }
 
 /// An export.
@@ -241,13 +243,14 @@ impl ValidatedModule {
         validator.read_locals(&mut body.get_binary_reader())?;
         let mut highest = 0;
         let mut kept_values = 0;
-        let mut calls_own_functions = false;
+        let (mut calls_own_functions, mut has_loops) = (false, false);
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset()?;
             validator.op(offset, &operator)?;
             highest = highest.max(validator.operand_stack_height());
             kept_values += values_to_keep(&operator);
+            has_loops |= matches!(operator, Operator::Loop { .. });
             calls_own_functions |= match operator {
                 Operator::Call { function_index } => function_index as usize >= self.imports.len(),
                 Operator::CallIndirect { .. } => true,
@@ -263,6 +266,7 @@ impl ValidatedModule {
             locals: validator.len_locals(),
             slots: slots(variables, highest, kept_values),
             calls_own_functions,
+            has_loops,
         });
         Ok(validator.into_allocations())
     }

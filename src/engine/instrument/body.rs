@@ -4,6 +4,9 @@
 //! of the function. Those observe them only at a check, a call or an end. So the flush of a `block`, and of an `end`
 //! that nothing branches to, is merged into the next flush: every path through the code still pays the same sum before
 //! it can be observed. A trap in the middle of a straight line can't be observed.
+//!
+//! A function with loops computes with a copy of the points in a local, which an engine keeps in a register. Each flush also stores
+//! them in the global, but none waits to read there what the last one has stored. Only calls change the global otherwise.
 
 use thiserror::Error;
 use wasm_encoder::{BlockType, Encode, Instruction, ValType, reencode};
@@ -40,9 +43,63 @@ pub(super) struct CountingGlobals {
     pub(super) slots: u32,
 }
 
-/// A function with fewer parameters and locals gets one local more, which an engine can well keep in a register. There may
+/// A function with fewer parameters and locals gets more of them, which an engine can well keep in registers. There may
 /// not be more than 50,000.
 const FEW_LOCALS: u32 = 1_000;
+
+/// The indices of the added locals.
+#[derive(Debug, Clone, Copy, Default)]
+struct CountingLocals {
+    /// The slots that were free before the call, in a function that calls others of the module. To add this call's to the
+    /// global again would wait for the last call inside to have put it back.
+    slots: Option<u32>,
+    /// The points, in a function that has loops: elsewhere they gain less than they take of the compiler.
+    points: Option<PointLocals>,
+}
+
+/// The indices of the locals for points.
+#[derive(Debug, Clone, Copy)]
+struct PointLocals {
+    /// Points used, as in the global.
+    used: u32,
+    /// Limit of the points. It does not change while a function is active.
+    limit: u32,
+}
+
+impl CountingLocals {
+    /// The locals after those that the function declares.
+    fn of(function: &DefinedFunction) -> CountingLocals {
+        if function.locals >= FEW_LOCALS {
+            return CountingLocals::default();
+        }
+        let slots = function.calls_own_functions.then_some(function.locals);
+        let next = function.locals + u32::from(slots.is_some());
+        let points = function.has_loops.then_some(PointLocals {
+            used: next,
+            limit: next + 1,
+        });
+        CountingLocals { slots, points }
+    }
+
+    /// The declarations of a body, with these locals at their end.
+    fn declare(
+        self,
+        declarations: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), InstrumentationError> {
+        let slots = self.slots.map(|_| (1_u32, ValType::I32));
+        let points = self.points.map(|_| (2_u32, ValType::I64));
+        let mut own = BinaryReader::new(declarations, 0);
+        let added = [slots, points].into_iter().flatten();
+        (own.read_var_u32()? + added.clone().count() as u32).encode(output);
+        output.extend_from_slice(&declarations[own.original_position() as usize..]);
+        for (length, val_type) in added {
+            length.encode(output);
+            val_type.encode(output);
+        }
+        Ok(())
+    }
+}
 
 /// Rewrites a body (local declarations and operators).
 pub(super) fn instrument(
@@ -59,14 +116,13 @@ pub(super) fn instrument(
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
         if rewriter.needs_attention(&operator) {
-            rewriter
-                .output
-                .extend_from_slice(&body[copied..offset as usize]);
-            copied = offset as usize;
+            let (start, end) = (offset as usize, operators.original_position() as usize);
+            rewriter.output.extend_from_slice(&body[copied..start]);
             rewriter.before(&operator, u64::from(costs.of(&operator)))?;
-            if rewriter.replace(&operator) {
-                copied = operators.original_position() as usize;
+            if !rewriter.replace(&operator) {
+                rewriter.output.extend_from_slice(&body[start..end]);
             }
+            copied = end;
             rewriter.after(&operator);
         } else {
             rewriter.pending = rewriter
@@ -104,9 +160,7 @@ struct Rewriter<'a> {
     function: &'a DefinedFunction,
     globals: &'a CountingGlobals,
     output: Vec<u8>,
-    /// Whether a local keeps the slots that were free before the call. To add this call's to the global again would wait
-    /// for the last call inside to have put it back.
-    saves_slots: bool,
+    locals: CountingLocals,
     /// The open levels; the function itself is the first.
     levels: Vec<Level>,
     /// Points of the operators since the last flush.
@@ -123,19 +177,8 @@ impl<'a> Rewriter<'a> {
     ) -> Result<Self, InstrumentationError> {
         // Twice the size is what usual contracts grow to.
         let mut output = Vec::with_capacity(2 * function.body.len() + 64);
-        let saves_slots = function.calls_own_functions && function.locals < FEW_LOCALS;
-        if saves_slots {
-            let mut declarations = BinaryReader::new(local_declarations, 0);
-            (declarations.read_var_u32()? + 1).encode(&mut output);
-            output.extend_from_slice(
-                &local_declarations[declarations.original_position() as usize..],
-            );
-            // A group of one.
-            1_u32.encode(&mut output);
-            ValType::I32.encode(&mut output);
-        } else {
-            output.extend_from_slice(local_declarations);
-        }
+        let locals = CountingLocals::of(function);
+        locals.declare(local_declarations, &mut output)?;
         let body = Level {
             opener: Opener::Function,
             is_target: false,
@@ -145,7 +188,7 @@ impl<'a> Rewriter<'a> {
             function,
             globals,
             output,
-            saves_slots,
+            locals,
             levels: vec![body],
             pending: 0,
             is_dead: false,
@@ -165,8 +208,8 @@ impl<'a> Rewriter<'a> {
         let cost = Instruction::I32Const(self.function.slots as i32);
         let slots = self.globals.slots;
         self.emit(&[Instruction::GlobalGet(slots)]);
-        if self.saves_slots {
-            self.emit(&[Instruction::LocalTee(self.function.locals)]);
+        if let Some(saved) = self.locals.slots {
+            self.emit(&[Instruction::LocalTee(saved)]);
         }
         self.emit(&[
             cost.clone(),
@@ -176,22 +219,37 @@ impl<'a> Rewriter<'a> {
             Instruction::End,
         ]);
         if self.function.calls_own_functions {
+            self.emit(&[self.slots_before(), cost, Instruction::I32Sub]);
+            self.emit(&[Instruction::GlobalSet(slots)]);
+        }
+        if let Some(locals) = self.locals.points {
             self.emit(&[
-                self.slots_before(),
-                cost,
-                Instruction::I32Sub,
-                Instruction::GlobalSet(slots),
-                // Takes the place of the function as the outermost label, so that all exits but one meet behind it.
-                Instruction::Block(self.result()),
+                Instruction::GlobalGet(self.globals.limit),
+                Instruction::LocalSet(locals.limit),
+            ]);
+            self.read_used();
+        }
+        if self.function.calls_own_functions {
+            // Takes the place of the function as the outermost label, so that all exits but one meet behind it.
+            self.emit(&[Instruction::Block(self.result())]);
+        }
+    }
+
+    /// Takes over the used points of the global, which a call may have changed.
+    fn read_used(&mut self) {
+        if let Some(locals) = self.locals.points {
+            self.emit(&[
+                Instruction::GlobalGet(self.globals.used),
+                Instruction::LocalSet(locals.used),
             ]);
         }
     }
 
     /// Reads the slots that were free before this call, as long as it has taken none.
     fn slots_before(&self) -> Instruction<'static> {
-        match self.saves_slots {
-            true => Instruction::LocalGet(self.function.locals),
-            false => Instruction::GlobalGet(self.globals.slots),
+        match self.locals.slots {
+            Some(saved) => Instruction::LocalGet(saved),
+            None => Instruction::GlobalGet(self.globals.slots),
         }
     }
 
@@ -201,7 +259,7 @@ impl<'a> Rewriter<'a> {
             return;
         }
         self.emit(&[Instruction::End, self.slots_before()]);
-        if !self.saves_slots {
+        if self.locals.slots.is_none() {
             let cost = Instruction::I32Const(self.function.slots as i32);
             self.emit(&[cost, Instruction::I32Add]);
         }
@@ -310,6 +368,9 @@ impl<'a> Rewriter<'a> {
             | Operator::Return => {
                 self.is_dead = true;
             }
+            Operator::Call { .. } | Operator::CallIndirect { .. } if !self.is_dead => {
+                self.read_used();
+            }
             _ => {}
         }
     }
@@ -345,27 +406,43 @@ impl<'a> Rewriter<'a> {
     /// Rule 2: adds the pending points to the used ones.
     fn flush(&mut self) {
         let points = std::mem::take(&mut self.pending);
-        if points > 0 {
-            let used = self.globals.used;
-            self.emit(&[
-                Instruction::GlobalGet(used),
-                Instruction::I64Const(points as i64),
-                Instruction::I64Add,
-                Instruction::GlobalSet(used),
-            ]);
+        if points == 0 {
+            return;
         }
+        let used = self.globals.used;
+        self.emit(&[
+            self.used(),
+            Instruction::I64Const(points as i64),
+            Instruction::I64Add,
+        ]);
+        if let Some(locals) = self.locals.points {
+            self.emit(&[Instruction::LocalTee(locals.used)]);
+        }
+        self.emit(&[Instruction::GlobalSet(used)]);
     }
 
     /// Rule 3: ends the execution unless fewer points are used than the limit.
     fn check(&mut self) {
+        let limit = match self.locals.points {
+            Some(locals) => Instruction::LocalGet(locals.limit),
+            None => Instruction::GlobalGet(self.globals.limit),
+        };
         self.emit(&[
-            Instruction::GlobalGet(self.globals.used),
-            Instruction::GlobalGet(self.globals.limit),
+            self.used(),
+            limit,
             Instruction::I64GeU,
             Instruction::If(BlockType::Empty),
             Instruction::Unreachable,
             Instruction::End,
         ]);
+    }
+
+    /// Reads the used points.
+    fn used(&self) -> Instruction<'static> {
+        match self.locals.points {
+            Some(locals) => Instruction::LocalGet(locals.used),
+            None => Instruction::GlobalGet(self.globals.used),
+        }
     }
 }
 
