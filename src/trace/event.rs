@@ -49,7 +49,7 @@ pub enum Event {
     Effect(Effect),
 }
 
-/// How code comes to run.
+/// The kind of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallKind {
     /// A call by a transaction or by a contract, on the callee's storage.

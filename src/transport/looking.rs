@@ -11,12 +11,12 @@ const LONGEST: Duration = Duration::from_micros(200);
 /// After looks in vain, at most so many waits begin without one: then looking takes less than 1 % of a core.
 const MOST_SKIPPED: u32 = 255;
 
-/// After another thread has kept a look from its core, nobody looks for so many times as long, and for more
-/// after each further time: then looking loses at most a tenth of a percent on a machine that stays busy. Once may
-/// mean nothing but a thread that seldom has something to do, such as one that writes logs.
+/// How long looking stops after another thread has held the core of a look, as a multiple of the time that it held it: longer
+/// after each further time, so that a machine that stays busy loses at most a tenth of a percent. The first time may be a
+/// thread that seldom runs, such as one that writes logs.
 const REST_FACTORS: [u32; 4] = [1, 8, 64, 1024];
 
-/// So many looks in a row that nobody has kept from their core say that the machine is not busy any more.
+/// The looks in a row without another thread on their core after which the machine counts as idle again.
 const CALM_LOOKS: u32 = 300;
 
 /// When to look, for one connection.

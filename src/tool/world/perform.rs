@@ -137,26 +137,12 @@ pub fn perform(
         let reason = runner.why_invalid(&step.transaction, &output);
         Ok((output, reason))
     });
-    let Ran {
-        output,
-        invalid_code,
-        hook_calls,
-        run,
-    } = run.map_err(|failure| refused(failure, request))?;
-    step.expect = Some(expected(&output));
+    let ran = run.map_err(|failure| refused(failure, request))?;
+    step.expect = Some(expected(&ran.output));
     state.history.add_transaction(step, &state.world);
-    Ok(Performed {
-        request: request.clone(),
-        is_query: false,
-        input: input(request),
-        functions: functions(&state.world, &contract),
-        contract,
-        output,
-        invalid_code,
-        hook_calls,
-        run,
-        changes: changes(&before, &state.world.accounts),
-    })
+    let mut performed = ran.performed(state, request, contract);
+    performed.changes = changes(&before, &state.world.accounts);
+    Ok(performed)
 }
 
 /// Runs a call without a transaction: nothing is paid for, and nothing changes. The caller needs no account.
@@ -171,33 +157,36 @@ pub fn query(
         let reason = runner.why_invalid(&step.transaction, &output);
         Ok((output, reason))
     });
-    let Ran {
-        output,
-        invalid_code,
-        hook_calls,
-        run,
-    } = run.map_err(|failure| refused(failure, request))?;
-    let contract = step.transaction.to;
-    Ok(Performed {
-        request: request.clone(),
-        is_query: true,
-        input: input(request),
-        functions: functions(&state.world, &contract),
-        contract,
-        output,
-        invalid_code,
-        hook_calls,
-        run,
-        changes: Vec::new(),
-    })
+    let ran = run.map_err(|failure| refused(failure, request))?;
+    let mut performed = ran.performed(state, request, step.transaction.to);
+    performed.is_query = true;
+    Ok(performed)
 }
 
-/// What came of a run.
+/// The result of a run.
 struct Ran {
     output: VmOutput,
     invalid_code: Option<String>,
     hook_calls: u64,
     run: Option<Run>,
+}
+
+impl Ran {
+    /// The result of a request, as that of a transaction without changes.
+    fn performed(self, state: &State, request: &Request, contract: Bytes) -> Performed {
+        Performed {
+            request: request.clone(),
+            is_query: false,
+            input: input(request),
+            functions: functions(&state.world, &contract),
+            contract,
+            output: self.output,
+            invalid_code: self.invalid_code,
+            hook_calls: self.hook_calls,
+            run: self.run,
+            changes: Vec::new(),
+        }
+    }
 }
 
 /// Runs something on a world, which gets the changes, whatever comes of it. Counts the hook calls.
@@ -206,7 +195,7 @@ fn run(
     environment: Environment<'_>,
     run: impl FnOnce(&mut Runner<'_>) -> Result<(VmOutput, Option<String>), StepFailure>,
 ) -> Result<Ran, StepFailure> {
-    // A machine that was used before tells nobody what it does.
+    // Removes the observer of an earlier run.
     let idle = environment.idle.filter(|_| environment.recorded.is_none());
     let (shared, machine) = match idle.and_then(IdleMachines::take) {
         Some((shared, machine)) => (shared, Some(machine)),
