@@ -49,6 +49,20 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
+    /// Like [`get`](Self::get), to change the value.
+    pub(crate) fn get_mut<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.get_mut(key).map(|entry| &mut entry.value)
+    }
+
+    /// Removes all values.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+
     /// Inserts a value of size `bytes`, replacing one with the same key. A value larger than the limit is not kept.
     /// Returns the number of evictions.
     pub(crate) fn put(&mut self, key: K, value: V, bytes: usize) -> usize {
@@ -62,7 +76,6 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
     }
 
     /// Updates the size of the value of a key to `bytes`. Returns the number of evictions.
-    #[cfg(any(feature = "vm", test))]
     pub(crate) fn resize(&mut self, key: &K, bytes: usize) -> usize {
         if let Some(entry) = self.entries.peek_mut(key) {
             self.bytes -= std::mem::replace(&mut entry.bytes, bytes);

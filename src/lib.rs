@@ -111,7 +111,6 @@ pub mod messages;
 
 #[cfg(any(feature = "vm", fuzzing, test))]
 mod activity;
-#[cfg(any(feature = "vm", fuzzing, test))]
 mod byte_lru;
 mod dialogue;
 #[cfg(feature = "vm")]

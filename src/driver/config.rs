@@ -1,6 +1,7 @@
 use super::error::{Fault, ProfileError};
 use super::limits::{ChildLimits, User};
 use super::locate::Places;
+use super::read_ahead::ReadAhead;
 use crate::logs::profile::{self, LevelPatterns, Levels};
 use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use crate::messages::{Arguments, Format, LogProfile};
@@ -63,6 +64,9 @@ pub struct DriverConfig {
     /// (docs/benchmarks.md). With [`DriverConfig::share_core`], or on one core, `None` sleeps at once. A fixed time costs
     /// up to that much CPU time at each wait, however long it is. A child that does not know the option sleeps at once.
     pub spin: Option<Duration>,
+    /// How much is answered ahead, so that a call takes one round trip. Default [`ReadAhead::default`]. A child that does not know it asks as
+    /// ever.
+    pub read_ahead: ReadAhead,
     /// Where the child keeps compiled modules on disk, so that the next child need not compile them. Default
     /// [`DiskCache::OfChild`].
     pub disk_cache: DiskCache,
@@ -196,6 +200,7 @@ impl DriverConfig {
             payload_limit_bytes: DEFAULT_PAYLOAD_LIMIT_BYTES,
             share_core: false,
             spin: None,
+            read_ahead: ReadAhead::default(),
             disk_cache: DiskCache::default(),
             sandbox: Sandbox::default(),
             limits: ChildLimits::default(),
@@ -272,6 +277,13 @@ impl DriverConfig {
     #[must_use]
     pub fn spin(mut self, spin: Duration) -> DriverConfig {
         self.spin = Some(spin);
+        self
+    }
+
+    /// Sets [`DriverConfig::read_ahead`](#structfield.read_ahead).
+    #[must_use]
+    pub fn read_ahead(mut self, read_ahead: ReadAhead) -> DriverConfig {
+        self.read_ahead = read_ahead;
         self
     }
 

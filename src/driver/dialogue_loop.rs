@@ -4,24 +4,25 @@
 use super::budget::Budget;
 use super::error::{BadMessage, Fault};
 use super::hook_calls::{Reply, dispatch};
+use super::read_ahead::Asked;
 use crate::dialogue::{Messenger, Received};
 use crate::hooks::BlockchainHook;
 use crate::messages::{Payload as _, Request};
 use crate::transport::Transport;
 use std::ops::ControlFlow;
 
-/// Sends a request and answers hook calls until its answer comes. Returns the answer and its error message, and adds
-/// the number of answered calls to `hook_calls`. After a fault the child may be in the middle of a contract and must be
+/// Sends a request and answers hook calls until its answer comes. Returns the answer and its error message; `asked` is told
+/// of the hook calls. After a fault the child may be in the middle of a contract and must be
 /// ended.
 pub(crate) fn run<T: Transport, R: Request>(
     messenger: &mut Messenger<T>,
     hook: &mut dyn BlockchainHook,
     request: &R,
     budget: &mut Budget,
-    hook_calls: &mut u64,
+    asked: &mut Asked,
 ) -> Result<(R::Response, String), Fault> {
     send(messenger, request, budget)?;
-    answer::<T, R>(messenger, hook, budget, hook_calls)
+    answer::<T, R>(messenger, hook, budget, asked)
 }
 
 /// The first half of [`run`].
@@ -41,17 +42,20 @@ pub(super) fn answer<T: Transport, R: Request>(
     messenger: &mut Messenger<T>,
     hook: &mut dyn BlockchainHook,
     budget: &mut Budget,
-    hook_calls: &mut u64,
+    asked: &mut Asked,
 ) -> Result<(R::Response, String), Fault> {
     loop {
         let Received { envelope, message } = messenger
             .receive(Some(budget.deadline))
             .map_err(|error| Fault::receiving(error, budget.whole))?;
-        let asked = budget.check()?;
+        let since = budget.check()?;
+        let pending = asked.received(&message);
         let reply = Reply {
             messenger,
             budget,
+            since,
             asked,
+            pending,
         };
         match dispatch(hook, reply, message) {
             ControlFlow::Continue(replied) => replied?,
@@ -63,7 +67,6 @@ pub(super) fn answer<T: Transport, R: Request>(
                 };
             }
         }
-        *hook_calls += 1;
     }
 }
 

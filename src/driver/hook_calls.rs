@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::error::Fault;
+use super::read_ahead::{Asked, Pending};
 use crate::dialogue::Messenger;
 use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::logs::GoDuration;
@@ -55,29 +56,40 @@ pub(super) struct Reply<'a, T> {
     pub messenger: &'a mut Messenger<T>,
     pub budget: &'a mut Budget,
     /// When the call was received.
-    pub asked: Instant,
+    pub since: Instant,
+    pub asked: &'a mut Asked,
+    pub pending: Pending,
 }
 
 impl<T: Transport> Replier for Reply<'_, T> {
     type Output = Result<(), Fault>;
 
     fn reply<R: HookRequest>(self, answer: HookResult<R::Response>) -> Result<(), Fault> {
-        let took = self.asked.elapsed();
+        let took = self.since.elapsed();
         trace!(target: "arwenDriver", request = R::KIND.as_str_name(), duration = %GoDuration(took), "hook call");
         self.budget.deadline += took;
-        let (error, response) = match answer {
-            Ok(response) => (String::new(), response),
-            // An empty error message would mean success.
-            Err(HookError::Refused(reason)) if reason.is_empty() => {
-                ("hook refused".to_owned(), R::Response::default())
-            }
-            Err(HookError::Refused(reason)) => (reason, R::Response::default()),
-            Err(fatal @ HookError::Fatal(_)) => return Err(Fault::HookFailed(fatal)),
-        };
+        let (error, response) = answer_to_send::<R>(answer).map_err(Fault::HookFailed)?;
         let deadline = Some(self.budget.deadline);
         self.messenger
             .send(&error, &response, deadline)
-            .map_err(|error| Fault::answering(error, self.budget.whole))
+            .map_err(|error| Fault::answering(error, self.budget.whole))?;
+        self.asked.answered(self.pending, response);
+        Ok(())
+    }
+}
+
+/// The error message and the fields that answer a hook call; the error if there is no answer.
+pub(super) fn answer_to_send<R: HookRequest>(
+    answer: HookResult<R::Response>,
+) -> Result<(String, R::Response), HookError> {
+    match answer {
+        Ok(response) => Ok((String::new(), response)),
+        // An empty error message would mean success.
+        Err(HookError::Refused(reason)) if reason.is_empty() => {
+            Ok(("hook refused".to_owned(), R::Response::default()))
+        }
+        Err(HookError::Refused(reason)) => Ok((reason, R::Response::default())),
+        Err(fatal @ HookError::Fatal(_)) => Err(fatal),
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `raw` | a child that is told whole messages, for replays |
 //! | `recorder` | what both sides say, in files |
 //! | `pool` | several drivers for parallel queries |
+//! | `read_ahead` | answers that are sent before they are asked for |
 //! | `dialogue_loop`, `budget` | request, hook calls, answer; within their time |
 //! | `hook_calls` | answers hook calls with the node's [`BlockchainHook`] |
 //! | `logs`, `sinks`, `text_lines` | what the child says |
@@ -54,6 +55,7 @@ mod pool;
 mod process;
 #[cfg(feature = "vm")]
 pub(crate) mod raw;
+pub(crate) mod read_ahead;
 mod ready;
 #[cfg(feature = "record")]
 mod recorder;
@@ -72,6 +74,7 @@ pub use handle::DriverHandle;
 pub use limits::{ChildLimits, User};
 pub use mismatch::Mismatch;
 pub use pool::{DriverPool, Lease, PoolConfig, PoolError, PoolStats};
+pub use read_ahead::ReadAhead;
 pub use sinks::STDERR_TAIL_BYTES;
 pub use stats::{DriverStats, Latencies};
 
@@ -93,6 +96,7 @@ use crate::transport::exit_codes;
 use budget::{Budget, ENDLESS};
 use handle::Shared;
 use process::{Process, Started};
+use read_ahead::{Asked, Carrier, Predictor};
 use sinks::LOGGER;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -115,6 +119,7 @@ pub struct Driver<H> {
     last_failure: String,
     exits: VecDeque<ChildExit>,
     stats: DriverStats,
+    read_ahead: Predictor,
     shared: Arc<Shared>,
     #[cfg(feature = "record")]
     recorder: Option<recorder::Recorder>,
@@ -131,6 +136,7 @@ impl<H: BlockchainHook> Driver<H> {
     pub fn new(config: DriverConfig, hook: H) -> Result<Driver<H>, CriticalError> {
         let shared = Arc::new(Shared::new(config.log_profile.clone()));
         let mut driver = Driver {
+            read_ahead: Predictor::new(config.read_ahead),
             config,
             hook,
             process: None,
@@ -163,8 +169,11 @@ impl<H: BlockchainHook> Driver<H> {
         self.deploys += 1;
         self.action = "RunSmartContractCreate";
         trace!(target: LOGGER, counter = self.deploys, "RunSmartContractCreate");
-        let create_input = Some(input);
-        self.request(&ContractDeployRequest { create_input }, outcome)
+        let request = ContractDeployRequest {
+            create_input: Some(input),
+            ..Default::default()
+        };
+        self.request(request, outcome)
     }
 
     /// Calls or upgrades a contract.
@@ -178,8 +187,11 @@ impl<H: BlockchainHook> Driver<H> {
             sc = &input.recipient_addr[..],
             "RunSmartContractCall"
         );
-        let call_input = Some(input);
-        self.request(&ContractCallRequest { call_input }, outcome)
+        let request = ContractCallRequest {
+            call_input: Some(input),
+            ..Default::default()
+        };
+        self.request(request, outcome)
     }
 
     /// Makes the child wait before it answers, in whole milliseconds, rounded down. Serves as a health check. The time
@@ -194,13 +206,11 @@ impl<H: BlockchainHook> Driver<H> {
             true => Ok(Ok(())),
             false => Ok(Err(VmFailure(error))),
         };
-        self.request(
-            &DiagnoseWaitRequest {
-                milliseconds,
-                ready: false,
-            },
-            outcome,
-        )
+        let request = DiagnoseWaitRequest {
+            milliseconds,
+            ready: false,
+        };
+        self.request(request, outcome)
     }
 
     /// Sets the log profile of the current child and of all later ones. On an error the old profile stays.
@@ -258,9 +268,9 @@ impl<H: BlockchainHook> Driver<H> {
 
     /// Runs one dialogue with a live child. `accept` turns the answer and its error message into a result; if it
     /// refuses them, the child is at fault and is ended.
-    fn request<R: Request, T>(
+    fn request<R: Carrier, T>(
         &mut self,
-        request: &R,
+        request: R,
         accept: impl FnOnce(R::Response, String) -> Result<T, Fault>,
     ) -> Result<T, CriticalError> {
         let start = Instant::now();
@@ -274,9 +284,9 @@ impl<H: BlockchainHook> Driver<H> {
         result
     }
 
-    fn dialogue<R: Request, T>(
+    fn dialogue<R: Carrier, T>(
         &mut self,
-        request: &R,
+        request: R,
         mut budget: Budget,
         accept: impl FnOnce(R::Response, String) -> Result<T, Fault>,
     ) -> Result<T, CriticalError> {
@@ -284,12 +294,12 @@ impl<H: BlockchainHook> Driver<H> {
         // Taken out, so that a panic of the hook drops the child, which still waits for an answer.
         let mut process = self.live_process(&budget)?;
         let begun = self.shared.begin(process.id());
-        let answer = dialogue_loop::run(
+        let answer = self.read_ahead.run(
             &mut process.messenger,
             &mut self.hook,
             request,
             &mut budget,
-            &mut self.stats.hook_calls_total,
+            &mut self.stats,
         );
         let is_aborted = begun.end();
         match answer.and_then(|(response, error)| accept(response, error)) {
@@ -397,8 +407,10 @@ impl<H: BlockchainHook> Driver<H> {
         mut process: Box<Process>,
         budget: &Budget,
     ) -> Result<Box<Process>, CriticalError> {
-        let hook_calls = &mut self.stats.hook_calls_total;
-        match process.finish_start(&mut self.hook, budget.deadline, hook_calls) {
+        let mut asked = Asked::default();
+        let started = process.finish_start(&mut self.hook, budget.deadline, &mut asked);
+        self.stats.hook_calls_total += asked.count;
+        match started {
             Ok(Started::Ready(report)) => {
                 process.deliver_output();
                 ready::log(process.id(), report.as_ref());
@@ -406,6 +418,7 @@ impl<H: BlockchainHook> Driver<H> {
                     let fault = Fault::Start(StartError::Mismatch(mismatch));
                     return Err(self.fail(process, fault));
                 }
+                self.read_ahead.child_started(report.as_ref());
                 self.shared.set_ready(report);
                 Ok(process)
             }

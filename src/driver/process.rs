@@ -10,6 +10,7 @@ use super::limits::User;
 use super::locate;
 use super::logs::{OutputReader, Streams};
 use super::placement::SharedCore;
+use super::read_ahead::Asked;
 #[cfg(feature = "record")]
 use super::recorder::{Life, Recorder};
 use super::sinks::Counters;
@@ -208,7 +209,7 @@ impl Process {
         &mut self,
         hook: &mut dyn BlockchainHook,
         deadline: Instant,
-        hook_calls: &mut u64,
+        asked: &mut Asked,
     ) -> Result<Started, Fault> {
         let Some(start) = &mut self.start else {
             return Ok(Started::Already);
@@ -227,7 +228,7 @@ impl Process {
             &mut self.messenger,
             hook,
             &mut budget,
-            hook_calls,
+            asked,
         )?;
         self.start = None;
         Ok(Started::Ready(answer.ready.map(|report| *report)))

@@ -17,8 +17,14 @@ pub struct DriverStats {
     pub requests_total: u64,
     /// Requests that ended with a critical error.
     pub critical_errors_total: u64,
-    /// Hook calls that were answered.
+    /// Hook calls that were answered, ahead or when they were asked.
     pub hook_calls_total: u64,
+    /// Hook calls that were answered ahead and used ([`DriverConfig::read_ahead`](super::DriverConfig::read_ahead)).
+    pub read_ahead_used_total: u64,
+    /// Hook calls that were answered ahead and not used.
+    pub read_ahead_wasted_total: u64,
+    /// Hook calls that were asked although calls are answered ahead.
+    pub read_ahead_missed_total: u64,
     /// Children that were started, including the first one.
     pub starts_total: u64,
     /// Children that were replaced because of their age or memory.

@@ -7,6 +7,7 @@
 use super::budget::Budget;
 use super::dialogue_loop;
 use super::hook_calls::{Replier, dispatch};
+use super::read_ahead;
 use super::{BadMessage, Closed, Fault};
 use crate::dialogue::{Messenger, MessengerError, Side};
 use crate::frame::{Decoder, FrameError, Header};
@@ -334,7 +335,14 @@ fn run<R: Request>(
 ) -> Result<(), Fault> {
     // More than any run takes.
     let mut budget = Budget::new(Duration::from_secs(3600));
-    dialogue_loop::run(messenger, hook, request, &mut budget, &mut 0).map(drop)
+    dialogue_loop::run(
+        messenger,
+        hook,
+        request,
+        &mut budget,
+        &mut read_ahead::Asked::default(),
+    )
+    .map(drop)
 }
 
 /// Runs something on each transcript, on all processors; the sum of what it returns.

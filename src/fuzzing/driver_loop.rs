@@ -5,6 +5,7 @@ use super::hook_calls::{self, ByteHook, ExpectedCall};
 use crate::dialogue::{DialogueError, Messenger, MessengerError, Side};
 use crate::driver::budget::Budget;
 use crate::driver::dialogue_loop;
+use crate::driver::read_ahead::Asked;
 use crate::driver::{BadMessage, Closed, Fault};
 use crate::frame::FrameError;
 use crate::hooks::{HookError, HookResult};
@@ -140,7 +141,11 @@ impl RequestKind {
                     gas_remaining,
                     ..VmOutput::default()
                 });
-                ContractResponse { vm_output }.into()
+                ContractResponse {
+                    vm_output,
+                    ..Default::default()
+                }
+                .into()
             }
         }
     }
@@ -455,16 +460,16 @@ fn run<R: Request>(messenger: &mut Messenger<Child>, dialogue: Dialogue, request
     let child = messenger.transport_mut();
     (child.turns, child.nonce) = (plan.turns, 0);
     let mut hook = ByteHook { calls: plan.calls };
-    let mut answered = 0;
+    let mut asked = Asked::default();
     let mut time = Budget::new(budget);
-    let result = dialogue_loop::run(messenger, &mut hook, request, &mut time, &mut answered);
+    let result = dialogue_loop::run(messenger, &mut hook, request, &mut time, &mut asked);
 
     let child = messenger.transport_mut();
     assert!(
         child.turns.is_empty() && hook.calls.is_empty(),
         "not all was done"
     );
-    assert_eq!(answered, plan.answered);
+    assert_eq!(asked.count, plan.answered);
     let fault = plan.end.fault(child.seen.take(), budget);
     let wire_is_empty = child.wire.is_empty();
     match (result, fault) {

@@ -364,14 +364,22 @@ impl Request {
                         contract_code: outcome,
                         ..ContractCreateInput::default()
                     });
-                    ContractDeployRequest { create_input }.into()
+                    ContractDeployRequest {
+                        create_input,
+                        ..Default::default()
+                    }
+                    .into()
                 } else {
                     let call_input = Some(ContractCallInput {
                         input,
                         recipient_addr: outcome,
                         ..ContractCallInput::default()
                     });
-                    ContractCallRequest { call_input }.into()
+                    ContractCallRequest {
+                        call_input,
+                        ..Default::default()
+                    }
+                    .into()
                 }
             }
             Request::NoInput { deploy: true } => ContractDeployRequest::default().into(),
@@ -406,7 +414,11 @@ impl Request {
                     ..VmOutput::default()
                 });
                 (
-                    ContractResponse { vm_output }.into(),
+                    ContractResponse {
+                        vm_output,
+                        ..Default::default()
+                    }
+                    .into(),
                     outcome.error_message(),
                 )
             }

@@ -162,6 +162,7 @@ mod tests {
                 output_accounts: vec![OutputAccountEntry::default(); 100],
                 ..VmOutput::default()
             }),
+            ..ContractResponse::default()
         };
         let needed = FIRST * size_of::<bytes::Bytes>() + 103 * size_of::<OutputAccountEntry>();
         for return_data in [&b""[..], b"\xff", b"\x0a\x05torn"] {

@@ -5,6 +5,7 @@
 //!
 //! A message is a [`Payload`] and travels with an [`Envelope`]; `codec` turns the two into bytes and back.
 
+pub(crate) mod ahead;
 mod big_int;
 pub(crate) mod codec;
 pub(crate) mod elements;
@@ -13,6 +14,7 @@ pub(crate) mod null;
 mod pair;
 mod return_code;
 
+pub use ahead::READ_AHEAD;
 pub use big_int::NotABigInt;
 pub use codec::{Format, MessageError, UnsupportedMarshalizer};
 pub use elements::TooManyElements;
@@ -207,6 +209,11 @@ impl MessageKind {
     /// The wire number.
     pub fn wire(self) -> u32 {
         self as u32
+    }
+
+    /// Whether arwen asks the node with it.
+    pub(crate) fn is_hook_call(self) -> bool {
+        matches!(self.role(), Some(Role::HookRequest(_)))
     }
 }
 

@@ -145,13 +145,23 @@ where
             Ok(output) => (Some(output), String::new()),
             Err(VmFailure(text)) => (None, text),
         };
-        let response = MessageText {
+        let text = MessageText {
             kind: MessageKind::ContractResponse.as_str_name(),
             nonce: 0,
             error: &error,
         };
-        trace!(target: LOGGER, %response, "[ARWEN]: SendContractResponse");
-        match self.link.answer(&error, &ContractResponse { vm_output }) {
+        trace!(target: LOGGER, response = %text, "[ARWEN]: SendContractResponse");
+        let mut response = ContractResponse {
+            vm_output,
+            used_ahead: self.link.finish_ahead(),
+        };
+        let mut answered = self.link.answer(&error, &response);
+        if is_too_long(&answered) && !response.used_ahead.is_empty() {
+            // What is too long must not depend on read-ahead.
+            response.used_ahead.clear();
+            answered = self.link.answer(&error, &response);
+        }
+        match answered {
             Err(LoopEnd::Stream(MessengerError::TooLong(reason))) => {
                 let error = format!("host fault: {reason}");
                 self.link.answer(&error, &ContractResponse::default())
@@ -181,4 +191,8 @@ where
         }
         Ok(Err(VmFailure(format!("host panic: {text}"))))
     }
+}
+
+fn is_too_long(answered: &Result<(), LoopEnd>) -> bool {
+    matches!(answered, Err(LoopEnd::Stream(MessengerError::TooLong(_))))
 }

@@ -2,13 +2,15 @@
 
 use super::error::{LoopEnd, NodeLost};
 use super::logs::LogFlusher;
+use super::read_ahead::{self, Ahead};
 use crate::activity;
 use crate::dialogue::{MessageText, Messenger, MessengerError, Received};
 use crate::hooks::{HookError, HookResult};
 use crate::messages::{HookRequest, Payload, kind_name};
 use crate::transport::Transport;
+use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tracing::trace;
+use tracing::{trace, warn};
 
 /// The connection to the node, shared by the dialogue loop and the gateway, which take turns.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ struct Shared<T> {
     messenger: Messenger<T>,
     /// Number of received requests.
     requests: u64,
+    /// What the current request answers before it is asked.
+    ahead: Ahead,
     /// Set when the link is poisoned. Nothing is sent afterwards, even if the machine goes on: without the node there
     /// is no outcome.
     lost: Option<NodeLost>,
@@ -43,6 +47,7 @@ impl<T: Transport> Link<T> {
             shared: Arc::new(Mutex::new(Shared {
                 messenger,
                 requests: 0,
+                ahead: Ahead::default(),
                 lost: None,
             })),
             logs: None,
@@ -57,8 +62,14 @@ impl<T: Transport> Link<T> {
     /// Waits for the next request.
     pub(super) fn receive(&self) -> Result<Received, MessengerError> {
         let mut shared = self.shared();
-        let received = shared.messenger.receive(None)?;
+        let mut received = shared.messenger.receive(None)?;
         shared.requests += 1;
+        let field = read_ahead::field_of(&mut received.message);
+        shared.ahead = Ahead::of_field(field).unwrap_or_else(|| {
+            // The contract asks, then.
+            warn!(target: "arwen/part", "the answers ahead of a request are malformed; they are not used");
+            Ahead::default()
+        });
         Ok(received)
     }
 
@@ -76,15 +87,26 @@ impl<T: Transport> Link<T> {
         }
     }
 
+    /// Which of the answers ahead were used. There are none any more.
+    pub(super) fn finish_ahead(&self) -> Bytes {
+        self.shared().ahead.finish()
+    }
+
     /// The number of the current request.
     pub(super) fn request_number(&self) -> u64 {
         self.shared().requests
     }
 
-    /// Sends a hook request and waits for its response. A malformed response poisons the link permanently.
+    /// The response to a hook request: one that came ahead, or what the node answers now. A malformed response poisons the
+    /// link permanently.
     pub(super) fn ask<R: HookRequest>(&self, request: &R) -> HookResult<(R::Response, String)> {
-        self.flush_logs();
         let mut shared = self.shared();
+        shared.ahead.drop_before(R::KIND);
+        if let Some(answer) = shared.ahead.take(request) {
+            trace!(target: "arwen/part", request = R::KIND.as_str_name(), "[ARWEN]: hook call answered ahead");
+            return Ok(answer);
+        }
+        self.flush_logs();
         let answer = match &shared.lost {
             Some(lost) => Err(lost.clone()),
             None => shared.messenger.ask(request),

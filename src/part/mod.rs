@@ -1,7 +1,7 @@
 //! The child's side: receives requests from the node, runs them on a [`Machine`], and forwards its hook calls to the
 //! node (docs/spec/wire.md#process, #dialogue).
 //!
-//! The files mirror those of `driver`: the first six stand on both sides.
+//! The files mirror those of `driver`: the first seven stand on both sides.
 //!
 //! | file | what | on the node's side |
 //! |---|---|---|
@@ -11,6 +11,7 @@
 //! | [`logs`] | log lines to the node, log profiles from it | the other ends of both |
 //! | `error` | why the child ends | why there is no answer |
 //! | `process` | this process: its parent, its interrupts | that process: start, end |
+//! | `read_ahead` | answers that came before their questions | predicts and sends them |
 //! | `link` | the connection that the loop and the gateway share | |
 //! | `known_code` | code that the node need not send again | |
 //! | `sandbox` | what this process may do to the machine | |
@@ -28,6 +29,7 @@ mod known_code;
 mod link;
 pub mod logs;
 mod process;
+mod read_ahead;
 #[cfg(feature = "vm")]
 pub mod report;
 #[cfg(feature = "vm")]

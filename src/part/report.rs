@@ -1,8 +1,11 @@
 //! The report of a child about itself (docs/spec/wire.md#ready).
 
 use super::sandbox::{Report, Sandbox};
-use crate::messages::{PROTOCOL_VERSION, Ready, ReadyLimits, SandboxLayer};
+use crate::messages::{PROTOCOL_VERSION, READ_AHEAD, Ready, ReadyLimits, SandboxLayer};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+
+/// What this child can do beyond the protocol version.
+const CAPABILITIES: [&str; 1] = [READ_AHEAD];
 
 /// What the virtual machine says of its limits.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +31,7 @@ pub fn of_this_process(sandbox: Sandbox, report: &Report, machine: MachineLimits
         }),
         sandbox_mode: sandbox.to_string(),
         sandbox: layers(report),
-        capabilities: Vec::new(),
+        capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
     }
 }
 

@@ -92,13 +92,13 @@ fn failures_of_the_machine_are_answered_and_the_loop_goes_on() {
     );
     call(&mut node, "fail");
     assert_eq!(response(&mut node), ("no result".to_owned(), None));
-    node.send("", &ContractCallRequest { call_input: None }, None)
+    node.send("", &ContractCallRequest::default(), None)
         .expect("sent");
     assert_eq!(
         response(&mut node),
         ("missing contract input".to_owned(), None)
     );
-    node.send("", &ContractDeployRequest { create_input: None }, None)
+    node.send("", &ContractDeployRequest::default(), None)
         .expect("sent");
     assert_eq!(
         response(&mut node),
@@ -109,8 +109,15 @@ fn failures_of_the_machine_are_answered_and_the_loop_goes_on() {
         contract_code,
         ..Default::default()
     });
-    node.send("", &ContractDeployRequest { create_input }, None)
-        .expect("sent");
+    node.send(
+        "",
+        &ContractDeployRequest {
+            create_input,
+            ..Default::default()
+        },
+        None,
+    )
+    .expect("sent");
     assert_eq!(
         response(&mut node).1.expect("an output").return_data,
         [&b"code"[..]]

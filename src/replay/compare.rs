@@ -215,7 +215,11 @@ mod tests {
         }
         change(&mut output);
         let vm_output = Some(output);
-        ContractResponse { vm_output }.into()
+        ContractResponse {
+            vm_output,
+            ..Default::default()
+        }
+        .into()
     }
 
     fn found(change: impl FnOnce(&mut VmOutput), is_imported: bool) -> Vec<String> {

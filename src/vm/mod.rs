@@ -250,6 +250,7 @@ impl Vm {
     fn sendable(&self, output: VmOutput) -> Result<VmOutput, Broken> {
         let response = ContractResponse {
             vm_output: Some(output),
+            ..ContractResponse::default()
         };
         codec::check_length("", &response, self.payload_limit_bytes).map_err(Broken::host_fault)?;
         Ok(response.vm_output.unwrap_or_default())

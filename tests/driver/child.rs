@@ -293,8 +293,15 @@ fn respond(node: &mut Node, return_data: Vec<Bytes>) {
 
 fn send(node: &mut Node, output: VmOutput) {
     let vm_output = Some(output);
-    node.send("", &ContractResponse { vm_output }, None)
-        .expect("sent");
+    node.send(
+        "",
+        &ContractResponse {
+            vm_output,
+            ..Default::default()
+        },
+        None,
+    )
+    .expect("sent");
 }
 
 fn raw(node: &mut Node, kind: u32, payload: &[u8]) {

@@ -130,8 +130,8 @@ fn dialogue(
     let (near, far) = pair(1 << 20);
     let mut node = Messenger::new(Side::Node, near, Format::Json, 1 << 20);
     let mut arwen = Messenger::new(Side::Arwen, far, Format::Json, 1 << 20);
-    let mut hook_calls = 0;
-    let request = ContractCallRequest { call_input: None };
+    let mut asked = Asked::default();
+    let request = ContractCallRequest::default();
     let result = thread::scope(|scope| {
         scope.spawn(move || {
             if arwen.receive(None).is_ok() {
@@ -139,11 +139,11 @@ fn dialogue(
             }
         });
         let mut budget = Budget::new(budget);
-        let result = run(&mut node, hook, &request, &mut budget, &mut hook_calls);
+        let result = run(&mut node, hook, &request, &mut budget, &mut asked);
         drop(node);
         result
     });
-    (result, hook_calls)
+    (result, asked.count)
 }
 
 fn ask<R: Request>(child: &mut Child, request: &R) -> (R::Response, String) {
@@ -172,10 +172,10 @@ fn every_hook_call_is_answered_by_the_hook() {
         hook_requests!(ask_all);
         assert_eq!(answered, 20);
         child
-            .send("", &ContractResponse { vm_output: None }, None)
+            .send("", &ContractResponse::default(), None)
             .expect("sent");
     });
-    let response = ContractResponse { vm_output: None };
+    let response = ContractResponse::default();
     assert_eq!(result.expect("an answer"), (response, String::new()));
     assert_eq!(hook_calls, 20);
 }
@@ -207,7 +207,14 @@ fn values_and_errors_of_the_hook_arrive() {
         assert_eq!(ask(child, &account(b"other")).1, "");
         let vm_output = Some(VmOutput::default());
         child
-            .send("both", &ContractResponse { vm_output }, None)
+            .send(
+                "both",
+                &ContractResponse {
+                    vm_output,
+                    ..Default::default()
+                },
+                None,
+            )
             .expect("sent");
     });
     assert_eq!(result.expect("answered").1, "both");
@@ -250,7 +257,7 @@ fn code_that_the_child_knows_is_left_out() {
         assert_eq!(answer(child, b"contract", b"old"), Some(contract(false)));
         assert_eq!(answer(child, b"contract", b"hash"), Some(unchanged));
         assert_eq!(answer(child, b"nobody", b"hash"), None);
-        let response = ContractResponse { vm_output: None };
+        let response = ContractResponse::default();
         child.send("", &response, None).expect("sent");
     });
     assert!(result.is_ok(), "{result:?}");
@@ -366,7 +373,7 @@ fn the_budget_is_for_all_that_the_child_does_and_nothing_that_the_hook_does() {
     };
     let (result, _) = dialogue(&mut slow, budget, |child| {
         ask(child, &BlockchainLastNonceRequest {});
-        let response = ContractResponse { vm_output: None };
+        let response = ContractResponse::default();
         child.send("", &response, None).expect("sent");
     });
     assert!(result.is_ok(), "{result:?}");

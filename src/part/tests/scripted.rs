@@ -140,8 +140,15 @@ pub(super) fn call(node: &mut Messenger<MemoryTransport>, function: &str) {
         function: function.to_owned(),
         ..Default::default()
     });
-    node.send("", &ContractCallRequest { call_input }, None)
-        .expect("sent");
+    node.send(
+        "",
+        &ContractCallRequest {
+            call_input,
+            ..Default::default()
+        },
+        None,
+    )
+    .expect("sent");
 }
 
 /// Receives the response to a call: the error message and the output.

@@ -123,7 +123,14 @@ impl Case {
             error_message,
             ..Envelope::default()
         };
-        let bytes = encode(envelope, &ContractResponse { vm_output }.into());
+        let bytes = encode(
+            envelope,
+            &ContractResponse {
+                vm_output,
+                ..Default::default()
+            }
+            .into(),
+        );
         let text = String::from_utf8_lossy(&bytes).into_owned();
         (text, driver.stats().hook_calls_total)
     }

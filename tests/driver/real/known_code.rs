@@ -75,7 +75,13 @@ impl RawNode {
     /// Starts a call of `get`; the JSON of the question for the account.
     fn call(&mut self) -> String {
         let call_input = Some(call_input("get", GAS));
-        self.send(1, ContractCallRequest { call_input });
+        self.send(
+            1,
+            ContractCallRequest {
+                call_input,
+                ..Default::default()
+            },
+        );
         let (kind, question) = self.raw.receive();
         assert_eq!(kind, MessageKind::BlockchainGetUserAccountRequest.wire());
         question

@@ -1,0 +1,444 @@
+//! Read-ahead: answers hook calls before the child asks them, so that a call takes one round trip
+//! (docs/spec/wire.md#read-ahead).
+//!
+//! The driver learns what the functions of contracts ask, as templates. With the next request it sends the answers that it
+//! expects to be asked for; the child uses them and says which. What a contract sees does not depend on it, as answers
+//! don't change within a request.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | predicts the questions of a request, and learns from it |
+//! | `profile` | the templates of a function, and whether predicting pays |
+//! | `template` | a question with places open for parts of the request and of earlier answers |
+//! | `asked` | what a child has asked |
+
+mod asked;
+mod profile;
+mod template;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use asked::Asked;
+pub(super) use asked::Pending;
+
+use super::DriverStats;
+use super::budget::Budget;
+use super::dialogue_loop;
+use super::error::Fault;
+use super::hook_calls::{Replier, answer_to_send, dispatch};
+use crate::byte_lru::ByteLru;
+use crate::dialogue::{Messenger, MessengerError};
+use crate::hooks::{BlockchainHook, HookResult};
+use crate::messages::ahead::AnswerSet;
+use crate::messages::*;
+use crate::transport::Transport;
+use asked::KnownHash;
+use bytes::Bytes;
+use profile::{Answered, Prediction, Profile, Score};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+use template::{Gist, Question, Sources, TemplateId};
+
+/// The most memory that all templates take, in bytes.
+const PROFILES_BYTES: usize = 16 << 20;
+
+/// The most memory that the code hashes take which the child is taken to know, in bytes.
+const KNOWN_HASHES_BYTES: usize = 4 << 20;
+
+/// Templates that are kept for each answer that may be sent.
+const TEMPLATES_PER_ANSWER: usize = 2;
+
+/// How much is answered ahead of a request (docs/spec/wire.md#read-ahead).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadAhead {
+    /// The most answers. Zero switches read-ahead off. Default 1024: a contract that reads more takes longer than the round trip
+    /// that is left to save.
+    pub answers: u32,
+    /// The most bytes of answers, with their questions. Default 256 KiB: the code of several contracts, and less than a
+    /// pipe carries in 0.1 ms.
+    pub bytes: u32,
+    /// The most time that the node's hooks may take for answers ahead of one request, but for the last of them. Default 2 ms: a wrong
+    /// prediction delays a request no longer, and hooks that take longer make a round trip unimportant.
+    pub time: Duration,
+}
+
+impl Default for ReadAhead {
+    fn default() -> ReadAhead {
+        ReadAhead {
+            answers: 1024,
+            bytes: 256 << 10,
+            time: Duration::from_millis(2),
+        }
+    }
+}
+
+impl ReadAhead {
+    /// Nothing is answered ahead.
+    pub const OFF: ReadAhead = ReadAhead {
+        answers: 0,
+        bytes: 0,
+        time: Duration::ZERO,
+    };
+
+    /// Sets [`ReadAhead::answers`](#structfield.answers).
+    #[must_use]
+    pub fn answers(mut self, answers: u32) -> ReadAhead {
+        self.answers = answers;
+        self
+    }
+
+    /// Sets [`ReadAhead::bytes`](#structfield.bytes).
+    #[must_use]
+    pub fn bytes(mut self, bytes: u32) -> ReadAhead {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Sets [`ReadAhead::time`](#structfield.time).
+    #[must_use]
+    pub fn time(mut self, time: Duration) -> ReadAhead {
+        self.time = time;
+        self
+    }
+}
+
+/// A request, as far as its hook calls may depend on it.
+pub(super) struct Input<'a> {
+    profile: ProfileKey,
+    sources: Vec<&'a [u8]>,
+}
+
+/// Which function of which contract. A hash: two that are equal by chance predict each other's questions, which the child
+/// does not use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ProfileKey(u64);
+
+impl<'a> Input<'a> {
+    fn new(what: impl Hash, input: Option<&'a VmInput>, recipient: &'a [u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        what.hash(&mut hasher);
+        let mut sources = Vec::new();
+        if let Some(input) = input {
+            sources.extend([&input.caller_addr[..], recipient]);
+            sources.extend(input.arguments.iter().map(|argument| &argument[..]));
+        }
+        Input {
+            profile: ProfileKey(hasher.finish()),
+            sources,
+        }
+    }
+}
+
+/// A request that may carry answers.
+pub(super) trait Carrier: Request {
+    /// What its hook calls may depend on; `None` if it has none.
+    fn input(&self) -> Option<Input<'_>>;
+
+    /// Has it carry answers ahead.
+    fn carry(&mut self, answers_ahead: Bytes);
+
+    /// Which answers the response says were used.
+    fn used_ahead(response: &Self::Response) -> AnswerSet;
+}
+
+impl Carrier for ContractDeployRequest {
+    fn input(&self) -> Option<Input<'_>> {
+        let input = self.create_input.as_ref()?;
+        let what = ("deploy", &input.contract_code);
+        Some(Input::new(what, input.input.as_ref(), &[]))
+    }
+
+    fn carry(&mut self, answers_ahead: Bytes) {
+        self.answers_ahead = answers_ahead;
+    }
+
+    fn used_ahead(response: &ContractResponse) -> AnswerSet {
+        AnswerSet::of_field(&response.used_ahead)
+    }
+}
+
+impl Carrier for ContractCallRequest {
+    fn input(&self) -> Option<Input<'_>> {
+        let input = self.call_input.as_ref()?;
+        let what = ("call", &input.recipient_addr, &input.function);
+        Some(Input::new(
+            what,
+            input.input.as_ref(),
+            &input.recipient_addr,
+        ))
+    }
+
+    fn carry(&mut self, answers_ahead: Bytes) {
+        self.answers_ahead = answers_ahead;
+    }
+
+    fn used_ahead(response: &ContractResponse) -> AnswerSet {
+        AnswerSet::of_field(&response.used_ahead)
+    }
+}
+
+impl Carrier for DiagnoseWaitRequest {
+    fn input(&self) -> Option<Input<'_>> {
+        None
+    }
+
+    fn carry(&mut self, _: Bytes) {}
+
+    fn used_ahead(_: &DiagnoseWaitResponse) -> AnswerSet {
+        AnswerSet::default()
+    }
+}
+
+/// Predicts the hook calls of requests.
+#[derive(Debug)]
+pub(super) struct Predictor {
+    limits: ReadAhead,
+    /// Whether the current child uses answers ahead.
+    is_understood: bool,
+    profiles: ByteLru<ProfileKey, Profile>,
+    /// The code hashes that the current child knows, by address.
+    known_hashes: ByteLru<Bytes, Bytes>,
+}
+
+/// The answers ahead of a request.
+#[derive(Debug, Default)]
+struct Answers {
+    /// For the request; empty if there are none.
+    field: Bytes,
+    predictions: Vec<Prediction>,
+    /// For each prediction: what the child knows once it has used it.
+    known_hashes: Vec<Option<KnownHash>>,
+    /// What the node answered ahead, in the order of the templates.
+    gists: Vec<(TemplateId, Gist)>,
+}
+
+impl Predictor {
+    pub(super) fn new(limits: ReadAhead) -> Predictor {
+        Predictor {
+            limits,
+            is_understood: false,
+            profiles: ByteLru::new(PROFILES_BYTES),
+            known_hashes: ByteLru::new(KNOWN_HASHES_BYTES),
+        }
+    }
+
+    /// A new child has reported this.
+    pub(super) fn child_started(&mut self, ready: Option<&Ready>) {
+        let capabilities = ready.map_or(&[][..], |ready| &ready.capabilities);
+        self.is_understood =
+            self.limits.answers > 0 && capabilities.iter().any(|name| name == READ_AHEAD);
+        self.known_hashes.clear();
+    }
+
+    /// Runs a request, with the answers ahead that its child is expected to use, and learns from it.
+    pub(super) fn run<T: Transport, R: Carrier>(
+        &mut self,
+        messenger: &mut Messenger<T>,
+        hook: &mut dyn BlockchainHook,
+        mut request: R,
+        budget: &mut Budget,
+        stats: &mut DriverStats,
+    ) -> Result<(R::Response, String), Fault> {
+        let (mut answers, mut asked) = self.answers(&request, hook, budget);
+        stats.hook_calls_total += answers.predictions.len() as u64;
+        request.carry(std::mem::take(&mut answers.field));
+        let mut answer = dialogue_loop::run(messenger, hook, &request, budget, &mut asked);
+        if let Err(Fault::UnsendableRequest(MessengerError::TooLong(_))) = answer
+            && !answers.predictions.is_empty()
+        {
+            request.carry(Bytes::new());
+            answer = dialogue_loop::run(messenger, hook, &request, budget, &mut asked);
+        }
+        stats.hook_calls_total += asked.count;
+        let answer = answer?;
+        if asked.is_following {
+            stats.read_ahead_missed_total += asked.count;
+            let used = R::used_ahead(&answer.0);
+            let score = self.learn(&request, answers, asked, &used);
+            stats.read_ahead_used_total += score.used;
+            stats.read_ahead_wasted_total += score.wasted;
+        }
+        Ok(answer)
+    }
+
+    /// The answers ahead of a request, and what notes what is asked all the same. The time of the node's hook does not count
+    /// in `budget`.
+    fn answers<R: Carrier>(
+        &mut self,
+        request: &R,
+        hook: &mut dyn BlockchainHook,
+        budget: &mut Budget,
+    ) -> (Answers, Asked) {
+        let input = request.input().filter(|_| self.is_understood);
+        let Some(input) = input else {
+            return Default::default();
+        };
+        let mut asked = Asked::following();
+        let Some(profile) = self.profiles.get_mut(&input.profile) else {
+            asked.is_noting = true;
+            return (Answers::default(), asked);
+        };
+        asked.is_noting = profile.is_learning();
+        if !profile.begin() {
+            return (Answers::default(), asked);
+        }
+        let start = Instant::now();
+        let mut writer = Writer {
+            limits: &self.limits,
+            until: start + self.limits.time,
+            now: start,
+            known: &mut self.known_hashes,
+            bytes: 0,
+            answers: AnswersAhead::default(),
+            known_hashes: Vec::new(),
+        };
+        let mut sources = Sources {
+            input: input.sources,
+            answers: Vec::new(),
+        };
+        let predictions = profile.predict(&mut sources, |question| writer.answer(question, hook));
+        budget.deadline += writer.now - start;
+        let answers = Answers {
+            field: writer.answers.into_field(),
+            predictions,
+            known_hashes: writer.known_hashes,
+            gists: sources.answers,
+        };
+        (answers, asked)
+    }
+
+    /// Learns from an answered request.
+    fn learn<R: Carrier>(
+        &mut self,
+        request: &R,
+        answers: Answers,
+        asked: Asked,
+        used: &AnswerSet,
+    ) -> Score {
+        let input = request.input().filter(|_| self.is_understood);
+        let Some(input) = input else {
+            return Score::default();
+        };
+        let used_hashes = answers.known_hashes.into_iter().enumerate();
+        let used_hashes =
+            used_hashes.filter_map(|(place, hash)| hash.filter(|_| used.contains(place)));
+        for hash in used_hashes.chain(asked.known_hashes) {
+            self.child_knows(hash);
+        }
+        let has_profile = self.profiles.peek(&input.profile).is_some();
+        if !has_profile && asked.exchanges.is_empty() {
+            return Score::default();
+        }
+        if !has_profile {
+            self.profiles.put(input.profile, Profile::default(), 0);
+        }
+        let Some(profile) = self.profiles.get_mut(&input.profile) else {
+            return Score::default();
+        };
+        let sources = Sources {
+            input: input.sources,
+            answers: answers.gists,
+        };
+        let most = TEMPLATES_PER_ANSWER * self.limits.answers as usize;
+        let is_used = |place| used.contains(place);
+        let predictions = &answers.predictions;
+        let score = profile.learn(sources, predictions, is_used, &asked.exchanges, most);
+        if !asked.exchanges.is_empty() {
+            let bytes = profile.bytes();
+            self.profiles.resize(&input.profile, bytes);
+        }
+        score
+    }
+
+    fn child_knows(&mut self, hash: KnownHash) {
+        let KnownHash { address, code_hash } = hash;
+        if code_hash.is_empty() {
+            self.known_hashes.remove(&address);
+        } else if self.known_hashes.peek(&address) != Some(&code_hash) {
+            /// What an entry takes besides its bytes.
+            const ENTRY_BYTES: usize = 128;
+            let bytes = ENTRY_BYTES + address.len() + code_hash.len();
+            self.known_hashes.put(address, code_hash, bytes);
+        }
+    }
+}
+
+/// Collects answers ahead, up to the limits.
+struct Writer<'a> {
+    limits: &'a ReadAhead,
+    /// When the time for answers is used up.
+    until: Instant,
+    /// When the last answer was there.
+    now: Instant,
+    known: &'a mut ByteLru<Bytes, Bytes>,
+    /// The bytes of the answers and their questions.
+    bytes: usize,
+    answers: AnswersAhead,
+    known_hashes: Vec<Option<KnownHash>>,
+}
+
+impl Writer<'_> {
+    fn answer(&mut self, question: &Question, hook: &mut dyn BlockchainHook) -> Answered {
+        let is_full = self.answers.answers.len() >= self.limits.answers as usize;
+        if is_full || self.bytes >= self.limits.bytes as usize || self.now >= self.until {
+            return Answered::Enough;
+        }
+        let Some(mut message) = question.message() else {
+            return Answered::Not;
+        };
+        let mut request = question.fields.clone();
+        let mut account = None;
+        if let Message::BlockchainGetUserAccountRequest(fields) = &mut message {
+            account = Some(fields.address.clone());
+            if let Some(code_hash) = self.known.get(&fields.address) {
+                fields.known_code_hash = code_hash.clone();
+                request = message.fields();
+            }
+        }
+        let answered = match dispatch(hook, Written, message) {
+            ControlFlow::Continue(answered) => answered,
+            ControlFlow::Break(_) => None,
+        };
+        let before = std::mem::replace(&mut self.now, Instant::now());
+        let Some((error_message, response)) = answered else {
+            return Answered::Not;
+        };
+        let gist = Gist::of(&response);
+        // As protobuf, null and empty are the same; an address is told on.
+        if question.kind == MessageKind::BlockchainNewAddressRequest && gist.bytes.is_empty() {
+            return Answered::Not;
+        }
+        let fields = response.fields();
+        let bytes = request.len() + fields.len();
+        if self.bytes + bytes > self.limits.bytes as usize {
+            return Answered::Not;
+        }
+        self.bytes += bytes;
+        self.known_hashes
+            .push(account.and_then(|address| KnownHash::of(&address, &response)));
+        self.answers.answers.push(AnswerAhead {
+            kind: question.kind.wire(),
+            request,
+            response: fields,
+            error_message,
+        });
+        let took = self.now - before;
+        Answered::Ahead { gist, took }
+    }
+}
+
+/// Takes an answer as it would be sent: the error message and the answer; `None` for a fatal error, which the child is to
+/// ask for itself.
+struct Written;
+
+impl Replier for Written {
+    type Output = Option<(String, Message)>;
+
+    fn reply<R: HookRequest>(self, answer: HookResult<R::Response>) -> Option<(String, Message)> {
+        let (error, response) = answer_to_send::<R>(answer).ok()?;
+        Some((error, response.into()))
+    }
+}

@@ -1,0 +1,424 @@
+//! Templates of hook calls: the fields of a call in which places are left open for parts of the request and of earlier
+//! answers.
+
+use crate::messages::{Message, MessageKind};
+use bytes::Bytes;
+use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
+
+/// The shortest part of a source that is left open inside of a longer value, in bytes. Shorter ones are equal by chance.
+const SHORTEST_PART: usize = 4;
+
+/// Values and sources are compared up to this length, in bytes: longer ones are no addresses or keys.
+const LONGEST_VALUE: usize = 256;
+
+/// The most sources that a value is compared with.
+const MOST_SOURCES: usize = 64;
+
+/// A hook call as templates know it: an account is asked for without the code hash that the child knows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Question {
+    pub kind: MessageKind,
+    /// The fields as protobuf.
+    pub fields: Bytes,
+}
+
+impl Question {
+    /// The hook call of this question; `None` if its fields are malformed.
+    pub(super) fn message(&self) -> Option<Message> {
+        Message::of_fields(self.kind, &self.fields)
+    }
+}
+
+/// What later questions may have in them of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Gist {
+    /// A storage value, or the address of a new contract.
+    pub bytes: Bytes,
+    /// The nonce of an account.
+    pub nonce: Option<u64>,
+}
+
+impl Gist {
+    /// The gist of an answer.
+    pub(super) fn of(answer: &Message) -> Gist {
+        let bytes = |bytes: &Bytes| Gist {
+            bytes: bytes.clone(),
+            nonce: None,
+        };
+        match answer {
+            Message::BlockchainGetStorageDataResponse(storage) => {
+                storage.data.as_ref().map(bytes).unwrap_or_default()
+            }
+            Message::BlockchainNewAddressResponse(created) => bytes(&created.result),
+            Message::BlockchainGetUserAccountResponse(account) => Gist {
+                bytes: Bytes::new(),
+                nonce: account.account.as_ref().map(|account| account.nonce),
+            },
+            _ => Gist::default(),
+        }
+    }
+}
+
+/// Names a template within its profile. Later templates have larger ones.
+pub(super) type TemplateId = u32;
+
+/// Where a part of a question comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The input of the request, by its place in [`Sources::input`].
+    Input(usize),
+    /// The answer to the question of another template.
+    Answer(TemplateId),
+}
+
+/// What the open places of templates are filled with.
+#[derive(Debug, Default)]
+pub(super) struct Sources<'a> {
+    /// The caller, the recipient and the arguments of the request.
+    pub input: Vec<&'a [u8]>,
+    /// The answers so far, in the order of their templates.
+    pub answers: Vec<(TemplateId, Gist)>,
+}
+
+impl Sources<'_> {
+    fn gist(&self, id: TemplateId) -> Option<&Gist> {
+        let found = self.answers.binary_search_by_key(&id, |(id, _)| *id);
+        found.ok().map(|place| &self.answers[place].1)
+    }
+
+    fn bytes(&self, source: Source) -> Option<&[u8]> {
+        match source {
+            Source::Input(place) => self.input.get(place).copied(),
+            Source::Answer(id) => self.gist(id).map(|gist| &gist.bytes[..]),
+        }
+    }
+
+    /// All sources of bytes, those of the request first.
+    fn all(&self) -> impl Iterator<Item = (Source, &[u8])> {
+        let input = self.input.iter().enumerate();
+        let input = input.map(|(place, bytes)| (Source::Input(place), *bytes));
+        let answers = self.answers.iter();
+        let answers = answers.map(|(id, gist)| (Source::Answer(*id), &gist.bytes[..]));
+        let usable = |(_, bytes): &(Source, &[u8])| (1..=LONGEST_VALUE).contains(&bytes.len());
+        input.chain(answers).filter(usable).take(MOST_SOURCES)
+    }
+}
+
+/// A part of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    Fixed(Bytes),
+    /// So many bytes of a source from `start` on; `None` for all of them.
+    Open {
+        source: Source,
+        start: usize,
+        length: Option<usize>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Value {
+    Number(u64),
+    /// One less than the nonce of an account that another template asks for: a deploy counts its transaction.
+    NonceBefore(TemplateId),
+    Bytes(Vec<Piece>),
+}
+
+/// A question with open places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Template {
+    /// Without any.
+    Fixed(Question),
+    Open {
+        kind: MessageKind,
+        /// Field numbers and values.
+        fields: Vec<(u32, Value)>,
+    },
+}
+
+impl Template {
+    /// The template of a question with an open place wherever a part of a source stands; `None` if there is none.
+    pub(super) fn open(question: &Question, sources: &Sources) -> Option<Template> {
+        let mut fields = Vec::new();
+        let mut rest = &question.fields[..];
+        let mut is_open = false;
+        while !rest.is_empty() {
+            let (number, wire_type) = decode_key(&mut rest).ok()?;
+            let value = match wire_type {
+                WireType::Varint => number_value(decode_varint(&mut rest).ok()?, sources),
+                WireType::LengthDelimited => {
+                    let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
+                    let (value, after) = rest.split_at_checked(length)?;
+                    rest = after;
+                    Value::Bytes(pieces(value, sources))
+                }
+                _ => return None,
+            };
+            is_open |= value.is_open();
+            fields.push((number, value));
+        }
+        let kind = question.kind;
+        is_open.then_some(Template::Open { kind, fields })
+    }
+
+    /// The question with its places filled; `None` if a source is missing or too short.
+    pub(super) fn fill(&self, sources: &Sources) -> Option<Question> {
+        let (kind, fields) = match self {
+            Template::Fixed(question) => return Some(question.clone()),
+            Template::Open { kind, fields } => (*kind, fields),
+        };
+        let mut out = Vec::with_capacity(128);
+        for (number, value) in fields {
+            value.write(*number, sources, &mut out)?;
+        }
+        let fields = out.into();
+        Some(Question { kind, fields })
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let pieces = match self {
+            Template::Fixed(question) => question.fields.len(),
+            Template::Open { fields, .. } => 64 * fields.len(),
+        };
+        size_of::<Template>() + pieces
+    }
+}
+
+impl Value {
+    fn is_open(&self) -> bool {
+        match self {
+            Value::Number(_) => false,
+            Value::NonceBefore(_) => true,
+            Value::Bytes(pieces) => pieces
+                .iter()
+                .any(|piece| matches!(piece, Piece::Open { .. })),
+        }
+    }
+
+    /// Appends the field as protobuf. Like prost, leaves out zero and empty values.
+    fn write(&self, number: u32, sources: &Sources, out: &mut Vec<u8>) -> Option<()> {
+        let varint = match self {
+            Value::Number(value) => *value,
+            Value::NonceBefore(id) => sources.gist(*id)?.nonce?.saturating_sub(1),
+            Value::Bytes(pieces) => {
+                let mut length = 0;
+                for piece in pieces {
+                    length += piece.bytes(sources)?.len();
+                }
+                if length > 0 {
+                    encode_key(number, WireType::LengthDelimited, out);
+                    encode_varint(length as u64, out);
+                    for piece in pieces {
+                        out.extend_from_slice(piece.bytes(sources)?);
+                    }
+                }
+                return Some(());
+            }
+        };
+        if varint != 0 {
+            encode_key(number, WireType::Varint, out);
+            encode_varint(varint, out);
+        }
+        Some(())
+    }
+}
+
+impl Piece {
+    fn bytes<'a>(&'a self, sources: &'a Sources) -> Option<&'a [u8]> {
+        match self {
+            Piece::Fixed(bytes) => Some(bytes),
+            Piece::Open {
+                source,
+                start,
+                length,
+            } => {
+                let bytes = sources.bytes(*source)?.get(*start..)?;
+                match length {
+                    Some(length) => bytes.get(..*length),
+                    None => Some(bytes),
+                }
+            }
+        }
+    }
+}
+
+fn number_value(value: u64, sources: &Sources) -> Value {
+    let is_next = |(_, gist): &&(TemplateId, Gist)| gist.nonce == value.checked_add(1);
+    match sources.answers.iter().find(is_next) {
+        Some((id, _)) => Value::NonceBefore(*id),
+        None => Value::Number(value),
+    }
+}
+
+/// Cuts a value into what sources have and what is fixed.
+fn pieces(value: &[u8], sources: &Sources) -> Vec<Piece> {
+    let fixed = |bytes: &[u8]| Piece::Fixed(Bytes::copy_from_slice(bytes));
+    if value.len() > LONGEST_VALUE {
+        return vec![fixed(value)];
+    }
+    let mut pieces = Vec::new();
+    let (mut at, mut fixed_from) = (0, 0);
+    while at < value.len() {
+        let Some((piece, length)) = longest(&value[at..], sources) else {
+            at += 1;
+            continue;
+        };
+        if fixed_from < at {
+            pieces.push(fixed(&value[fixed_from..at]));
+        }
+        pieces.push(piece);
+        at += length;
+        fixed_from = at;
+    }
+    if fixed_from < value.len() {
+        pieces.push(fixed(&value[fixed_from..]));
+    }
+    pieces
+}
+
+/// The longest part of a source that a value begins with, and its length. A short part counts only if it is a whole source
+/// and the whole value, or what is left of it.
+fn longest(value: &[u8], sources: &Sources) -> Option<(Piece, usize)> {
+    let mut best: Option<(Piece, usize)> = None;
+    for (source, bytes) in sources.all() {
+        for start in 0..bytes.len() {
+            let rest = &bytes[start..];
+            let equal = value.iter().zip(rest).take_while(|(a, b)| a == b);
+            let length = equal.count();
+            let is_whole = start == 0 && length == bytes.len() && length == value.len();
+            let is_longer = best.as_ref().is_none_or(|(_, longest)| length > *longest);
+            if is_longer && (length >= SHORTEST_PART || is_whole) {
+                let length_of_part = (length < rest.len()).then_some(length);
+                let piece = Piece::Open {
+                    source,
+                    start,
+                    length: length_of_part,
+                };
+                best = Some((piece, length));
+            }
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::{
+        BlockchainGetStorageDataRequest, BlockchainGetUserAccountRequest,
+        BlockchainNewAddressRequest,
+    };
+    use proptest::prelude::*;
+
+    fn question(message: impl Into<Message>) -> Question {
+        let message = message.into();
+        Question {
+            kind: MessageKind::from_wire(message.kind()).expect("known"),
+            fields: message.fields(),
+        }
+    }
+
+    fn storage(address: &[u8], key: &[u8]) -> Question {
+        question(BlockchainGetStorageDataRequest {
+            address: Bytes::copy_from_slice(address),
+            index: Bytes::copy_from_slice(key),
+        })
+    }
+
+    fn input<'a>(input: &[&'a [u8]]) -> Sources<'a> {
+        Sources {
+            input: input.to_vec(),
+            answers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_key_with_the_caller_follows_the_caller() {
+        let (alice, bob, contract) = ([1; 32], [2; 32], [3; 32]);
+        let asked = storage(&contract, &[b"balance", &alice[..]].concat());
+        let sources = input(&[&alice, &contract]);
+        let template = Template::open(&asked, &sources).expect("open places");
+        assert_eq!(template.fill(&sources), Some(asked));
+        let expected = storage(&contract, &[b"balance", &bob[..]].concat());
+        assert_eq!(template.fill(&input(&[&bob, &contract])), Some(expected));
+    }
+
+    #[test]
+    fn parts_of_arguments_are_open_and_short_ones_only_as_a_whole() {
+        let first = b"0123456789abcdef";
+        // A part in the middle, and the argument of one byte at the end.
+        let asked = storage(b"contract", b"\x01456789\x00\x07");
+        let template = Template::open(&asked, &input(&[first, b"\x07"])).expect("open places");
+        let filled = template.fill(&input(&[b"ABCDEFGHIJKLMNOP", b"\x08\x09"]));
+        let expected = storage(b"contract", b"\x01EFGHIJ\x00\x08\x09");
+        assert_eq!(filled, Some(expected));
+        // A source that is too short fills nothing.
+        assert_eq!(template.fill(&input(&[b"ABCDE", b"\x08"])), None);
+        assert_eq!(template.fill(&input(&[b"ABCDEFGHIJKLMNOP"])), None);
+        // Three equal bytes are chance.
+        let asked = storage(b"contract", b"key 012 x");
+        assert_eq!(Template::open(&asked, &input(&[first])), None);
+    }
+
+    #[test]
+    fn the_address_of_a_new_contract_follows_from_earlier_answers() {
+        let new_address = |creator: &'static str, creator_nonce| {
+            question(BlockchainNewAddressRequest {
+                creator_address: creator.into(),
+                creator_nonce,
+                vm_type: Bytes::from_static(&[5, 0]),
+            })
+        };
+        let account = |address: &'static str| {
+            question(BlockchainGetUserAccountRequest {
+                address: address.into(),
+                ..Default::default()
+            })
+        };
+        let answers = |nonce, created: &'static str| {
+            let nonce = Some(nonce);
+            let of_account = Gist {
+                nonce,
+                ..Gist::default()
+            };
+            let of_creation = Gist {
+                bytes: created.into(),
+                nonce: None,
+            };
+            vec![(3, of_account), (8, of_creation)]
+        };
+        let sources = |answers| Sources {
+            input: vec![b"creator".as_slice()],
+            answers,
+        };
+        let asked = new_address("creator", 6);
+        let template = Template::open(&asked, &sources(answers(7, ""))).expect("open");
+        let filled = |nonce| template.fill(&sources(answers(nonce, "")));
+        assert_eq!(filled(7), Some(asked));
+        assert_eq!(filled(8), Some(new_address("creator", 7)));
+        assert_eq!(filled(1), Some(new_address("creator", 0)));
+
+        let asked = account("new address");
+        let template = Template::open(&asked, &sources(answers(7, "new address")));
+        let filled = template.expect("open").fill(&sources(answers(7, "other")));
+        assert_eq!(filled, Some(account("other")));
+    }
+
+    proptest! {
+        /// Whatever the sources are, a template filled from them asks what it was made of.
+        #[test]
+        fn a_template_asks_what_it_was_made_of(
+            address in proptest::collection::vec(0u8..3, 0..40),
+            key in proptest::collection::vec(0u8..3, 0..300),
+            parts in proptest::collection::vec(proptest::collection::vec(0u8..3, 0..300), 0..5),
+        ) {
+            let asked = storage(&address, &key);
+            let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+            let sources = input(&parts);
+            if let Some(template) = Template::open(&asked, &sources) {
+                prop_assert_eq!(template.fill(&sources), Some(asked));
+            }
+        }
+    }
+}

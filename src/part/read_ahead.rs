@@ -1,0 +1,177 @@
+//! Answers to hook calls that came with the current request (docs/spec/wire.md#read-ahead).
+
+use crate::messages::ahead::AnswerSet;
+use crate::messages::elements::{self, Elements};
+use crate::messages::{AnswerAhead, AnswersAhead, HookRequest, Message, MessageKind};
+use bytes::Bytes;
+use std::collections::HashMap;
+
+/// The answers that came with a request, and which of them were used.
+///
+/// Answers don't change within a request, so one that was used serves the next call that asks the same, too.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    answers: Vec<AnswerAhead>,
+    used: AnswerSet,
+    /// The answer that is expected to be used next: calls mostly come in the order of the answers.
+    next: usize,
+    /// The places of all answers, once a call came in another order.
+    places: Option<HashMap<(u32, Bytes), usize>>,
+}
+
+impl Ahead {
+    /// The answers in the field of a request; `None` if it is malformed.
+    pub(super) fn of_field(field: Bytes) -> Option<Ahead> {
+        let answers = match field.is_empty() {
+            true => Vec::new(),
+            false => read::<AnswersAhead>(field)?.answers,
+        };
+        Some(Ahead {
+            answers,
+            ..Ahead::default()
+        })
+    }
+
+    /// The answer to a hook call and its error message, if it is there.
+    pub(super) fn take<R: HookRequest>(&mut self, call: &R) -> Option<(R::Response, String)> {
+        if self.answers.is_empty() {
+            return None;
+        }
+        let call = (R::KIND.wire(), Bytes::from(call.encode_to_vec()));
+        let place = self.find(call)?;
+        let answer = &self.answers[place];
+        let response = read(answer.response.clone())?;
+        let error = answer.error_message.clone();
+        self.used.insert(place);
+        self.next = place + 1;
+        Some((response, error))
+    }
+
+    fn find(&mut self, call: (u32, Bytes)) -> Option<usize> {
+        let is_next = |answer: &AnswerAhead| answer.kind == call.0 && answer.request == call.1;
+        if self.answers.get(self.next).is_some_and(is_next) {
+            return Some(self.next);
+        }
+        let places = self.places.get_or_insert_with(|| {
+            let places = self.answers.iter().enumerate();
+            let place = |(place, answer): (usize, &AnswerAhead)| {
+                ((answer.kind, answer.request.clone()), place)
+            };
+            places.map(place).collect()
+        });
+        places.get(&call).copied()
+    }
+
+    /// Drops the answers before a call that can change what they say.
+    pub(super) fn drop_before(&mut self, kind: MessageKind) {
+        if kind == MessageKind::BlockchainProcessBuiltinFunctionRequest {
+            self.answers.clear();
+            self.places = None;
+        }
+    }
+
+    /// Which answers were used, for the response. Drops all of them.
+    pub(super) fn finish(&mut self) -> Bytes {
+        std::mem::take(self).used.into_field()
+    }
+}
+
+/// Reads protobuf, within the memory that elements may take; `None` if it is malformed. Byte strings share its memory.
+fn read<M: prost::Message + Default + Elements>(protobuf: Bytes) -> Option<M> {
+    elements::check::<M>(&protobuf, elements::limit_bytes(protobuf.len())).ok()?;
+    M::decode(protobuf).ok()
+}
+
+/// Takes the answers ahead out of a request.
+pub(super) fn field_of(request: &mut Message) -> Bytes {
+    match request {
+        Message::ContractDeployRequest(request) => std::mem::take(&mut request.answers_ahead),
+        Message::ContractCallRequest(request) => std::mem::take(&mut request.answers_ahead),
+        _ => Bytes::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::*;
+
+    fn call(key: &'static str) -> BlockchainGetStorageDataRequest {
+        BlockchainGetStorageDataRequest {
+            address: "contract".into(),
+            index: key.into(),
+        }
+    }
+
+    fn response(value: &'static str) -> BlockchainGetStorageDataResponse {
+        let data = Some(value.into());
+        BlockchainGetStorageDataResponse { data }
+    }
+
+    fn answer(key: &'static str, value: &'static str) -> AnswerAhead {
+        AnswerAhead {
+            kind: BlockchainGetStorageDataRequest::KIND.wire(),
+            request: Message::from(call(key)).fields(),
+            response: Message::from(response(value)).fields(),
+            error_message: String::new(),
+        }
+    }
+
+    fn ahead(answers: Vec<AnswerAhead>) -> Ahead {
+        Ahead::of_field(AnswersAhead { answers }.into_field()).expect("readable")
+    }
+
+    fn take(ahead: &mut Ahead, key: &'static str) -> Option<BlockchainGetStorageDataResponse> {
+        ahead.take(&call(key)).map(|(response, _)| response)
+    }
+
+    #[test]
+    fn every_answer_and_its_error_survive_the_field() {
+        for data in [None, Some(Bytes::new()), Some("value".into())] {
+            let response = BlockchainGetStorageDataResponse { data };
+            let answer = AnswerAhead {
+                response: Message::from(response.clone()).fields(),
+                error_message: "refused".to_owned(),
+                ..answer("key", "")
+            };
+            let asked = Message::of_fields(BlockchainGetStorageDataRequest::KIND, &answer.request);
+            assert_eq!(asked, Some(call("key").into()));
+            let taken = ahead(vec![answer]).take(&call("key"));
+            assert_eq!(taken, Some((response, "refused".to_owned())));
+        }
+    }
+
+    #[test]
+    fn answers_are_found_in_any_order_and_again() {
+        let keys = ["a", "b", "c", "d"];
+        let mut ahead = ahead(keys.iter().map(|key| answer(key, key)).collect());
+        for key in ["a", "b", "d", "a", "a", "d"] {
+            assert_eq!(take(&mut ahead, key), Some(response(key)), "{key}");
+        }
+        assert_eq!(take(&mut ahead, "e"), None);
+        assert_eq!(ahead.take(&BlockchainLastNonceRequest {}), None);
+        assert_eq!(ahead.finish(), &[0b1011][..]);
+        assert_eq!(take(&mut ahead, "c"), None, "they were for one request");
+        assert!(ahead.finish().is_empty());
+    }
+
+    #[test]
+    fn an_unreadable_answer_is_not_used() {
+        let mut torn = answer("a", "1");
+        torn.response = torn.response.slice(..2);
+        let mut ahead = ahead(vec![torn]);
+        assert_eq!(take(&mut ahead, "a"), None);
+        assert!(ahead.finish().is_empty());
+        assert!(Ahead::of_field("torn".into()).is_none());
+    }
+
+    #[test]
+    fn what_may_change_the_world_drops_them() {
+        let mut ahead = ahead(vec![answer("a", "1"), answer("b", "2")]);
+        ahead.drop_before(MessageKind::BlockchainLastNonceRequest);
+        assert!(take(&mut ahead, "a").is_some());
+        ahead.drop_before(MessageKind::BlockchainProcessBuiltinFunctionRequest);
+        assert_eq!(take(&mut ahead, "b"), None);
+        assert_eq!(ahead.finish(), &[1][..], "what was used is still told");
+    }
+}
