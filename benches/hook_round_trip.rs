@@ -5,7 +5,7 @@
 
 mod support;
 
-use arwen::driver::Driver;
+use arwen::driver::{Driver, ReadAhead};
 use arwen::hooks::{BlockchainHook, HookError};
 use arwen::internal::codec;
 use arwen::internal::frame::DEFAULT_PAYLOAD_LIMIT_BYTES;
@@ -190,7 +190,9 @@ impl Case {
         account.storage.insert(KEY, VALUE);
         world.lock().accounts.insert(CONTRACT, account);
         let own = std::env::current_exe().expect("known");
-        Driver::new(config(&own, format), world).expect("the child starts")
+        // Each round trip is to be one.
+        let config = config(&own, format).read_ahead(ReadAhead::OFF);
+        Driver::new(config, world).expect("the child starts")
     }
 
     /// The frames of the question and the answer, in bytes.

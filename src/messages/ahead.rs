@@ -1,8 +1,8 @@
 //! Answers to hook calls that travel with a request, before they are asked (docs/spec/wire.md#read-ahead).
 
-use super::{AnswersAhead, Message, MessageKind};
+use super::{Message, MessageKind};
 use bytes::Bytes;
-use prost::Message as _;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 /// The capability of a child that uses answers ahead, as it reports it in `Ready.capabilities`.
 pub const READ_AHEAD: &str = "read-ahead";
@@ -20,23 +20,79 @@ pub(crate) fn is_readable_ahead(kind: MessageKind) -> bool {
         )
 }
 
-impl AnswersAhead {
-    /// The answers as a field of a request; empty if there are none.
-    pub(crate) fn into_field(self) -> Bytes {
-        self.encode_to_vec().into()
+/// Writes an [`AnswersAhead`](super::AnswersAhead) piece by piece.
+#[derive(Debug, Default)]
+pub(crate) struct AnswersField(Vec<u8>);
+
+impl AnswersField {
+    /// The length so far, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.0.len()
     }
+
+    /// Appends a hook call of this kind with these fields, and its answer.
+    pub(crate) fn push(
+        &mut self,
+        kind: MessageKind,
+        request: &[u8],
+        answer: &Message,
+        error: &str,
+    ) {
+        let out = &mut self.0;
+        let (response, error) = (answer.fields_length(), error.as_bytes());
+        let whole = 1
+            + encoded_len_varint(kind.wire().into())
+            + field_length(request.len())
+            + field_length(response)
+            + field_length(error.len());
+        start_field(1, whole, out);
+        encode_key(1, WireType::Varint, out);
+        encode_varint(kind.wire().into(), out);
+        if !request.is_empty() {
+            start_field(2, request.len(), out);
+            out.extend_from_slice(request);
+        }
+        if response > 0 {
+            start_field(3, response, out);
+            answer.write_protobuf(out);
+        }
+        if !error.is_empty() {
+            start_field(4, error.len(), out);
+            out.extend_from_slice(error);
+        }
+    }
+
+    /// The field of a request, empty if there are no answers; the buffer is kept for the next one.
+    pub(crate) fn take(&mut self) -> Bytes {
+        let field = Bytes::copy_from_slice(&self.0);
+        self.0.clear();
+        field
+    }
+}
+
+/// The length of a field with so many bytes. The keys of all fields take one byte; an empty field is left out.
+fn field_length(bytes: usize) -> usize {
+    match bytes {
+        0 => 0,
+        bytes => 1 + encoded_len_varint(bytes as u64) + bytes,
+    }
+}
+
+fn start_field(number: u32, bytes: usize, out: &mut Vec<u8>) {
+    encode_key(number, WireType::LengthDelimited, out);
+    encode_varint(bytes as u64, out);
 }
 
 impl Message {
     /// The fields as protobuf, without an envelope.
     pub(crate) fn fields(&self) -> Bytes {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(self.fields_length());
         self.write_protobuf(&mut out);
         out.into()
     }
 
-    /// A message of a kind with these fields; `None` if they are malformed.
-    pub(crate) fn of_fields(kind: MessageKind, fields: &[u8]) -> Option<Message> {
+    /// A message of a kind with these fields, whose memory it shares; `None` if they are malformed.
+    pub(crate) fn of_fields(kind: MessageKind, fields: Bytes) -> Option<Message> {
         let mut message = Message::zero(kind.wire());
         let mut envelope = super::Envelope::default();
         message.read_protobuf(&mut envelope, fields).ok()?;
@@ -80,6 +136,31 @@ impl AnswerSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::{AnswerAhead, AnswersAhead, BlockchainGetStorageDataResponse};
+    use prost::Message as _;
+
+    #[test]
+    fn the_field_is_what_prost_writes() {
+        let kind = MessageKind::BlockchainGetStorageDataRequest;
+        let mut field = AnswersField::default();
+        let mut answers = Vec::new();
+        for (length, error) in [(0, ""), (1, "refused"), (200, ""), (70_000, "no")] {
+            let data = Some(vec![7; length].into());
+            let answer = Message::from(BlockchainGetStorageDataResponse { data });
+            let request = Bytes::from(vec![9; length / 2]);
+            field.push(kind, &request, &answer, error);
+            answers.push(AnswerAhead {
+                kind: kind.wire(),
+                request,
+                response: answer.fields(),
+                error_message: error.to_owned(),
+            });
+        }
+        let expected = AnswersAhead { answers }.encode_to_vec();
+        assert_eq!(field.length(), expected.len());
+        assert_eq!(field.take(), expected);
+        assert!(field.take().is_empty());
+    }
 
     #[test]
     fn what_changes_the_world_is_not_answered_ahead() {

@@ -156,6 +156,14 @@ macro_rules! messages {
                 }
             }
 
+            /// How many bytes the fields take as protobuf.
+            pub(crate) fn fields_length(&self) -> usize {
+                match self {
+                    $(Message::$name(payload) => prost::Message::encoded_len(stored!($stored reference payload)),)*
+                    Message::Unknown(_) => 0,
+                }
+            }
+
             /// Reads the fields and those of the envelope from protobuf.
             fn read_protobuf(&mut self, envelope: &mut Envelope, payload: impl bytes::Buf) -> Result<(), prost::DecodeError> {
                 match self {

@@ -17,6 +17,8 @@ pub(super) struct Ahead {
     next: usize,
     /// The places of all answers, once a call came in another order.
     places: Option<HashMap<(u32, Bytes), usize>>,
+    /// The fields of the last call.
+    call: Vec<u8>,
 }
 
 impl Ahead {
@@ -37,8 +39,9 @@ impl Ahead {
         if self.answers.is_empty() {
             return None;
         }
-        let call = (R::KIND.wire(), Bytes::from(call.encode_to_vec()));
-        let place = self.find(call)?;
+        self.call.clear();
+        call.encode_raw(&mut self.call);
+        let place = self.find(R::KIND.wire())?;
         let answer = &self.answers[place];
         let response = read(answer.response.clone())?;
         let error = answer.error_message.clone();
@@ -47,8 +50,9 @@ impl Ahead {
         Some((response, error))
     }
 
-    fn find(&mut self, call: (u32, Bytes)) -> Option<usize> {
-        let is_next = |answer: &AnswerAhead| answer.kind == call.0 && answer.request == call.1;
+    /// The place of the answer to the last call, which is of this kind.
+    fn find(&mut self, kind: u32) -> Option<usize> {
+        let is_next = |answer: &AnswerAhead| answer.kind == kind && answer.request == self.call;
         if self.answers.get(self.next).is_some_and(is_next) {
             return Some(self.next);
         }
@@ -59,6 +63,7 @@ impl Ahead {
             };
             places.map(place).collect()
         });
+        let call = (kind, Bytes::copy_from_slice(&self.call));
         places.get(&call).copied()
     }
 
@@ -118,7 +123,8 @@ mod tests {
     }
 
     fn ahead(answers: Vec<AnswerAhead>) -> Ahead {
-        Ahead::of_field(AnswersAhead { answers }.into_field()).expect("readable")
+        let field = prost::Message::encode_to_vec(&AnswersAhead { answers });
+        Ahead::of_field(field.into()).expect("readable")
     }
 
     fn take(ahead: &mut Ahead, key: &'static str) -> Option<BlockchainGetStorageDataResponse> {
@@ -134,7 +140,8 @@ mod tests {
                 error_message: "refused".to_owned(),
                 ..answer("key", "")
             };
-            let asked = Message::of_fields(BlockchainGetStorageDataRequest::KIND, &answer.request);
+            let request = answer.request.clone();
+            let asked = Message::of_fields(BlockchainGetStorageDataRequest::KIND, request);
             assert_eq!(asked, Some(call("key").into()));
             let taken = ahead(vec![answer]).take(&call("key"));
             assert_eq!(taken, Some((response, "refused".to_owned())));

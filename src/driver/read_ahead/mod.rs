@@ -30,13 +30,12 @@ use super::hook_calls::{Replier, answer_to_send, dispatch};
 use crate::byte_lru::ByteLru;
 use crate::dialogue::{Messenger, MessengerError};
 use crate::hooks::{BlockchainHook, HookResult};
-use crate::messages::ahead::AnswerSet;
+use crate::messages::ahead::{AnswerSet, AnswersField};
 use crate::messages::*;
 use crate::transport::Transport;
 use asked::KnownHash;
 use bytes::Bytes;
 use profile::{Answered, Prediction, Profile, Score};
-use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use template::{Gist, Question, Sources, TemplateId};
@@ -46,6 +45,9 @@ const PROFILES_BYTES: usize = 16 << 20;
 
 /// The most memory that the code hashes take which the child is taken to know, in bytes.
 const KNOWN_HASHES_BYTES: usize = 4 << 20;
+
+/// How much of the code tells deploys apart, in bytes.
+const CODE_BYTES: usize = 4096;
 
 /// Templates that are kept for each answer that may be sent.
 const TEMPLATES_PER_ANSWER: usize = 2;
@@ -116,19 +118,28 @@ pub(super) struct Input<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct ProfileKey(u64);
 
+impl ProfileKey {
+    fn of(parts: [&[u8]; 2]) -> ProfileKey {
+        // Like FNV-1a, but of words; the lengths keep the parts apart.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ (parts[0].len() as u64) << 32;
+        for chunk in parts.into_iter().flat_map(|part| part.chunks(8)) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            hash ^= hash >> 32;
+        }
+        ProfileKey(hash)
+    }
+}
+
 impl<'a> Input<'a> {
-    fn new(what: impl Hash, input: Option<&'a VmInput>, recipient: &'a [u8]) -> Self {
-        let mut hasher = DefaultHasher::new();
-        what.hash(&mut hasher);
+    fn new(profile: ProfileKey, input: Option<&'a VmInput>, recipient: &'a [u8]) -> Self {
         let mut sources = Vec::new();
         if let Some(input) = input {
             sources.extend([&input.caller_addr[..], recipient]);
             sources.extend(input.arguments.iter().map(|argument| &argument[..]));
         }
-        Input {
-            profile: ProfileKey(hasher.finish()),
-            sources,
-        }
+        Input { profile, sources }
     }
 }
 
@@ -147,8 +158,10 @@ pub(super) trait Carrier: Request {
 impl Carrier for ContractDeployRequest {
     fn input(&self) -> Option<Input<'_>> {
         let input = self.create_input.as_ref()?;
-        let what = ("deploy", &input.contract_code);
-        Some(Input::new(what, input.input.as_ref(), &[]))
+        let code = &input.contract_code;
+        let beginning = &code[..code.len().min(CODE_BYTES)];
+        let profile = ProfileKey::of([b"deploy", beginning]);
+        Some(Input::new(profile, input.input.as_ref(), &[]))
     }
 
     fn carry(&mut self, answers_ahead: Bytes) {
@@ -163,12 +176,9 @@ impl Carrier for ContractDeployRequest {
 impl Carrier for ContractCallRequest {
     fn input(&self) -> Option<Input<'_>> {
         let input = self.call_input.as_ref()?;
-        let what = ("call", &input.recipient_addr, &input.function);
-        Some(Input::new(
-            what,
-            input.input.as_ref(),
-            &input.recipient_addr,
-        ))
+        let recipient = &input.recipient_addr;
+        let profile = ProfileKey::of([recipient, input.function.as_bytes()]);
+        Some(Input::new(profile, input.input.as_ref(), recipient))
     }
 
     fn carry(&mut self, answers_ahead: Bytes) {
@@ -201,6 +211,8 @@ pub(super) struct Predictor {
     profiles: ByteLru<ProfileKey, Profile>,
     /// The code hashes that the current child knows, by address.
     known_hashes: ByteLru<Bytes, Bytes>,
+    /// The answers of the current request.
+    field: AnswersField,
 }
 
 /// The answers ahead of a request.
@@ -222,6 +234,7 @@ impl Predictor {
             is_understood: false,
             profiles: ByteLru::new(PROFILES_BYTES),
             known_hashes: ByteLru::new(KNOWN_HASHES_BYTES),
+            field: AnswersField::default(),
         }
     }
 
@@ -291,8 +304,8 @@ impl Predictor {
             until: start + self.limits.time,
             now: start,
             known: &mut self.known_hashes,
-            bytes: 0,
-            answers: AnswersAhead::default(),
+            field: &mut self.field,
+            count: 0,
             known_hashes: Vec::new(),
         };
         let mut sources = Sources {
@@ -302,9 +315,9 @@ impl Predictor {
         let predictions = profile.predict(&mut sources, |question| writer.answer(question, hook));
         budget.deadline += writer.now - start;
         let answers = Answers {
-            field: writer.answers.into_field(),
-            predictions,
             known_hashes: writer.known_hashes,
+            field: self.field.take(),
+            predictions,
             gists: sources.answers,
         };
         (answers, asked)
@@ -374,16 +387,18 @@ struct Writer<'a> {
     /// When the last answer was there.
     now: Instant,
     known: &'a mut ByteLru<Bytes, Bytes>,
-    /// The bytes of the answers and their questions.
-    bytes: usize,
-    answers: AnswersAhead,
+    field: &'a mut AnswersField,
+    /// The number of answers.
+    count: usize,
     known_hashes: Vec<Option<KnownHash>>,
 }
 
 impl Writer<'_> {
     fn answer(&mut self, question: &Question, hook: &mut dyn BlockchainHook) -> Answered {
-        let is_full = self.answers.answers.len() >= self.limits.answers as usize;
-        if is_full || self.bytes >= self.limits.bytes as usize || self.now >= self.until {
+        let length = self.field.length();
+        let is_full =
+            self.count >= self.limits.answers as usize || length >= self.limits.bytes as usize;
+        if is_full || self.now >= self.until {
             return Answered::Enough;
         }
         let Some(mut message) = question.message() else {
@@ -403,30 +418,28 @@ impl Writer<'_> {
             ControlFlow::Break(_) => None,
         };
         let before = std::mem::replace(&mut self.now, Instant::now());
-        let Some((error_message, response)) = answered else {
+        let Some((error, answer)) = answered else {
             return Answered::Not;
         };
-        let gist = Gist::of(&response);
-        // As protobuf, null and empty are the same; an address is told on.
-        if question.kind == MessageKind::BlockchainNewAddressRequest && gist.bytes.is_empty() {
+        if !is_told_whole(&answer) || length + answer.fields_length() > self.limits.bytes as usize {
             return Answered::Not;
         }
-        let fields = response.fields();
-        let bytes = request.len() + fields.len();
-        if self.bytes + bytes > self.limits.bytes as usize {
-            return Answered::Not;
-        }
-        self.bytes += bytes;
-        self.known_hashes
-            .push(account.and_then(|address| KnownHash::of(&address, &response)));
-        self.answers.answers.push(AnswerAhead {
-            kind: question.kind.wire(),
-            request,
-            response: fields,
-            error_message,
-        });
+        self.field.push(question.kind, &request, &answer, &error);
+        self.count += 1;
+        let known = account.and_then(|address| KnownHash::of(&address, &answer));
+        self.known_hashes.push(known);
+        let gist = Gist::of(&answer);
         let took = self.now - before;
         Answered::Ahead { gist, took }
+    }
+}
+
+/// Whether the protobuf of an answer tells all of it. An empty address may be null, which contracts pass on to the output, and
+/// protobuf does not tell the two apart.
+fn is_told_whole(answer: &Message) -> bool {
+    match answer {
+        Message::BlockchainNewAddressResponse(created) => !created.result.is_empty(),
+        _ => true,
     }
 }
 

@@ -37,8 +37,10 @@ struct Tracked {
 /// A question that was answered ahead.
 #[derive(Debug)]
 pub(super) struct Prediction {
-    /// The templates that predict it, by their places.
-    templates: Vec<usize>,
+    /// The template that predicts it, by its place.
+    template: usize,
+    /// Another one that predicts it, too.
+    other_template: Option<usize>,
     gist: Gist,
     /// What the node's hook took.
     took: Duration,
@@ -92,7 +94,7 @@ impl Profile {
         mut answer: impl FnMut(&Question) -> Answered,
     ) -> Vec<Prediction> {
         let mut predictions: Vec<Prediction> = Vec::new();
-        let mut places: HashMap<Question, usize> = HashMap::new();
+        let mut last: Option<Question> = None;
         for (place, tracked) in self.templates.iter().enumerate() {
             if !tracked.is_confirmed {
                 continue;
@@ -100,23 +102,26 @@ impl Profile {
             let Some(question) = tracked.template.fill(sources) else {
                 continue;
             };
-            if let Some(earlier) = places.get(&question) {
-                let earlier = &mut predictions[*earlier];
-                earlier.templates.push(place);
-                sources.answers.push((tracked.id, earlier.gist.clone()));
+            // The two templates of a question follow one another.
+            if let Some(prediction) = predictions.last_mut()
+                && last.as_ref() == Some(&question)
+            {
+                prediction.other_template = Some(place);
+                sources.answers.push((tracked.id, prediction.gist));
                 continue;
             }
             match answer(&question) {
                 Answered::Ahead { gist, took } => {
-                    places.insert(question, predictions.len());
-                    sources.answers.push((tracked.id, gist.clone()));
+                    sources.answers.push((tracked.id, gist));
                     predictions.push(Prediction {
-                        templates: vec![place],
+                        template: place,
+                        other_template: None,
                         gist,
                         took,
                     });
+                    last = Some(question);
                 }
-                Answered::Not => {}
+                Answered::Not => last = None,
                 Answered::Enough => break,
             }
         }
@@ -155,8 +160,8 @@ impl Profile {
                 score.wasted += 1;
                 self.loss += prediction.took;
             }
-            for template in &prediction.templates {
-                let tracked = &mut self.templates[*template];
+            for template in std::iter::once(prediction.template).chain(prediction.other_template) {
+                let tracked = &mut self.templates[template];
                 tracked.failures = if is_used { 0 } else { tracked.failures + 1 };
             }
         }
@@ -190,7 +195,7 @@ impl Profile {
             let question = tracked.template.fill(sources);
             match question.and_then(|question| asked.get(&question)) {
                 Some(gist) => {
-                    sources.answers.push((tracked.id, (*gist).clone()));
+                    sources.answers.push((tracked.id, **gist));
                     confirmed += u32::from(!tracked.is_confirmed);
                     tracked.is_confirmed = true;
                     tracked.failures = 0;
@@ -233,7 +238,7 @@ impl Profile {
                     is_confirmed: false,
                     failures: 0,
                 });
-                sources.answers.push((id, gist.clone()));
+                sources.answers.push((id, *gist));
             }
         }
     }

@@ -25,37 +25,62 @@ pub(super) struct Question {
 impl Question {
     /// The hook call of this question; `None` if its fields are malformed.
     pub(super) fn message(&self) -> Option<Message> {
-        Message::of_fields(self.kind, &self.fields)
+        Message::of_fields(self.kind, self.fields.clone())
     }
 }
 
+/// The longest answer that later questions may have in them, in bytes.
+const LONGEST_GIST: usize = 48;
+
 /// What later questions may have in them of an answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gist {
-    /// A storage value, or the address of a new contract.
-    pub bytes: Bytes,
+    /// A storage value, or the address of a new contract, of this length; none if it is longer.
+    bytes: [u8; LONGEST_GIST],
+    length: usize,
     /// The nonce of an account.
-    pub nonce: Option<u64>,
+    nonce: Option<u64>,
+}
+
+impl Default for Gist {
+    fn default() -> Gist {
+        Gist {
+            bytes: [0; LONGEST_GIST],
+            length: 0,
+            nonce: None,
+        }
+    }
 }
 
 impl Gist {
     /// The gist of an answer.
     pub(super) fn of(answer: &Message) -> Gist {
-        let bytes = |bytes: &Bytes| Gist {
-            bytes: bytes.clone(),
-            nonce: None,
-        };
         match answer {
-            Message::BlockchainGetStorageDataResponse(storage) => {
-                storage.data.as_ref().map(bytes).unwrap_or_default()
-            }
-            Message::BlockchainNewAddressResponse(created) => bytes(&created.result),
+            Message::BlockchainGetStorageDataResponse(storage) => storage
+                .data
+                .as_deref()
+                .map(Gist::of_bytes)
+                .unwrap_or_default(),
+            Message::BlockchainNewAddressResponse(created) => Gist::of_bytes(&created.result),
             Message::BlockchainGetUserAccountResponse(account) => Gist {
-                bytes: Bytes::new(),
                 nonce: account.account.as_ref().map(|account| account.nonce),
+                ..Gist::default()
             },
             _ => Gist::default(),
         }
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Gist {
+        let mut gist = Gist::default();
+        if let Some(start) = gist.bytes.get_mut(..bytes.len()) {
+            start.copy_from_slice(bytes);
+            gist.length = bytes.len();
+        }
+        gist
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 
@@ -89,7 +114,7 @@ impl Sources<'_> {
     fn bytes(&self, source: Source) -> Option<&[u8]> {
         match source {
             Source::Input(place) => self.input.get(place).copied(),
-            Source::Answer(id) => self.gist(id).map(|gist| &gist.bytes[..]),
+            Source::Answer(id) => self.gist(id).map(Gist::bytes),
         }
     }
 
@@ -98,7 +123,7 @@ impl Sources<'_> {
         let input = self.input.iter().enumerate();
         let input = input.map(|(place, bytes)| (Source::Input(place), *bytes));
         let answers = self.answers.iter();
-        let answers = answers.map(|(id, gist)| (Source::Answer(*id), &gist.bytes[..]));
+        let answers = answers.map(|(id, gist)| (Source::Answer(*id), gist.bytes()));
         let usable = |(_, bytes): &(Source, &[u8])| (1..=LONGEST_VALUE).contains(&bytes.len());
         input.chain(answers).filter(usable).take(MOST_SOURCES)
     }
@@ -376,16 +401,12 @@ mod tests {
                 ..Default::default()
             })
         };
-        let answers = |nonce, created: &'static str| {
-            let nonce = Some(nonce);
+        let answers = |nonce, created: &str| {
             let of_account = Gist {
-                nonce,
+                nonce: Some(nonce),
                 ..Gist::default()
             };
-            let of_creation = Gist {
-                bytes: created.into(),
-                nonce: None,
-            };
+            let of_creation = Gist::of_bytes(created.as_bytes());
             vec![(3, of_account), (8, of_creation)]
         };
         let sources = |answers| Sources {

@@ -7,7 +7,8 @@ use crate::machine::{BuildError, Machine, Outcome};
 use crate::part::{DialogueLoop, Link};
 use crate::transport::memory::{MemoryTransport, pair};
 use proptest::prelude::*;
-use std::hash::BuildHasher as _;
+use prost::Message as _;
+use std::hash::{BuildHasher as _, DefaultHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -580,7 +581,7 @@ proptest! {
         }
         let request = ContractCallRequest {
             call_input: Some(input),
-            answers_ahead: AnswersAhead { answers }.into_field(),
+            answers_ahead: AnswersAhead { answers }.encode_to_vec().into(),
         };
         let mut budget = Budget::new(Duration::from_secs(60));
         let mut asked = Asked::default();
@@ -619,7 +620,6 @@ fn truth(program: &[Step], world: &World, input: &ContractCallInput) -> Vec<Answ
     let (answers, _) = node
         .predictor
         .answers(&request, &mut node.world, &mut budget);
-    use prost::Message as _;
     let answers = AnswersAhead::decode(answers.field).expect("readable");
     answers.answers
 }

@@ -4,7 +4,7 @@ use super::node::{GAS, call_input, config};
 use super::talkative::Talkative;
 use crate::setup::is_stopped;
 use arwen::driver::{Blame, Closed, CriticalError, Driver, Fault, MessengerError, ProcessEnd};
-use arwen::driver::{DriverConfig, TransportError};
+use arwen::driver::{DriverConfig, ReadAhead, TransportError};
 use arwen::messages::VmOutput;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
@@ -109,7 +109,7 @@ fn requests(child: u32) -> File {
 
 #[test]
 fn a_child_may_die_at_each_message_of_a_dialogue() {
-    let mut bench = Bench::new(config());
+    let mut bench = Bench::new(config().read_ahead(ReadAhead::OFF));
     let expected = bench.ask().expect("no critical error");
     let calls = bench.node.take_asked().len();
     assert_eq!(calls, 17);

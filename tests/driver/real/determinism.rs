@@ -4,7 +4,7 @@
 
 use super::node::{CONTRACT, USER, arguments, config, wasm, world};
 use super::raw::encode;
-use arwen::driver::{DiskCache, Driver};
+use arwen::driver::{DiskCache, Driver, Outcome};
 use arwen::internal::scenario::{Account, SharedWorld};
 use arwen::messages::*;
 use bytes::Bytes;
@@ -27,9 +27,13 @@ const CONTRACTS: [&str; 9] = [
 const KEYS: [&[u8]; 5] = [b"COUNTER", b"sum", b"TOTAL", b"a", b"none"];
 
 /// Random numbers that are the same for the same seed: splitmix64.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -37,7 +41,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
@@ -60,13 +64,13 @@ impl Random {
 }
 
 /// A request, and the state of the chain that it meets.
-struct Case {
+pub struct Case {
     contract: Account,
-    input: ContractCallInput,
+    pub input: ContractCallInput,
 }
 
 impl Case {
-    fn new(seed: u64) -> Case {
+    pub fn new(seed: u64) -> Case {
         let mut random = Random(seed);
         let source = random.one_of(&CONTRACTS);
         let functions = functions(source);
@@ -100,7 +104,7 @@ impl Case {
         }
     }
 
-    fn world(&self) -> SharedWorld {
+    pub fn world(&self) -> SharedWorld {
         let world = world();
         let mut accounts = world.lock();
         accounts.accounts.insert(CONTRACT, self.contract.clone());
@@ -115,25 +119,26 @@ impl Case {
         config.disk_cache = disk_cache;
         let mut driver = Driver::new(config, self.world()).expect("the child starts");
         let outcome = driver.call(self.input.clone()).expect("no critical error");
-        let (vm_output, error_message) = match outcome {
-            Ok(output) => (Some(output), String::new()),
-            Err(failure) => (None, failure.0),
-        };
-        let envelope = Envelope {
-            error_message,
-            ..Envelope::default()
-        };
-        let bytes = encode(
-            envelope,
-            &ContractResponse {
-                vm_output,
-                ..Default::default()
-            }
-            .into(),
-        );
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        (text, driver.stats().hook_calls_total)
+        (response(outcome), driver.stats().hook_calls_total)
     }
+}
+
+/// The JSON that the node got.
+pub fn response(outcome: Outcome) -> String {
+    let (vm_output, error_message) = match outcome {
+        Ok(output) => (Some(output), String::new()),
+        Err(failure) => (None, failure.0),
+    };
+    let envelope = Envelope {
+        error_message,
+        ..Envelope::default()
+    };
+    let response = ContractResponse {
+        vm_output,
+        ..ContractResponse::default()
+    };
+    let bytes = encode(envelope, &response.into());
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The functions that a contract exports.

@@ -13,6 +13,7 @@ mod node;
 mod orphans;
 mod pool;
 mod raw;
+mod read_ahead;
 mod ready;
 mod record;
 mod recorded;

@@ -4,7 +4,7 @@ use super::node::{Node, config};
 use crate::end_child;
 use crate::output::logged;
 use crate::setup::{self, Hook, alone, holdings, holdings_like, input};
-use arwen::driver::{Driver, DriverConfig, Fault, StartError};
+use arwen::driver::{Driver, DriverConfig, Fault, ReadAhead, StartError};
 use arwen::internal::codec;
 use arwen::internal::recording::{Head, Reader, Record, RecordingError};
 use arwen::messages::*;
@@ -97,7 +97,8 @@ const CALL: [&str; 6] = [
 fn each_life_is_a_file_with_all_its_frames() {
     let parent = tempfile::tempdir().expect("a folder");
     let folder = parent.path().join("new/recordings");
-    let config = config().record(&folder);
+    // Each hook call is to be a frame.
+    let config = config().record(&folder).read_ahead(ReadAhead::OFF);
     let format = config.format;
     let mut node = Node::with_contract(config, COUNTER);
     let id = node.driver.child_id().expect("it lives");
@@ -250,7 +251,8 @@ fn a_node_that_records_when_told_so() {
     let Ok(folder) = std::env::var(FOLDER) else {
         return;
     };
-    let mut node = Node::with_contract(config().record(folder), COUNTER);
+    let config = config().record(folder).read_ahead(ReadAhead::OFF);
+    let mut node = Node::with_contract(config, COUNTER);
     (0..20).for_each(|_| drop(node.call("increment")));
     std::thread::sleep(Duration::from_secs(1));
     println!("recorded");

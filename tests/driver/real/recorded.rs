@@ -8,7 +8,7 @@ use arwen::messages::Format;
 use dialogues::recordings;
 
 #[path = "../../common/dialogues.rs"]
-mod dialogues;
+pub mod dialogues;
 
 #[test]
 fn the_child_says_what_the_go_child_has_said() {

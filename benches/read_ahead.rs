@@ -1,0 +1,184 @@
+//! What read-ahead gains and costs, each case with it and without it in turns: calls that ask the same each time, what follows from
+//! caller and arguments, and what can't be known before.
+
+mod support;
+
+use arwen::driver::{Driver, ReadAhead};
+use arwen::internal::scenario::{Account, SharedWorld};
+use arwen::messages::*;
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
+use std::time::Duration;
+use support::{CONTRACT, COUNTER, USER, call_input, compare, config, deployed, own_binary, timed};
+
+const TOKEN: &str = include_str!("../tests/contracts/token.wat");
+
+/// Reads 100 keys: `same` always the same ones, `argument` such that begin with the argument, `random` such that nobody
+/// can know without running it.
+const READS: &str = r#"(module
+  (import "env" "storageLoad" (func $load (param i32 i32 i32) (result i32)))
+  (import "env" "getArgument" (func $argument (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "a_storage_key_of_32_bytes_______")
+  (func (export "init"))
+  (func $read
+    (local $i i32)
+    (loop $again
+      (i32.store8 (i32.const 31) (local.get $i))
+      (drop (call $load (i32.const 0) (i32.const 32) (i32.const 64)))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 100)))))
+  (func (export "same") (call $read))
+  (func (export "argument")
+    (drop (call $argument (i32.const 0) (i32.const 0)))
+    (call $read))
+  (func (export "random")
+    (drop (call $argument (i32.const 0) (i32.const 0)))
+    (i64.store (i32.const 0) (i64.mul (i64.load (i32.const 0)) (i64.const 0x9e3779b97f4a7c15)))
+    (call $read)))"#;
+
+/// Reads a value and calls the counter.
+const CALLER: &str = r#"(module
+  (import "env" "storageLoad" (func $load (param i32 i32 i32) (result i32)))
+  (import "env" "executeOnDestContext"
+    (func $execute (param i64 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\00\00\00\00\00\00\00\00\05\00counter_______________")
+  (data (i32.const 64) "increment")
+  (func (export "init"))
+  (func (export "run")
+    (drop (call $load (i32.const 64) (i32.const 9) (i32.const 128)))
+    (drop (call $execute (i64.const 1000000) (i32.const 0) (i32.const 96) (i32.const 64) (i32.const 9)
+      (i32.const 0) (i32.const 0) (i32.const 0)))))"#;
+
+const INNER: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0counter_______________");
+
+/// How many accounts transfer to each other.
+const ACCOUNTS: u64 = 61;
+
+struct Case {
+    name: &'static str,
+    code: &'static str,
+    init: Vec<Bytes>,
+    /// The call of this number.
+    call: fn(u64) -> ContractCallInput,
+}
+
+fn account(number: u64) -> Bytes {
+    let mut address = USER.to_vec();
+    address[24..].copy_from_slice(&(number % ACCOUNTS).to_be_bytes());
+    address.into()
+}
+
+fn transfer(number: u64) -> ContractCallInput {
+    // From each account to one that is ever farther away.
+    let to = account(number.wrapping_mul(7) + 1);
+    let mut input = call_input("transfer", &[to, Bytes::from_static(&[1])]);
+    input.input.get_or_insert_default().caller_addr = account(number);
+    input
+}
+
+fn cases() -> Vec<Case> {
+    fn with_argument(function: &str, number: u64) -> ContractCallInput {
+        let spread = number.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1;
+        call_input(function, &[spread.to_le_bytes().repeat(2).into()])
+    }
+    let supply = Bytes::from_static(&[1, 0, 0, 0, 0, 0, 0]);
+    let case = |name, code, call| Case {
+        name,
+        code,
+        init: Vec::new(),
+        call,
+    };
+    vec![
+        case("counter", COUNTER, |_| call_input("increment", &[])),
+        Case {
+            init: vec![supply],
+            ..case("token, changing accounts", TOKEN, transfer)
+        },
+        case("a call of another contract", CALLER, |_| {
+            call_input("run", &[])
+        }),
+        case("100 reads, the same keys", READS, |_| {
+            call_input("same", &[])
+        }),
+        case("100 reads, keys with an argument", READS, |number| {
+            with_argument("argument", number)
+        }),
+        case("100 reads, random keys", READS, |number| {
+            with_argument("random", number)
+        }),
+    ]
+}
+
+fn compiled(source: &str) -> Bytes {
+    wat::parse_str(source).expect("valid").into()
+}
+
+impl Case {
+    fn driver(
+        &self,
+        format: Format,
+        share_core: bool,
+        read_ahead: ReadAhead,
+    ) -> Driver<SharedWorld> {
+        let config = config(&own_binary(), format);
+        let config = config.share_core(share_core).read_ahead(read_ahead);
+        let mut driver = deployed(config, compiled(self.code), &self.init);
+        let mut world = driver.hook_mut().lock();
+        let mut counter = Account::default();
+        counter.set_code(compiled(COUNTER));
+        world.accounts.insert(INNER, counter);
+        let storage = &mut world.accounts.get_mut(&CONTRACT).expect("deployed").storage;
+        for number in 0..ACCOUNTS {
+            let key = [b"B", &account(number)[..]].concat();
+            storage.insert(key.into(), Bytes::from_static(&[1, 0, 0]));
+        }
+        drop(world);
+        driver
+    }
+
+    /// Makes so many calls, and tells how long they took. The numbers of calls go on from `next`.
+    fn calls(&self, driver: &mut Driver<SharedWorld>, next: &mut u64, count: u64) -> Duration {
+        timed(count, || {
+            let output = driver.call((self.call)(*next)).expect("no critical error");
+            let output = output.expect("the VM does not fail");
+            assert_eq!(output.return_code, 0, "{}", output.return_message);
+            *next += 1;
+        })
+    }
+}
+
+fn read_ahead(_: &mut Criterion) {
+    for case in cases() {
+        for (format_name, format) in support::formats() {
+            for (placement, share_core) in [("", false), (", shared core", true)] {
+                let name = format!("read-ahead, {}, {format_name}{placement}", case.name);
+                // On a thread of its own: one that shares its core stays there.
+                let run = || compare_case(&name, &case, format, share_core);
+                std::thread::scope(|scope| scope.spawn(run).join().expect("no panic"));
+            }
+        }
+    }
+}
+
+fn compare_case(name: &str, case: &Case, format: Format, share_core: bool) {
+    let [mut with, mut without] = [ReadAhead::default(), ReadAhead::OFF]
+        .map(|read_ahead| case.driver(format, share_core, read_ahead));
+    let [mut next, mut next_without] = [0, 0];
+    compare(
+        name,
+        ("with", |count| case.calls(&mut with, &mut next, count)),
+        ("without", |count| {
+            case.calls(&mut without, &mut next_without, count)
+        }),
+    );
+    let stats = with.stats();
+    println!(
+        "{{\"benchmark\":\"{name}\",\"used\":{},\"missed\":{},\"wasted\":{}}}",
+        stats.read_ahead_used_total, stats.read_ahead_missed_total, stats.read_ahead_wasted_total
+    );
+}
+
+criterion_group!(benches, read_ahead);
+criterion_main!(benches);
