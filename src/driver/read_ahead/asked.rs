@@ -108,15 +108,12 @@ impl Asked {
 /// The question of a hook call; `None` for a call that is never answered ahead.
 fn question(message: &Message) -> Option<Question> {
     let kind = MessageKind::from_wire(message.kind()).filter(|kind| is_readable_ahead(*kind))?;
-    let fields = match message {
-        Message::BlockchainGetUserAccountRequest(request) => {
-            let request = BlockchainGetUserAccountRequest {
-                address: request.address.clone(),
-                known_code_hash: Bytes::new(),
-            };
-            Message::from(request).fields()
-        }
-        _ => message.fields(),
+    let Message::BlockchainGetUserAccountRequest(request) = message else {
+        return Question::new(kind, message);
     };
-    Some(Question { kind, fields })
+    let request = BlockchainGetUserAccountRequest {
+        address: request.address.clone(),
+        known_code_hash: Bytes::new(),
+    };
+    Question::new(kind, &request.into())
 }

@@ -133,10 +133,10 @@ impl ProfileKey {
 }
 
 impl<'a> Input<'a> {
-    fn new(profile: ProfileKey, input: Option<&'a VmInput>, recipient: &'a [u8]) -> Self {
+    fn new(profile: ProfileKey, input: Option<&'a VmInput>) -> Self {
         let mut sources = Vec::new();
         if let Some(input) = input {
-            sources.extend([&input.caller_addr[..], recipient]);
+            sources.push(&input.caller_addr[..]);
             sources.extend(input.arguments.iter().map(|argument| &argument[..]));
         }
         Input { profile, sources }
@@ -161,7 +161,7 @@ impl Carrier for ContractDeployRequest {
         let code = &input.contract_code;
         let beginning = &code[..code.len().min(CODE_BYTES)];
         let profile = ProfileKey::of([b"deploy", beginning]);
-        Some(Input::new(profile, input.input.as_ref(), &[]))
+        Some(Input::new(profile, input.input.as_ref()))
     }
 
     fn carry(&mut self, answers_ahead: Bytes) {
@@ -178,7 +178,7 @@ impl Carrier for ContractCallRequest {
         let input = self.call_input.as_ref()?;
         let recipient = &input.recipient_addr;
         let profile = ProfileKey::of([recipient, input.function.as_bytes()]);
-        Some(Input::new(profile, input.input.as_ref(), recipient))
+        Some(Input::new(profile, input.input.as_ref()))
     }
 
     fn carry(&mut self, answers_ahead: Bytes) {
@@ -401,9 +401,7 @@ impl Writer<'_> {
         if is_full || self.now >= self.until {
             return Answered::Enough;
         }
-        let Some(mut message) = question.message() else {
-            return Answered::Not;
-        };
+        let mut message = question.message().clone();
         let mut request = question.fields.clone();
         let mut account = None;
         if let Message::BlockchainGetUserAccountRequest(fields) = &mut message {

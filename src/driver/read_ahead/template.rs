@@ -4,6 +4,7 @@
 use crate::messages::{Message, MessageKind};
 use bytes::Bytes;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
+use std::hash::{Hash, Hasher};
 
 /// The shortest part of a source that is left open inside of a longer value, in bytes. Shorter ones are equal by chance.
 const SHORTEST_PART: usize = 4;
@@ -15,17 +16,48 @@ const LONGEST_VALUE: usize = 256;
 const MOST_SOURCES: usize = 64;
 
 /// A hook call as templates know it: an account is asked for without the code hash that the child knows.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub(super) struct Question {
     pub kind: MessageKind,
     /// The fields as protobuf.
     pub fields: Bytes,
+    message: Message,
 }
 
 impl Question {
-    /// The hook call of this question; `None` if its fields are malformed.
-    pub(super) fn message(&self) -> Option<Message> {
-        Message::of_fields(self.kind, self.fields.clone())
+    /// The question of this hook call. Shares no memory with it, which may be a part of a large frame.
+    pub(super) fn new(kind: MessageKind, message: &Message) -> Option<Question> {
+        Question::of_fields(kind, message.fields())
+    }
+
+    /// The question with these fields; `None` if they are malformed.
+    fn of_fields(kind: MessageKind, fields: Bytes) -> Option<Question> {
+        let message = Message::of_fields(kind, fields.clone())?;
+        Some(Question {
+            kind,
+            fields,
+            message,
+        })
+    }
+
+    /// The hook call.
+    pub(super) fn message(&self) -> &Message {
+        &self.message
+    }
+}
+
+// The message follows from the fields.
+impl PartialEq for Question {
+    fn eq(&self, other: &Question) -> bool {
+        (self.kind, &self.fields) == (other.kind, &other.fields)
+    }
+}
+
+impl Eq for Question {}
+
+impl Hash for Question {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.kind, &self.fields).hash(hasher);
     }
 }
 
@@ -99,7 +131,7 @@ pub(super) enum Source {
 /// What the open places of templates are filled with.
 #[derive(Debug, Default)]
 pub(super) struct Sources<'a> {
-    /// The caller, the recipient and the arguments of the request.
+    /// The caller and the arguments of the request. Not the recipient: it is always the same for the templates of a function.
     pub input: Vec<&'a [u8]>,
     /// The answers so far, in the order of their templates.
     pub answers: Vec<(TemplateId, Gist)>,
@@ -196,8 +228,7 @@ impl Template {
         for (number, value) in fields {
             value.write(*number, sources, &mut out)?;
         }
-        let fields = out.into();
-        Some(Question { kind, fields })
+        Question::of_fields(kind, out.into())
     }
 
     /// About how much memory it takes, in bytes.
@@ -338,10 +369,8 @@ mod tests {
 
     fn question(message: impl Into<Message>) -> Question {
         let message = message.into();
-        Question {
-            kind: MessageKind::from_wire(message.kind()).expect("known"),
-            fields: message.fields(),
-        }
+        let kind = MessageKind::from_wire(message.kind()).expect("known");
+        Question::new(kind, &message).expect("well-formed")
     }
 
     fn storage(address: &[u8], key: &[u8]) -> Question {

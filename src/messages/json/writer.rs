@@ -20,6 +20,23 @@ enum Sink<'a> {
     Count(usize),
 }
 
+/// The bytes that are escaped in a text, or begin a character that may be.
+const IS_SPECIAL: [bool; 256] = {
+    let mut is_special = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        is_special[control] = true;
+        control += 1;
+    }
+    let others = b"\"\\<>&\xe2\xef";
+    let mut other = 0;
+    while other < others.len() {
+        is_special[others[other] as usize] = true;
+        other += 1;
+    }
+    is_special
+};
+
 impl<'a> Writer<'a> {
     /// Appends to `out`. If `sparse`, members that are zero, empty or null are left out.
     pub fn new(out: &'a mut Vec<u8>, sparse: bool) -> Writer<'a> {
@@ -158,17 +175,19 @@ impl<'a> Writer<'a> {
     fn escaped(&mut self, text: &str) {
         let mut rest = text.as_bytes();
         let mut plain = 0;
-        while let Some(&byte) = rest.get(plain) {
-            let length = match byte {
-                b'"' | b'\\' | b'<' | b'>' | b'&' | 0..=0x1f => 1,
+        let is_special = |byte: &u8| IS_SPECIAL[usize::from(*byte)];
+        while let Some(next) = rest[plain..].iter().position(is_special) {
+            plain += next;
+            let length = match rest[plain] {
                 // U+2028 and U+2029.
                 0xe2 if matches!(rest[plain..], [_, 0x80, 0xa8 | 0xa9, ..]) => 3,
                 // U+FFFD: Go escapes it where it replaces a byte that is not UTF-8, which is nearly always.
                 0xef if matches!(rest[plain..], [_, 0xbf, 0xbd, ..]) => 3,
-                _ => {
+                0xe2 | 0xef => {
                     plain += 1;
                     continue;
                 }
+                _ => 1,
             };
             self.raw(&rest[..plain]);
             self.escape(&rest[plain..plain + length]);
