@@ -65,8 +65,13 @@ impl AnswersField {
     /// The field of a request, empty if there are no answers; the buffer is kept for the next one.
     pub(crate) fn take(&mut self) -> Bytes {
         let field = Bytes::copy_from_slice(&self.0);
-        self.0.clear();
+        self.clear();
         field
+    }
+
+    /// Drops what was written.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
     }
 }
 

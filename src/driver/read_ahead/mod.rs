@@ -298,6 +298,8 @@ impl Predictor {
         if !profile.begin() {
             return (Answers::default(), asked);
         }
+        // A hook that panicked has left it as it was.
+        self.field.clear();
         let start = Instant::now();
         let mut writer = Writer {
             limits: &self.limits,

@@ -54,12 +54,15 @@ struct World {
     delay: Duration,
     calls: u64,
     is_fatal: bool,
+    /// From the second call on.
+    panics: bool,
 }
 
 impl World {
     fn number(&mut self, question: impl Hash) -> HookResult<u64> {
         self.calls += 1;
         thread::sleep(self.delay);
+        assert!(!self.panics || self.calls < 2, "no database");
         if self.is_fatal {
             return Err(HookError::fatal("no database"));
         }
@@ -488,6 +491,23 @@ fn a_fatal_hook_is_met_by_the_call_that_asks() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn answers_before_a_panic_of_the_hook_are_not_sent_later() {
+    let program = vec![Step::Time, Step::Epoch];
+    let mut node = Node::start(&[program.clone()], ReadAhead::default(), Format::Json);
+    for _ in 0..3 {
+        node.call(&input(0, 1, &[]), &program);
+    }
+    (node.world.panics, node.world.calls) = (true, 0);
+    let call = std::panic::AssertUnwindSafe(|| node.try_call(&input(0, 1, &[])).map(drop));
+    std::panic::catch_unwind(call).expect_err("it panics");
+    // The driver starts another child then.
+    node.messenger = Node::start(&[program.clone()], ReadAhead::default(), Format::Json).messenger;
+    node.predictor.child_started(Some(&understanding()));
+    (node.world.panics, node.world.state) = (false, 7);
+    node.call(&input(0, 1, &[]), &program);
 }
 
 #[test]
