@@ -5,8 +5,13 @@
 //! that nothing branches to, is merged into the next flush: every path through the code still pays the same sum before
 //! it can be observed. A trap in the middle of a straight line can't be observed.
 //!
-//! A function with loops computes with a copy of the points in a local, which an engine keeps in a register. Each flush also stores
-//! them in the global, but none waits to read there what the last one has stored. Only calls change the global otherwise.
+//! A function with loops keeps the points in a local, which an engine keeps in a register. They are written to the global before
+//! calls, at the end, and where a check fails or `unreachable` is reached, and read again after calls, which may change
+//! them. After a trap of another operator (memory, division) the global holds what was written last; no result depends on
+//! it, because such a run loses all its gas.
+//!
+//! All failed checks of a function branch to one place behind its end, so that a check is a comparison and a branch that is
+//! never taken, and adds no code elsewhere.
 
 use thiserror::Error;
 use wasm_encoder::{BlockType, Encode, Instruction, ValType, reencode};
@@ -53,7 +58,7 @@ struct CountingLocals {
     /// The slots that were free before the call, in a function that calls others of the module. To add this call's to the
     /// global again would wait for the last call inside to have put it back.
     slots: Option<u32>,
-    /// The points, in a function that has loops: elsewhere they gain less than they take of the compiler.
+    /// The points, in a function that has loops: elsewhere to keep the limit over calls takes more than it gains.
     points: Option<PointLocals>,
 }
 
@@ -201,27 +206,13 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// Takes the slots of this call. A function that calls none of this module gives them back before another call
-    /// could need them, so it only checks that they are there.
+    /// Opens the block that failed checks leave, and takes the slots of this call. A function that calls none of this
+    /// module gives them back before another call could need them, so it only checks that they are there.
     fn enter_function(&mut self) {
         // At most 8 + 50,000 + 7,654,321, the limits of locals and of bytes.
         let cost = Instruction::I32Const(self.function.slots as i32);
         let slots = self.globals.slots;
-        self.emit(&[Instruction::GlobalGet(slots)]);
-        if let Some(saved) = self.locals.slots {
-            self.emit(&[Instruction::LocalTee(saved)]);
-        }
-        self.emit(&[
-            cost.clone(),
-            Instruction::I32LtS,
-            Instruction::If(BlockType::Empty),
-            Instruction::Unreachable,
-            Instruction::End,
-        ]);
-        if self.function.calls_own_functions {
-            self.emit(&[self.slots_before(), cost, Instruction::I32Sub]);
-            self.emit(&[Instruction::GlobalSet(slots)]);
-        }
+        self.emit(&[Instruction::Block(BlockType::Empty)]);
         if let Some(locals) = self.locals.points {
             self.emit(&[
                 Instruction::GlobalGet(self.globals.limit),
@@ -229,10 +220,17 @@ impl<'a> Rewriter<'a> {
             ]);
             self.read_used();
         }
-        if self.function.calls_own_functions {
-            // Takes the place of the function as the outermost label, so that all exits but one meet behind it.
-            self.emit(&[Instruction::Block(self.result())]);
+        self.emit(&[Instruction::GlobalGet(slots)]);
+        if let Some(saved) = self.locals.slots {
+            self.emit(&[Instruction::LocalTee(saved)]);
         }
+        self.emit(&[cost.clone(), Instruction::I32LtS, Instruction::BrIf(0)]);
+        if self.function.calls_own_functions {
+            self.emit(&[self.slots_before(), cost, Instruction::I32Sub]);
+            self.emit(&[Instruction::GlobalSet(slots)]);
+        }
+        // Takes the place of the function as the outermost label, so that all exits meet behind it.
+        self.emit(&[Instruction::Block(self.result())]);
     }
 
     /// Takes over the used points of the global, which a call may have changed.
@@ -245,6 +243,16 @@ impl<'a> Rewriter<'a> {
         }
     }
 
+    /// Writes the used points to the global, where others look.
+    fn write_used(&mut self) {
+        if let Some(locals) = self.locals.points {
+            self.emit(&[
+                Instruction::LocalGet(locals.used),
+                Instruction::GlobalSet(self.globals.used),
+            ]);
+        }
+    }
+
     /// Reads the slots that were free before this call, as long as it has taken none.
     fn slots_before(&self) -> Instruction<'static> {
         match self.locals.slots {
@@ -253,17 +261,22 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// Ends the outermost block and gives the slots back; the function's own `end` follows.
+    /// Ends the outermost block, gives the slots back and returns; failed checks end up behind that. The function's own
+    /// `end` follows.
     fn leave_function(&mut self) {
-        if !self.function.calls_own_functions {
-            return;
+        self.emit(&[Instruction::End]);
+        self.write_used();
+        if self.function.calls_own_functions {
+            self.emit(&[self.slots_before()]);
+            if self.locals.slots.is_none() {
+                let cost = Instruction::I32Const(self.function.slots as i32);
+                self.emit(&[cost, Instruction::I32Add]);
+            }
+            self.emit(&[Instruction::GlobalSet(self.globals.slots)]);
         }
-        self.emit(&[Instruction::End, self.slots_before()]);
-        if self.locals.slots.is_none() {
-            let cost = Instruction::I32Const(self.function.slots as i32);
-            self.emit(&[cost, Instruction::I32Add]);
-        }
-        self.emit(&[Instruction::GlobalSet(self.globals.slots)]);
+        self.emit(&[Instruction::Return, Instruction::End]);
+        self.write_used();
+        self.emit(&[Instruction::Unreachable]);
     }
 
     fn result(&self) -> BlockType {
@@ -321,6 +334,12 @@ impl<'a> Rewriter<'a> {
             if is_checked(operator) {
                 self.check();
             }
+            if matches!(
+                operator,
+                Operator::Call { .. } | Operator::CallIndirect { .. }
+            ) {
+                self.write_used();
+            }
         }
         if matches!(operator, Operator::End) && self.levels.len() == 1 {
             self.leave_function();
@@ -330,12 +349,14 @@ impl<'a> Rewriter<'a> {
 
     /// Writes another operator in place of this one, if it has to be another.
     fn replace(&mut self, operator: &Operator<'_>) -> bool {
-        let is_return = matches!(operator, Operator::Return) && self.function.calls_own_functions;
-        if is_return {
-            let outermost = self.levels.len() as u32 - 1;
-            self.emit(&[Instruction::Br(outermost)]);
-        }
-        is_return
+        let outermost = self.levels.len() as u32 - 1;
+        let branch = match operator {
+            Operator::Return => Instruction::Br(outermost),
+            Operator::Unreachable => Instruction::Br(outermost + 1),
+            _ => return false,
+        };
+        self.emit(&[branch]);
+        true
     }
 
     /// Follows the operator's effect on the control flow.
@@ -409,16 +430,16 @@ impl<'a> Rewriter<'a> {
         if points == 0 {
             return;
         }
-        let used = self.globals.used;
+        let set = match self.locals.points {
+            Some(locals) => Instruction::LocalSet(locals.used),
+            None => Instruction::GlobalSet(self.globals.used),
+        };
         self.emit(&[
             self.used(),
             Instruction::I64Const(points as i64),
             Instruction::I64Add,
+            set,
         ]);
-        if let Some(locals) = self.locals.points {
-            self.emit(&[Instruction::LocalTee(locals.used)]);
-        }
-        self.emit(&[Instruction::GlobalSet(used)]);
     }
 
     /// Rule 3: ends the execution unless fewer points are used than the limit.
@@ -431,9 +452,7 @@ impl<'a> Rewriter<'a> {
             self.used(),
             limit,
             Instruction::I64GeU,
-            Instruction::If(BlockType::Empty),
-            Instruction::Unreachable,
-            Instruction::End,
+            Instruction::BrIf(self.levels.len() as u32),
         ]);
     }
 

@@ -193,6 +193,13 @@ fn a_host_function_sees_all_points_so_far() {
         outcome.host.used_when_called,
         [first, first + NOP + END + CALL]
     );
+    // The same where the points are kept in a local.
+    let outcome = body("nop loop nop call $note nop end call $note", PLENTY);
+    let first = NOP + LOOP + NOP + CALL;
+    assert_eq!(
+        outcome.host.used_when_called,
+        [first, first + NOP + END + CALL]
+    );
 }
 
 #[test]
