@@ -1,12 +1,16 @@
-//! What contracts cost that only compute, beside the same computation in native Rust, in one run. The state of SHA-256 begins
-//! with zeros in both, so that no constants of it are needed.
+//! What contracts cost that only compute, beside the same computation in native Rust, and beside the same wasm without metering and
+//! without the limit of the recursion, in one run. The state of SHA-256 begins with zeros in both, so that no constants of it are needed.
 
 mod support;
 
 use bytes::Bytes;
 use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use support::in_process::{call, deployed};
 use support::{compare, timed};
+use wasmer::sys::{Cranelift, CraneliftOptLevel, EngineBuilder};
+use wasmer::{Function, Instance, Module, Store, imports};
 
 const SIEVE_END: usize = 262_144;
 
@@ -18,31 +22,90 @@ fn main() {
     compute("sha256, 5,000 blocks", &sha256, || {
         sha256_blocks(&constants)
     });
-    const FIB: &str = include_str!("contracts/fib.wat");
     compute("fib(25), as many native calls", FIB, || {
         fib_by_calls(black_box(25))
     });
     compute("fib(25), native calls optimised away", FIB, || {
         fib(black_box(25))
     });
-    compute(
-        "memory: sieve of 256 K",
-        include_str!("contracts/sieve.wat"),
-        sieve,
+    compute("memory: sieve of 256 K", SIEVE, sieve);
+    compute("loop: xorshift, 1 M", XORSHIFT, xorshift);
+    let contracts = [
+        ("sha256, 5,000 blocks", &*sha256),
+        ("fib(25)", FIB),
+        ("memory: sieve of 256 K", SIEVE),
+        ("loop: xorshift, 1 M", XORSHIFT),
+        ("loop: a million turns", LOOP),
+    ];
+    for (name, contract) in contracts {
+        metered(name, contract);
+    }
+}
+
+const FIB: &str = include_str!("contracts/fib.wat");
+const SIEVE: &str = include_str!("contracts/sieve.wat");
+const XORSHIFT: &str = include_str!("contracts/xorshift.wat");
+
+/// The shortest loop that there is. In native code it would be optimised away.
+const LOOP: &str = r#"(module
+    (import "env" "int64finish" (func $finish (param i64)))
+    (memory (export "memory") 1)
+    (func (export "init"))
+    (func (export "run") (local $i i32)
+        (loop $again
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $i) (i32.const 1000000))))
+        (call $finish (i64.extend_i32_u (local.get $i)))))"#;
+
+/// Measures a contract's function `run` in the VM and without metering.
+fn metered(name: &str, contract: &str) {
+    let code = code(contract);
+    let mut vm = deployed(&code, &[]);
+    let mut unmetered = unmetered(&code);
+    compare(
+        name,
+        ("metered", |count| {
+            timed(count, || drop(call(&mut vm, "run", &[])))
+        }),
+        ("unmetered", |count| {
+            timed(count, || {
+                black_box(unmetered());
+            })
+        }),
     );
-    compute(
-        "loop: xorshift, 1 M",
-        include_str!("contracts/xorshift.wat"),
-        xorshift,
-    );
+}
+
+fn code(contract: &str) -> Bytes {
+    let code = wat::parse_str(contract);
+    code.expect("the contract is right").into()
+}
+
+/// The contract's function `run` as the compiler of the engine makes it of the code as it is. Gives the number that it finishes with.
+fn unmetered(code: &[u8]) -> impl FnMut() -> u64 {
+    let mut compiler = Cranelift::new();
+    compiler.opt_level(CraneliftOptLevel::Speed);
+    let mut store = Store::new(EngineBuilder::new(compiler));
+    let module = Module::new(&store, code).expect("the contract is right");
+    let finished = Arc::new(AtomicU64::new(0));
+    let number = Arc::clone(&finished);
+    let finish = Function::new_typed(&mut store, move |value: i64| {
+        number.store(value as u64, Ordering::Relaxed);
+    });
+    let imports = imports! { "env" => { "int64finish" => finish } };
+    let instance = Instance::new(&mut store, &module, &imports).expect("it imports nothing else");
+    let run = instance.exports.get_typed_function::<(), ()>(&store, "run");
+    let run = run.expect("the contract exports it");
+    move || {
+        run.call(&mut store).expect("it does not trap");
+        finished.load(Ordering::Relaxed)
+    }
 }
 
 /// Measures a contract's function `run` and its native twin, which must give the same number.
 fn compute(name: &str, contract: &str, native: impl Fn() -> u64) {
-    let code: Bytes = wat::parse_str(contract)
-        .expect("the contract is right")
-        .into();
+    let code = code(contract);
     let mut vm = deployed(&code, &[]);
+    assert_eq!(unmetered(&code)(), native(), "{name}");
     let number = native().to_be_bytes();
     let significant = number.iter().skip_while(|byte| **byte == 0).copied();
     assert_eq!(

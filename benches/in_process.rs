@@ -1,5 +1,5 @@
-//! The VM in this process, without pipes: calls of a warm contract, and the first call of unknown code, with the
-//! interpreter and without.
+//! The VM in this process, without pipes: calls of a warm contract, with little and with much memory, and the first call of
+//! unknown code, with the interpreter and without.
 //!
 //! With `ARWEN_BENCH_WASM=/path/to/contract.wasm` that code is compiled as well (its `init` may fail, it runs all the
 //! same).
@@ -10,7 +10,7 @@ use arwen::internal::vm::QuickLimits;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use support::in_process::{call, deploy, deployed, vm_on_tiers};
-use support::world;
+use support::{COUNTER, compare, timed, world};
 
 /// A contract of tests/contracts.
 fn contract(text: &str) -> Bytes {
@@ -35,6 +35,55 @@ fn warm(c: &mut Criterion) {
         b.iter(|| call(&mut counter, "increment", &[]));
     });
     group.finish();
+}
+
+/// Calls of counters with 1 MiB of memory and more, beside those of one with a page.
+fn large(_: &mut Criterion) {
+    let page = r#"(memory (export "memory") 1)"#;
+    let pages = r#"(memory (export "memory") 17)"#;
+    let each_page = "(local $at i32) (loop $pages
+        (i32.store offset=4096 (local.get $at) (i32.const 1))
+        (local.set $at (i32.add (local.get $at) (i32.const 4096)))
+        (br_if $pages (i32.lt_u (local.get $at) (i32.const 1000000))))";
+    let increment = r#"(func (export "increment")"#;
+    let contracts = [
+        ("17 pages, untouched", COUNTER.replace(page, pages)),
+        (
+            "1 MB, touched once",
+            COUNTER
+                .replace(page, pages)
+                .replace(increment, &format!(r#"(func (export "touch") {each_page}) {increment}"#)),
+        ),
+        (
+            "1 MB, touched by each call",
+            COUNTER
+                .replace(page, pages)
+                .replace(increment, &format!("{increment} {each_page}")),
+        ),
+        (
+            "grows by 16 pages",
+            COUNTER.replace(
+                increment,
+                &format!("{increment} (drop (memory.grow (i32.const 16))) (i32.store (i32.const 70000) (i32.const 1))"),
+            ),
+        ),
+    ];
+    let mut counter = deployed(&contract(COUNTER), &[]);
+    for (name, text) in contracts {
+        let mut vm = deployed(&contract(&text), &[]);
+        if text.contains("touch") {
+            call(&mut vm, "touch", &[]);
+        }
+        compare(
+            &format!("in process: counter, {name}"),
+            ("large", |count| {
+                timed(count, || drop(call(&mut vm, "increment", &[])))
+            }),
+            ("small", |count| {
+                timed(count, || drop(call(&mut counter, "increment", &[])))
+            }),
+        );
+    }
 }
 
 fn cold(c: &mut Criterion) {
@@ -68,5 +117,5 @@ fn cold(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, warm, cold);
+criterion_group!(benches, warm, large, cold);
 criterion_main!(benches);
