@@ -123,7 +123,7 @@ pub struct InstanceCounters {
     pub fresh: u64,
     /// Used again.
     pub reused: u64,
-    /// Not kept after a call: too much of their memory was touched.
+    /// Not kept after a call: their memory could not be put back.
     pub unusable: u64,
     /// Dropped because too many waited.
     pub evicted: u64,

@@ -11,8 +11,10 @@ mod instance;
 mod lease;
 mod linking;
 mod memory;
+mod residence;
 mod unchecked;
 mod unchecked_memory;
+mod unchecked_scan;
 mod unchecked_send;
 pub mod warm;
 

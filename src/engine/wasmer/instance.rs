@@ -11,6 +11,7 @@ use super::access::{Access, Handles};
 use super::image::Image;
 use super::linking::{Environment, link};
 use super::memory::SystemMemory;
+use super::residence::Residence;
 use super::unchecked::shrink;
 use crate::engine::border::SPENT;
 use crate::engine::failure::{Ending, caught};
@@ -36,6 +37,8 @@ pub(super) struct WasmerInstance<H: HostCalls> {
     globals: Vec<(Global, Value)>,
     description: Arc<InstrumentedModule>,
     system: Arc<SystemMemory>,
+    /// Which pages of the memory stay between calls.
+    residence: Residence,
     /// A call has trapped or aborted: the counters of the stack are off, and the memory is in an unknown state.
     is_spent: bool,
 }
@@ -79,6 +82,7 @@ impl<H: HostCalls> WasmerInstance<H> {
             globals,
             description: Arc::clone(description),
             system: Arc::clone(system),
+            residence: Residence::default(),
             is_spent: false,
         })
     }
@@ -113,7 +117,7 @@ impl<H: HostCalls> WasmerInstance<H> {
     pub(super) fn reset(&mut self, image: Option<&Image>) -> Option<usize> {
         let memory_bytes = match (&self.handles.memory, image) {
             (Some(memory), Some(image)) => {
-                let existing = image.restore(&memory.view(&self.store))?;
+                let existing = image.restore(&memory.view(&self.store), &mut self.residence);
                 let has_failed = self.system.has_failed();
                 let layout = self.system.layout;
                 let shrunk = shrink(memory, &mut self.store, layout, image.bytes());

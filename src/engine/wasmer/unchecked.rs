@@ -1,5 +1,6 @@
 //! Unsafe calls of wasmer: loading machine code, writing whole pages of memory, and taking memory back.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ::wasmer::Engine as CodeEngine;
@@ -8,6 +9,7 @@ use ::wasmer::{
     DeserializeError, Memory, MemoryView, Module, Pages, SerializeError, Store, WASM_PAGE_SIZE,
 };
 use bytes::Bytes;
+use nix::libc;
 use region::Protection;
 
 use super::memory::{MemoryLayout, SystemMemory};
@@ -64,6 +66,25 @@ pub(super) fn overwrite(memory: &MemoryView<'_>, offset: u64, bytes: &[u8]) -> O
         target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
     }
     Some(())
+}
+
+/// Gives pages of a memory at rest back to the system; they read as zeros afterwards. Returns whether that was done. The range is one
+/// of whole pages inside the memory.
+pub(super) fn give_back(memory: &MemoryView<'_>, range: Range<u64>) -> bool {
+    let page = region::page::size() as u64;
+    let is_inside = range.start <= range.end && range.end <= memory.data_size();
+    if !is_inside || range.start % page != 0 || range.end % page != 0 {
+        return false;
+    }
+    let length = (range.end - range.start) as usize;
+    // SAFETY: the range is inside the memory, which is a private mapping of no file, and the view keeps it where it is.
+    // Nothing refers to a memory at rest, see `overwrite`.
+    #[expect(unsafe_code, reason = "changes memory behind a pointer")]
+    let advised = unsafe {
+        let start = memory.data_ptr().add(range.start as usize);
+        libc::madvise(start.cast(), length, libc::MADV_DONTNEED)
+    };
+    advised == 0
 }
 
 /// Takes from a memory at rest what it has grown by, so that it has `bytes` again. None if that can't be done; then the
