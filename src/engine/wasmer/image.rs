@@ -6,6 +6,7 @@
 //! them, so pages are given back as well, see [`Residence`].
 
 use std::fs::File;
+use std::iter;
 use std::ops::Range;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -138,7 +139,7 @@ fn scanned(addresses: Range<u64>) -> Option<Vec<Range<u64>>> {
 fn mapped_pages(start: u64, bytes: u64) -> Vec<Range<u64>> {
     let page = page_bytes() as u64;
     let Some(entries) = read_page_map(start / page, bytes.div_ceil(page) as usize) else {
-        return vec![0..bytes];
+        return iter::once(0..bytes).collect();
     };
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for (entry, offset) in entries

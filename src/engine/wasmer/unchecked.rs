@@ -73,7 +73,7 @@ pub(super) fn overwrite(memory: &MemoryView<'_>, offset: u64, bytes: &[u8]) -> O
 pub(super) fn give_back(memory: &MemoryView<'_>, range: Range<u64>) -> bool {
     let page = region::page::size() as u64;
     let is_inside = range.start <= range.end && range.end <= memory.data_size();
-    if !is_inside || range.start % page != 0 || range.end % page != 0 {
+    if !is_inside || !range.start.is_multiple_of(page) || !range.end.is_multiple_of(page) {
         return false;
     }
     let length = (range.end - range.start) as usize;

@@ -22,7 +22,7 @@ impl Host {
             { "len(code)" = input.code.len(), metadata = &input.code_metadata[..] },
             "CreateNewContract"
         );
-        let begun = Begun::deploy(CallKind::Create, &input.input);
+        let begun = |_: &Host| Begun::deploy(CallKind::Create, &input.input);
         let used = self.tell_entry(creator, begun);
         let result = self.create_for(creator, &input);
         self.tell_exit(creator, used, |host| host.end_of_shared(&result));

@@ -34,7 +34,7 @@ impl Host {
         call: &CallInput,
     ) -> Result<NestedOutput, Broken> {
         log_nested("ExecuteOnDestContext", call);
-        let begun = Begun::call(self.kind_of(call), call);
+        let begun = |host: &Host| Begun::call(host.kind_of(call), call);
         let used = self.tell_entry(payer, begun);
         let output = self.call_on_storage(payer, call);
         self.tell_exit(payer, used, |_| end_of_nested(&output));
@@ -136,7 +136,7 @@ impl Host {
             true => CallKind::ReadOnly,
             false => CallKind::SameContext,
         };
-        let used = self.tell_entry(payer, Begun::call(kind, call));
+        let used = self.tell_entry(payer, |_| Begun::call(kind, call));
         let contexts = &mut self.contexts;
         contexts.big_ints.push();
         let copy = contexts.output.copy_to_set_aside();

@@ -89,16 +89,17 @@ impl Host {
         });
     }
 
-    /// A nested call begins. Returns what the payer has used so far, for the end of the call.
-    pub(super) fn tell_entry(
+    /// A nested call begins. Returns what the payer has used so far, for the end of the call. Without an observer nothing is asked of
+    /// `begun`.
+    pub(super) fn tell_entry<'a>(
         &mut self,
         payer: &mut dyn InstanceAccess,
-        begun: Begun<'_>,
+        begun: impl FnOnce(&Host) -> Begun<'a>,
     ) -> Option<u64> {
-        self.contexts.observer.as_mut().map(|observer| {
-            observer.event(Event::Entered(begun.entry()));
-            payer.used_points()
-        })
+        self.contexts.observer.as_ref()?;
+        let entry = begun(self).entry();
+        self.contexts.tell(|| Event::Entered(entry));
+        Some(payer.used_points())
     }
 
     /// A nested call has ended, whose begin gave `used`.
