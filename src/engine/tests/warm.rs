@@ -123,9 +123,16 @@ fn nothing_of_a_call_is_seen_by_the_next() {
 fn what_the_host_writes_is_gone_too() {
     let [warm, fresh] = warm_and_fresh(STATE);
     let first = call(&fresh, "look", LIMIT).expect("it is valid");
-    for offset in [0, 4_095, 70_000, 196_607] {
+    for (offset, length) in [
+        (0, 1),
+        (4_095, 1),
+        (70_000, 1),
+        (196_607, 1),
+        (80_000, 20_000),
+    ] {
         let mut instance = warm.instantiate(1).expect("it is valid");
-        instance.write_memory(offset, &[170]).expect("it is inside");
+        let bytes = vec![170; length];
+        instance.write_memory(offset, &bytes).expect("it is inside");
         instance.set_used_points(1_000);
         drop(instance);
         assert_eq!(
