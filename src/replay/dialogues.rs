@@ -3,8 +3,9 @@
 //! One thread reads and finds the dialogues by the kinds of their frames; those who play them decode them.
 
 use super::error::ReplayError;
+use super::hook_calls::{self, HookCall};
 use super::source::{Source, decode};
-use crate::messages::{Arguments, Format, Message, MessageKind, Role};
+use crate::messages::{Account, Arguments, Format, Message, MessageKind, Role};
 use crate::recording::{Record, RecordedFrame};
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -36,21 +37,16 @@ pub(super) struct Dialogue {
     /// In its file, from 1.
     pub number: u64,
     pub request: Message,
+    /// Those that were answered ahead come first: the recording does not tell when their answers were used.
     pub hook_calls: Vec<HookCall>,
+    /// Whether some were answered ahead.
+    pub is_read_ahead: bool,
     /// The response and its error message.
     pub response: Option<(Message, String)>,
     /// How long it took, in microseconds; `None` where there are no times.
     pub micros: Option<u64>,
     /// Why it can't be played.
     pub defect: Option<&'static str>,
-}
-
-/// A question of the child, and the node's answer with its error message.
-#[derive(Debug)]
-pub(super) struct HookCall {
-    pub question: Message,
-    pub answer: Message,
-    pub error: String,
 }
 
 /// The frames of a dialogue.
@@ -61,6 +57,8 @@ pub(super) struct Frames {
     frames: Vec<RecordedFrame>,
     /// Code that was left out of an answer, by the index of its frame.
     codes: Vec<(usize, Bytes)>,
+    /// What the request answers before it is asked, with all code.
+    ahead: Vec<HookCall>,
     defect: Option<&'static str>,
 }
 
@@ -167,17 +165,31 @@ impl Dialogues {
             return Err(ReplayError::NoInitialize { path });
         };
         self.number += 1;
-        self.open = Some(Frames {
+        let mut open = Frames {
             life: Arc::clone(life),
             number: self.number,
-            frames: vec![frame],
+            frames: Vec::new(),
             codes: Vec::new(),
+            ahead: hook_calls::ahead_of_request(life.format, &frame),
             defect: None,
-        });
+        };
+        for call in &mut open.ahead {
+            if let Message::BlockchainGetUserAccountResponse(answer) = &mut call.answer
+                && let Some(account) = &mut answer.account
+            {
+                match self.known_code(account) {
+                    Ok(Some(code)) => hook_calls::put_back(account, code),
+                    Ok(None) => {}
+                    Err(defect) => open.defect = Some(defect),
+                }
+            }
+        }
+        open.frames.push(frame);
+        self.open = Some(open);
         Ok(before)
     }
 
-    /// Remembers the code of an account, or finds the one that its answer leaves out.
+    /// Takes note of the code in an answer.
     fn keep_code(&mut self, frame: &RecordedFrame) {
         if frame.kind != MessageKind::BlockchainGetUserAccountResponse.wire() {
             return;
@@ -186,20 +198,29 @@ impl Dialogues {
             Ok((_, Message::BlockchainGetUserAccountResponse(response))) => response.account,
             _ => None,
         };
-        let Some(account) = account.filter(|account| !account.code_hash.is_empty()) else {
-            return;
-        };
-        if !account.code_unchanged {
-            self.codes.entry(account.code_hash).or_insert(account.code);
-            return;
-        }
+        let known = account.map(|account| self.known_code(&account));
         let Some(open) = &mut self.open else {
             return;
         };
-        match self.codes.get(&account.code_hash) {
-            Some(code) => open.codes.push((open.frames.len(), code.clone())),
-            None => open.defect = Some(UNKNOWN_CODE),
+        match known {
+            Some(Ok(Some(code))) => open.codes.push((open.frames.len(), code)),
+            Some(Err(defect)) => open.defect = Some(defect),
+            Some(Ok(None)) | None => {}
         }
+    }
+
+    /// Remembers the code of an account, or finds the one that it leaves out.
+    fn known_code(&mut self, account: &Account) -> Result<Option<Bytes>, &'static str> {
+        if account.code_hash.is_empty() {
+            return Ok(None);
+        }
+        if account.code_unchanged {
+            let code = self.codes.get(&account.code_hash);
+            return code.cloned().map(Some).ok_or(UNKNOWN_CODE);
+        }
+        let code = self.codes.entry(account.code_hash.clone());
+        code.or_insert_with(|| account.code.clone());
+        Ok(None)
     }
 }
 
@@ -211,7 +232,7 @@ pub(super) fn is_of_the_driver(format: Format, frame: &RecordedFrame) -> bool {
 
 impl Frames {
     /// Decodes them.
-    pub(super) fn decode(self) -> Dialogue {
+    pub(super) fn decode(mut self) -> Dialogue {
         let took = match (self.frames.first(), self.frames.last()) {
             (Some(first), Some(last)) if !self.life.is_imported => {
                 Some(last.micros.saturating_sub(first.micros))
@@ -222,6 +243,7 @@ impl Frames {
         let mut dialogue = Dialogue {
             request: Message::zero(kind),
             hook_calls: Vec::new(),
+            is_read_ahead: !self.ahead.is_empty(),
             response: None,
             micros: took,
             defect: self.defect,
@@ -239,12 +261,11 @@ impl Frames {
                 (code, &mut message)
                 && let Some(account) = &mut answer.account
             {
-                account.code = code.clone();
-                account.code_unchanged = false;
+                hook_calls::put_back(account, code.clone());
             }
             let error = envelope.error_message;
             match MessageKind::from_wire(frame.kind).and_then(MessageKind::role) {
-                Some(Role::Request(_)) => dialogue.request = message,
+                Some(Role::Request(_)) => dialogue.request = hook_calls::without_answers(message),
                 Some(Role::HookRequest(_)) => question = Some(message),
                 Some(Role::HookResponse) => match question.take() {
                     Some(question) => dialogue.hook_calls.push(HookCall {
@@ -254,7 +275,11 @@ impl Frames {
                     }),
                     None => dialogue.defect = Some(OUT_OF_TURN),
                 },
-                _ => dialogue.response = Some((message, error)),
+                _ => {
+                    let used = hook_calls::take_used(&mut message, std::mem::take(&mut self.ahead));
+                    dialogue.hook_calls.splice(0..0, used);
+                    dialogue.response = Some((message, error));
+                }
             }
         }
         dialogue

@@ -5,6 +5,7 @@
 //! | `source` | the frames of a file: a recording of the driver, or JSON lines |
 //! | `lines` | the JSON lines |
 //! | `dialogues` | frames to dialogues that can be played by themselves |
+//! | `hook_calls` | what a child asks, and what it was answered before it asked |
 //! | `compare` | when two messages mean the same, and where they differ |
 //! | `player` | one dialogue against a child |
 //! | `run` | all dialogues of files, or a share of them, with several children |
@@ -14,6 +15,7 @@
 mod compare;
 mod dialogues;
 mod error;
+mod hook_calls;
 mod lines;
 mod outcome;
 mod page;

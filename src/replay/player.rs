@@ -1,8 +1,9 @@
 //! Plays the node's part of one dialogue to a child.
 
 use super::compare::{Difference, differences, key};
-use super::dialogues::{Dialogue, HookCall};
+use super::dialogues::Dialogue;
 use super::error::ReplayError;
+use super::hook_calls::HookCall;
 use super::outcome::Verdict;
 use crate::driver::raw::RawChild;
 use crate::driver::{DriverConfig, Fault};
@@ -49,7 +50,7 @@ impl Player {
         };
         let begun = Instant::now();
         let deadline = begun + self.config.max_loop_time;
-        let mut hooks = Hooks::new(&dialogue.hook_calls);
+        let mut hooks = Hooks::new(dialogue);
         let response = converse(&mut child, dialogue, &mut hooks, deadline);
         let mut played = Played {
             verdict: Verdict::Same,
@@ -130,12 +131,15 @@ struct Hooks<'a> {
     calls: &'a [HookCall],
     /// The calls with a key, in their order, and how many of them were made.
     by_key: HashMap<String, (Vec<usize>, usize)>,
+    /// Whether the recording tells their order.
+    is_ordered: bool,
     /// For each call that was made the first recorded one with its key.
     asked: Vec<usize>,
 }
 
 impl<'a> Hooks<'a> {
-    fn new(calls: &'a [HookCall]) -> Hooks<'a> {
+    fn new(dialogue: &'a Dialogue) -> Hooks<'a> {
+        let calls = &dialogue.hook_calls[..];
         let mut by_key: HashMap<_, (Vec<usize>, usize)> = HashMap::new();
         for (index, call) in calls.iter().enumerate() {
             by_key.entry(key(&call.question)).or_default().0.push(index);
@@ -143,6 +147,7 @@ impl<'a> Hooks<'a> {
         Hooks {
             calls,
             by_key,
+            is_ordered: !dialogue.is_read_ahead,
             asked: Vec::new(),
         }
     }
@@ -166,11 +171,14 @@ impl<'a> Hooks<'a> {
             .collect();
         recorded.sort_unstable();
         let mut seen = std::collections::HashSet::new();
-        let asked: Vec<_> = self
+        let mut asked: Vec<_> = self
             .asked
             .iter()
             .filter(|index| seen.insert(**index))
             .collect();
+        if !self.is_ordered {
+            asked.sort_unstable();
+        }
         let at = (0..recorded.len().max(asked.len()))
             .find(|at| recorded.get(*at) != asked.get(*at).copied())?;
         let text = |index: Option<&usize>| match index.and_then(|index| self.calls.get(*index)) {

@@ -186,6 +186,7 @@ pub const ROOMS: &[Room] = &[
     room(
         "driver",
         &[
+            "byte_lru",
             "dialogue",
             "escape",
             "frame",

@@ -1,0 +1,67 @@
+//! Hook calls of recordings. Answers ahead (docs/spec/wire.md#read-ahead) are played as hook calls, too: what a child knows and uses
+//! depends on its earlier dialogues, and each dialogue can be played by itself.
+
+use super::source::decode;
+use crate::messages::ahead::AnswerSet;
+use crate::messages::{Account, AnswerAhead, AnswersAhead, Format, Message, MessageKind, Role};
+use crate::recording::RecordedFrame;
+use bytes::Bytes;
+use prost::Message as _;
+
+/// A question of the child, and the node's answer with its error message.
+#[derive(Debug)]
+pub(super) struct HookCall {
+    pub question: Message,
+    pub answer: Message,
+    pub error: String,
+}
+
+/// The hook calls that a request answers ahead.
+pub(super) fn ahead_of_request(format: Format, frame: &RecordedFrame) -> Vec<HookCall> {
+    let field = match decode(format, frame) {
+        Ok((_, Message::ContractCallRequest(request))) => request.answers_ahead,
+        Ok((_, Message::ContractDeployRequest(request))) => request.answers_ahead,
+        _ => Bytes::new(),
+    };
+    let answers = AnswersAhead::decode(field).unwrap_or_default().answers;
+    answers.into_iter().filter_map(hook_call).collect()
+}
+
+fn hook_call(answer: AnswerAhead) -> Option<HookCall> {
+    let kind = MessageKind::from_wire(answer.kind)?;
+    let Some(Role::HookRequest(response)) = kind.role() else {
+        return None;
+    };
+    Some(HookCall {
+        question: Message::of_fields(kind, answer.request)?,
+        answer: Message::of_fields(response, answer.response)?,
+        error: answer.error_message,
+    })
+}
+
+/// A request that answers nothing ahead.
+pub(super) fn without_answers(mut request: Message) -> Message {
+    match &mut request {
+        Message::ContractCallRequest(request) => request.answers_ahead.clear(),
+        Message::ContractDeployRequest(request) => request.answers_ahead.clear(),
+        _ => {}
+    }
+    request
+}
+
+/// Those of the calls whose answers were used, by the response, which then does not tell.
+pub(super) fn take_used(response: &mut Message, calls: Vec<HookCall>) -> Vec<HookCall> {
+    let Message::ContractResponse(response) = response else {
+        return Vec::new();
+    };
+    let used = AnswerSet::of_field(&std::mem::take(&mut response.used_ahead));
+    let calls = calls.into_iter().enumerate();
+    let used = calls.filter(|(place, _)| used.contains(*place));
+    used.map(|(_, call)| call).collect()
+}
+
+/// Gives an account the code that was left out.
+pub(super) fn put_back(account: &mut Account, code: Bytes) {
+    account.code = code;
+    account.code_unchanged = false;
+}
