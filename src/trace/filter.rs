@@ -17,6 +17,35 @@ pub enum StepKind {
     Async,
 }
 
+impl StepKind {
+    /// All kinds.
+    pub const ALL: [StepKind; 6] = [
+        StepKind::Call,
+        StepKind::Host,
+        StepKind::Storage,
+        StepKind::Transfer,
+        StepKind::Log,
+        StepKind::Async,
+    ];
+
+    /// The name in options and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            StepKind::Call => "call",
+            StepKind::Host => "host",
+            StepKind::Storage => "storage",
+            StepKind::Transfer => "transfer",
+            StepKind::Log => "log",
+            StepKind::Async => "async",
+        }
+    }
+
+    /// The kind of that name, if it is one.
+    pub fn named(name: &str) -> Option<StepKind> {
+        StepKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// Which steps of a run are kept. Costs are always complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
@@ -37,13 +66,7 @@ impl Filter {
     pub fn all() -> Filter {
         Filter {
             depth: usize::MAX,
-            kinds: vec![
-                StepKind::Host,
-                StepKind::Storage,
-                StepKind::Transfer,
-                StepKind::Log,
-                StepKind::Async,
-            ],
+            kinds: StepKind::ALL.to_vec(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use arwen::internal::tool::{GasFiles, Machines, Paint, RunParts, ToolError};
 use arwen::internal::trace::{Filter, StepKind};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use std::io::{IsTerminal as _, stdout};
 use std::path::PathBuf;
@@ -21,12 +22,12 @@ pub struct TraceOptions {
     /// Show only calls and these kinds of steps, with commas between them.
     #[arg(
         long,
-        value_enum,
+        value_parser = kinds(),
         requires = "trace",
         value_delimiter = ',',
         value_name = "KINDS"
     )]
-    trace_kind: Vec<Kind>,
+    trace_kind: Vec<StepKind>,
 
     /// Show where gas went: by what was paid for, by function and by host function. `--gas-report=FILE` writes that as JSON to FILE
     /// in place, for `arwendebug gas diff`.
@@ -44,27 +45,10 @@ enum TraceFormat {
     Json,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Kind {
-    Call,
-    Host,
-    Storage,
-    Transfer,
-    Log,
-    Async,
-}
-
-impl From<Kind> for StepKind {
-    fn from(kind: Kind) -> StepKind {
-        match kind {
-            Kind::Call => StepKind::Call,
-            Kind::Host => StepKind::Host,
-            Kind::Storage => StepKind::Storage,
-            Kind::Transfer => StepKind::Transfer,
-            Kind::Log => StepKind::Log,
-            Kind::Async => StepKind::Async,
-        }
-    }
+/// Reads a kind of steps by its name.
+fn kinds() -> impl TypedValueParser<Value = StepKind> {
+    let names = PossibleValuesParser::new(StepKind::ALL.map(StepKind::name));
+    names.try_map(|name| StepKind::named(&name).ok_or("not a kind of steps"))
 }
 
 impl TraceOptions {
@@ -95,14 +79,12 @@ impl TraceOptions {
             let needs_costs = self.gas_report.is_some() || self.flamegraph.is_some();
             return needs_costs.then_some(Filter::COSTS);
         }
-        let chosen = match self.trace_kind.is_empty() {
-            true => Kind::value_variants(),
-            false => &self.trace_kind,
-        };
-        Some(Filter {
-            depth: self.trace_depth.unwrap_or(usize::MAX),
-            kinds: chosen.iter().copied().map(StepKind::from).collect(),
-        })
+        let mut filter = Filter::all();
+        filter.depth = self.trace_depth.unwrap_or(filter.depth);
+        if !self.trace_kind.is_empty() {
+            filter.kinds.clone_from(&self.trace_kind);
+        }
+        Some(filter)
     }
 
     /// The machines, which must be able to tell what is asked for.
