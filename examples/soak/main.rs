@@ -25,6 +25,7 @@ use process::Samples;
 use requests::{Request, Requests};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use totals::Totals;
 
 /// Runs requests for a while, with faults beside them, and says what it cost.
 #[derive(Debug, Clone, Parser)]
@@ -73,6 +74,7 @@ const REPORT_EVERY: u64 = 10;
 
 fn main() -> anyhow::Result<()> {
     let line = CommandLine::parse();
+    let totals = line.totals.as_deref().map(Totals::open).transpose()?;
     let requests = Requests::new();
     let expected = requests.outputs().context("the VM in this process")?;
     let cache = tempfile::tempdir()?;
@@ -87,6 +89,7 @@ fn main() -> anyhow::Result<()> {
     });
     let mut soak = Soak {
         line,
+        totals,
         driver,
         killer,
         figures: Figures::default(),
@@ -114,6 +117,7 @@ fn driver(
 
 struct Soak {
     line: CommandLine,
+    totals: Option<Totals>,
     driver: Driver<SharedWorld>,
     killer: Killer,
     figures: Figures,
@@ -218,13 +222,13 @@ impl Soak {
         let zombies = process::zombies();
         println!("{}", self.samples.report());
         let drift = self.samples.check(self.line.most_drift);
-        if let Some(file) = &self.line.totals {
+        if let Some(totals) = &mut self.totals {
             let seconds = self.start.elapsed().as_secs();
             let mut rows = self.figures.rows(&kills, seconds);
             if drift.is_ok() && seconds >= process::LONG_SECONDS {
                 rows.push(("R10", seconds, "seconds without drift"));
             }
-            totals::append(file, &rows, self.figures.wrong)?;
+            totals.append(&rows, self.figures.wrong)?;
         }
         ensure!(
             self.figures.wrong == 0,

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -10,25 +10,42 @@ use std::process::Command;
 /// The figure of docs/reliability.md, a count and its unit.
 pub type Row = (&'static str, u64, &'static str);
 
-/// Adds the rows to the file. Wrong outputs are told once, with the first row.
-pub fn append(file: &Path, rows: &[Row], wrong: u64) -> anyhow::Result<()> {
-    let (date, commit) = (date()?, commit()?);
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let command = format!(
-        "cargo run --release --example soak -- {}",
-        arguments.join(" ")
-    );
-    let mut text = String::new();
-    for (index, (figure, count, unit)) in rows.iter().enumerate() {
-        let wrong = if index == 0 { wrong } else { 0 };
-        writeln!(
-            text,
-            "{date}\t{commit}\t{figure}\t{count}\t{unit}\t{wrong}\t{command}"
-        )?;
+/// The file, open to be added to.
+pub struct Totals {
+    file: File,
+    commit: String,
+}
+
+impl Totals {
+    /// Before the run, so that no long run finds at its end that it can't write.
+    pub fn open(file: &Path) -> anyhow::Result<Totals> {
+        let opened = OpenOptions::new().append(true).open(file);
+        let opened = opened.with_context(|| format!("can't add to {}", file.display()))?;
+        date()?;
+        Ok(Totals {
+            file: opened,
+            commit: commit()?,
+        })
     }
-    let opened = OpenOptions::new().append(true).open(file);
-    let mut opened = opened.with_context(|| format!("{}", file.display()))?;
-    Ok(opened.write_all(text.as_bytes())?)
+
+    /// Adds the rows. Wrong outputs are told once, with the first row.
+    pub fn append(&mut self, rows: &[Row], wrong: u64) -> anyhow::Result<()> {
+        let (date, commit) = (date()?, &self.commit);
+        let arguments: Vec<_> = std::env::args().skip(1).collect();
+        let command = format!(
+            "cargo run --release --example soak -- {}",
+            arguments.join(" ")
+        );
+        let mut text = String::new();
+        for (index, (figure, count, unit)) in rows.iter().enumerate() {
+            let wrong = if index == 0 { wrong } else { 0 };
+            writeln!(
+                text,
+                "{date}\t{commit}\t{figure}\t{count}\t{unit}\t{wrong}\t{command}"
+            )?;
+        }
+        Ok(self.file.write_all(text.as_bytes())?)
+    }
 }
 
 fn date() -> anyhow::Result<String> {
