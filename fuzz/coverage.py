@@ -35,6 +35,7 @@ TARGETS = {
     "part_loop": ["part/dialogue_loop.rs", "part/hook_calls.rs", "part/link.rs", "part/error.rs", "dialogue/messenger.rs"],
     "driver_loop": ["driver/dialogue_loop.rs", "driver/hook_calls.rs", "dialogue/messenger.rs"],
     "log_lines": ["logs/line.rs", "logs/profile.rs", "logs/level.rs"],
+    "recordings": ["recording/"],
     "scenario_parser": ["scenario/parse/", "scenario/json.rs", "scenario/value.rs", "scenario/model.rs"],
     "host_functions": ["vm/eei/", "vm/contexts/", "vm/host/", "vm/memory.rs"],
     # Not the frames of huge functions (frames/): its unit tests have all operators, bombs have few.

@@ -8,6 +8,7 @@
 //! | `part_loop` | part_loop | the child's loop, against a node that goes wrong |
 //! | `driver_loop` | driver_loop | the driver's loop, against a child that goes wrong |
 //! | `logs` | log_lines | log lines, profiles and their patterns |
+//! | `recordings` | recordings | what is read of a recording is what was written |
 //! | `scenarios` | scenario_parser | scenario files and their values |
 //!
 //! `element_memory` counts what a message takes. `faults` and `hook_calls` are shared by the two loops. The programs in
@@ -23,6 +24,8 @@ mod frames;
 mod hook_calls;
 mod logs;
 mod part_loop;
+#[cfg(feature = "record")]
+mod recordings;
 mod scenarios;
 
 pub use codecs::{codec_agreement, json_messages, protobuf_messages};
@@ -31,6 +34,8 @@ pub use driver_loop::driver_loop;
 pub use frames::{frame_decoder, frame_round_trip};
 pub use logs::log_lines;
 pub use part_loop::part_loop;
+#[cfg(feature = "record")]
+pub use recordings::recordings;
 pub use scenarios::scenario_parser;
 
 #[cfg(test)]
@@ -70,6 +75,12 @@ mod tests {
         protobuf_messages scenario_parser
     }
 
+    #[cfg(feature = "record")]
+    #[test]
+    fn recordings() {
+        replay("recordings", super::recordings);
+    }
+
     #[test]
     fn every_program_has_its_test() {
         let programs = fs::read_dir(fuzz_folder().join("fuzz_targets")).expect("a folder");
@@ -78,6 +89,8 @@ mod tests {
             .map(|path| path.file_name().expect("a name").to_owned())
             .collect();
         names.sort();
+        // That target has a test of its own, because it is not in all builds.
+        names.retain(|name| name != "recordings");
         assert_eq!(names, TARGETS);
     }
 }

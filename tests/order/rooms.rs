@@ -252,6 +252,7 @@ pub const ROOMS: &[Room] = &[
             "machine",
             "messages",
             "part",
+            "recording",
             "scenario",
             "transport",
         ],

@@ -24,7 +24,10 @@ const GROUPS: [(&str, &[&str]); 4] = [
         "dialogue and loops",
         &["dialogue", "part_loop", "driver_loop"],
     ),
-    ("logs and scenarios", &["log_lines", "scenario_parser"]),
+    (
+        "logs, recordings and scenarios",
+        &["log_lines", "recordings", "scenario_parser"],
+    ),
 ];
 
 const VM: &str = "vm";
