@@ -63,7 +63,7 @@ fn transport_error(direction: Direction, input: &mut Unstructured<'_>) -> Result
         1 => TransportError::DeadlinePassed(direction),
         _ => TransportError::System {
             direction,
-            errno: Errno::EIO,
+            code: Errno::EIO as i32,
         },
     })
 }

@@ -310,7 +310,8 @@ fn poll_timeout(left: Duration) -> PollTimeout {
 }
 
 fn system(direction: Direction, errno: Errno) -> TransportError {
-    TransportError::System { direction, errno }
+    let code = errno as i32;
+    TransportError::System { direction, code }
 }
 
 #[cfg(test)]
