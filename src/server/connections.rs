@@ -1,17 +1,23 @@
 //! Accepts connections, and serves each in a task of its own, until the server is to end.
 
-use super::http::{Connection, End, Limits, stays_open};
-use super::responses::refuse;
+use super::limits::{HEAD_BYTES, Limits, late};
+use super::responses::Refusal;
 use super::signals::Stop;
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{Method, Request, Response};
+use axum::http::Request;
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
@@ -29,11 +35,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    limits: Limits,
+    limits: Arc<Limits>,
     mut stop: Stop,
     grace: Duration,
 ) {
-    let limits = Arc::new(limits);
     let places = Arc::new(Semaphore::new(most_connections()));
     let mut tasks = JoinSet::new();
     loop {
@@ -67,47 +72,76 @@ async fn accept(
     Some((stream, place))
 }
 
-async fn connection(stream: TcpStream, mut router: Router, limits: &Limits, mut stop: Stop) {
-    let mut connection = Connection::new(stream);
-    loop {
-        let mut stopped = stop.clone();
-        let stopped = async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        let (request, _room) = match connection.request(limits, stopped).await {
-            Ok(request) => request,
-            Err(End::Closed) => break,
-            Err(End::Refused(status, text)) => {
-                let response = whole(refuse(status, text)).await;
-                let _ = connection.respond(response, true, false, limits).await;
-                break;
+async fn connection(stream: TcpStream, router: Router, limits: &Limits, mut stop: Stop) {
+    let (progress, mut answering) = watch::channel(false);
+    let service = service_fn(move |request| {
+        let response = answer(router.clone(), request);
+        let progress = progress.clone();
+        Box::pin(async move {
+            progress.send_replace(true);
+            let response = response.await;
+            progress.send_replace(false);
+            Ok::<_, Infallible>(response)
+        })
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .max_buf_size(HEAD_BYTES)
+        // A client that has sent all may say so, and still waits for its response.
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut stops = false;
+    let ended = loop {
+        tokio::select! {
+            ended = poll_fn(|context| connection.poll_without_shutdown(context)) => break ended,
+            _ = stop.wait_for(|stop| *stop), if !stops => {
+                stops = true;
+                Pin::new(&mut connection).graceful_shutdown();
             }
+            () = stalled(&mut answering, limits.head_time + limits.body_time) => return,
+        }
+    };
+    let parts = connection.into_parts();
+    let stream = parts.io.into_inner();
+    let is_late = ended.is_err_and(|error| error.is_timeout());
+    if is_late && !parts.read_buf.is_empty() {
+        let _ = stream.try_write(&late("head").bytes());
+    }
+    close(stream).await;
+}
+
+/// In a task of its own: a command that has begun keeps its turn to its end, whether the client is still there or not.
+async fn answer(mut router: Router, request: Request<Incoming>) -> Response {
+    let response = tokio::spawn(async move { router.call(request).await });
+    match response.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(impossible)) => match impossible {},
+        Err(panic) => Refusal::fault(&panic).into_response(),
+    }
+}
+
+/// Returns once a client has neither sent a request nor taken a response for `time`.
+async fn stalled(answering: &mut watch::Receiver<bool>, time: Duration) {
+    loop {
+        let is_answering = *answering.borrow_and_update();
+        let changed = answering.changed();
+        let ended = match is_answering {
+            true => changed.await.is_err(),
+            false => !matches!(timeout(time, changed).await, Ok(Ok(()))),
         };
-        let has_body = *request.method() != Method::HEAD;
-        let is_wanted = stays_open(&request);
-        let response = answer(&mut router, request).await;
-        let stays_open = is_wanted && !*stop.borrow_and_update();
-        let responded = connection.respond(response, has_body, stays_open, limits);
-        if responded.await.is_err() || !stays_open {
-            break;
+        if ended {
+            return;
         }
     }
-    connection.close().await;
 }
 
-async fn answer(router: &mut Router, request: Request<Bytes>) -> Response<Bytes> {
-    let response: Result<_, Infallible> = router.call(request.map(Body::from)).await;
-    match response {
-        Ok(response) => whole(response).await,
-        Err(impossible) => match impossible {},
-    }
-}
-
-/// Bodies are in memory already.
-async fn whole(response: Response<Body>) -> Response<Bytes> {
-    let (parts, body) = response.into_parts();
-    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    Response::from_parts(parts, body)
+/// Tells the client that nothing more comes, and takes what it still sends, so that it can read the response.
+async fn close(mut stream: TcpStream) {
+    let _ = stream.shutdown().await;
+    let mut left = [0; 4 << 10];
+    let drain = async { while matches!(stream.read(&mut left).await, Ok(1..)) {} };
+    let _ = timeout(Duration::from_secs(1), drain).await;
 }
 
 /// Raises the limit of descriptors to what the user may have.

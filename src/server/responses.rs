@@ -1,10 +1,23 @@
 //! What requests are answered with.
 
-use crate::messages::json::Writer;
+use super::document::{Answer, Failure};
 use crate::tool::ToolError;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
+use utoipa::{IntoResponses, ToSchema as _};
+
+/// Statuses of refusals, and what they say of the request.
+const REFUSED: [(&str, &str); 2] = [
+    ("4XX", "The request is refused, and nothing was changed"),
+    (
+        "5XX",
+        "The machine, the time or a fault of the server is in the way, and nothing was changed",
+    ),
+];
 
 /// A request that is not answered with a result.
 #[derive(Debug)]
@@ -22,6 +35,37 @@ impl Refusal {
             status: StatusCode::BAD_REQUEST,
             text: text.to_string(),
         }
+    }
+
+    /// One for a fault of the server.
+    pub fn fault(fault: impl ToString) -> Refusal {
+        Refusal {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            text: format!("a fault of this program: {}", fault.to_string()),
+        }
+    }
+
+    /// The whole response as bytes, for a request that hyper gives up. The connection is closed behind it.
+    pub fn bytes(&self) -> Vec<u8> {
+        let json = json(&Failure::new(&self.text));
+        let (status, length) = (self.status, json.len());
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+        );
+        [head.into_bytes(), json].concat()
+    }
+}
+
+impl IntoResponses for Refusal {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let described = REFUSED.map(|(statuses, about)| {
+            let schema = Ref::from_schema_name(Failure::name());
+            let content = ContentBuilder::new().schema(Some(schema)).build();
+            let response = ResponseBuilder::new().description(about);
+            let response = response.content("application/json", content).build();
+            (statuses.to_owned(), response.into())
+        });
+        described.into()
     }
 }
 
@@ -49,12 +93,7 @@ impl From<ToolError> for Refusal {
 
 /// The response to a request that is refused.
 pub fn refuse(status: StatusCode, text: String) -> Response {
-    let mut json = Vec::new();
-    Writer::new(&mut json, false).object(|out| {
-        out.member("error", |out| out.text(&text));
-        out.member("errorMessage", |out| out.text(&text));
-        out.member("data", |out| out.literal("null"));
-    });
+    let json = json(&Failure::new(&text));
     let mut response = (status, with_type("application/json", json)).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         let headers = response.headers_mut();
@@ -65,21 +104,19 @@ pub fn refuse(status: StatusCode, text: String) -> Response {
 
 /// The response to a request that was run: the outcome as the reference has it, and as this tool prints it, and a picture of where
 /// gas went.
-pub fn answer(data: &[u8], result: &[u8], picture: Option<&[u8]>) -> Response {
-    let mut json = Vec::new();
-    Writer::new(&mut json, false).object(|out| {
-        out.member("error", |out| out.literal("null"));
-        out.member("errorMessage", |out| out.literal("null"));
-        out.member("data", |out| out.literal(&String::from_utf8_lossy(data)));
-        out.member("result", |out| {
-            out.literal(&String::from_utf8_lossy(result))
-        });
-        out.member("flameGraph", |out| match picture {
-            Some(picture) => out.text(&String::from_utf8_lossy(picture)),
-            None => out.literal("null"),
-        });
-    });
-    with_type("application/json", json)
+pub fn answer(
+    data: Vec<u8>,
+    result: Vec<u8>,
+    picture: Option<Vec<u8>>,
+) -> Result<Response, Refusal> {
+    let picture = picture.map(|picture| String::from_utf8_lossy(&picture).into_owned());
+    let answer = Answer::new(data, result, picture).map_err(Refusal::fault)?;
+    Ok(with_type("application/json", json(&answer)))
+}
+
+/// Types of responses are written without errors: their members have texts as names.
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 /// A body of a type.

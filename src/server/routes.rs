@@ -3,8 +3,9 @@
 use super::bodies::{
     AccountRequest, DeployRequest, Place, RequestBody, RunRequest, UpgradeRequest,
 };
-use super::document::{self, Answer, Failure};
+use super::document::{self, Answer};
 use super::guard::guard;
+use super::limits::{Limits, take_body};
 use super::page;
 use super::responses::{Refusal, answer, secured, with_type};
 use super::work::Work;
@@ -13,15 +14,15 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, Uri};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// All routes, with their description.
-pub fn routes(work: Arc<Work>) -> Router {
+/// All routes, with their description. Bodies of requests are read within `limits`.
+pub fn routes(work: Arc<Work>, limits: Arc<Limits>) -> Router {
     let api = OpenApiRouter::with_openapi(document::information())
         .routes(routes!(account))
         .routes(routes!(deploy))
@@ -41,38 +42,35 @@ pub fn routes(work: Arc<Work>) -> Router {
         .route("/", get(page::page))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        // The connection has a limit already.
+        // `take_body` has a limit already.
         .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(limits, take_body))
         .layer(from_fn(guard))
-        .layer(axum::middleware::map_response(async |response| {
-            secured(response)
-        }))
+        .layer(map_response(async |response| secured(response)))
 }
 
 /// Makes an account, or begins it anew. The world is made if it is not there.
 #[utoipa::path(post, path = "/account", request_body = AccountRequest, responses(
     (status = 200, description = "The account", body = Answer),
-    (status = "4XX", description = "Nothing was changed", body = Failure),
-    (status = "5XX", description = "Nothing was changed", body = Failure),
+    Refusal,
 ))]
 async fn account(State(work): State<Arc<Work>>, body: Bytes) -> Result<Response, Refusal> {
     let (place, new) = body_of::<AccountRequest>(&work, &body)?;
     let made = work.change(place, move |session, _| {
         let made = session.create_account(&new.address, new.nonce, new.balance, true)?;
         Ok(answer(
-            &tool::account_outcome(&new.address, &made),
-            &tool::account_json(&new.address, &made),
+            tool::account_outcome(&new.address, &made),
+            tool::account_json(&new.address, &made),
             None,
         ))
     });
-    made.await
+    made.await?
 }
 
 /// Deploys a contract. A contract that fails is a result, too: ReturnCode says so.
 #[utoipa::path(post, path = "/deploy", request_body = DeployRequest, responses(
     (status = 200, description = "It ran", body = Answer),
-    (status = "4XX", description = "Nothing was changed", body = Failure),
-    (status = "5XX", description = "Nothing was changed", body = Failure),
+    Refusal,
 ))]
 async fn deploy(State(work): State<Arc<Work>>, body: Bytes) -> Result<Response, Refusal> {
     transact(&work, body_of::<DeployRequest>(&work, &body)?).await
@@ -81,8 +79,7 @@ async fn deploy(State(work): State<Arc<Work>>, body: Bytes) -> Result<Response, 
 /// Replaces the code of a contract; its storage stays.
 #[utoipa::path(post, path = "/upgrade", request_body = UpgradeRequest, responses(
     (status = 200, description = "It ran", body = Answer),
-    (status = "4XX", description = "Nothing was changed", body = Failure),
-    (status = "5XX", description = "Nothing was changed", body = Failure),
+    Refusal,
 ))]
 async fn upgrade(State(work): State<Arc<Work>>, body: Bytes) -> Result<Response, Refusal> {
     transact(&work, body_of::<UpgradeRequest>(&work, &body)?).await
@@ -91,8 +88,7 @@ async fn upgrade(State(work): State<Arc<Work>>, body: Bytes) -> Result<Response,
 /// Calls a function of a contract.
 #[utoipa::path(post, path = "/run", request_body = RunRequest, responses(
     (status = 200, description = "It ran", body = Answer),
-    (status = "4XX", description = "Nothing was changed", body = Failure),
-    (status = "5XX", description = "Nothing was changed", body = Failure),
+    Refusal,
 ))]
 async fn run(State(work): State<Arc<Work>>, body: Bytes) -> Result<Response, Refusal> {
     transact(&work, body_of::<RunRequest>(&work, &body)?).await
@@ -101,8 +97,7 @@ async fn run(State(work): State<Arc<Work>>, body: Bytes) -> Result<Response, Ref
 /// Calls a function without a transaction: nothing is paid for, nothing changes.
 #[utoipa::path(post, path = "/query", request_body = RunRequest, responses(
     (status = 200, description = "It ran", body = Answer),
-    (status = "4XX", description = "It did not run", body = Failure),
-    (status = "5XX", description = "It did not run", body = Failure),
+    Refusal,
 ))]
 async fn query(State(work): State<Arc<Work>>, body: Bytes) -> Result<Response, Refusal> {
     let (place, mut request) = body_of::<RunRequest>(&work, &body)?;
@@ -113,13 +108,13 @@ async fn query(State(work): State<Arc<Work>>, body: Bytes) -> Result<Response, R
     let queried = work.read(place, move |session, environment| {
         Ok(performed(&session.query(&request, environment)?))
     });
-    queried.await
+    queried.await?
 }
 
 /// The names of the worlds.
 #[utoipa::path(get, path = "/worlds", responses(
     (status = 200, description = "A list of names", body = Vec<String>),
-    (status = "5XX", description = "The folder can't be read", body = Failure),
+    Refusal,
 ))]
 async fn worlds(State(work): State<Arc<Work>>) -> Result<Response, Refusal> {
     let names = work.read(Place::default(), |session, _| session.database.worlds());
@@ -134,8 +129,7 @@ async fn worlds(State(work): State<Arc<Work>>) -> Result<Response, Refusal> {
     ("world" = String, Path, description = "The name of the world"),
 ), responses(
     (status = 200, description = "A list of accounts", body = Vec<Object>),
-    (status = "4XX", description = "There is no such world", body = Failure),
-    (status = "5XX", description = "The world can't be read", body = Failure),
+    Refusal,
 ))]
 async fn accounts(
     State(work): State<Arc<Work>>,
@@ -157,8 +151,7 @@ async fn accounts(
     ("address" = String, Path, description = "A name such as alice, or 64 hexadecimal digits"),
 ), responses(
     (status = 200, description = "The account", body = Object),
-    (status = "4XX", description = "There is no such account", body = Failure),
-    (status = "5XX", description = "The world can't be read", body = Failure),
+    Refusal,
 ))]
 async fn show_account(
     State(work): State<Arc<Work>>,
@@ -185,7 +178,7 @@ async fn transact(
     let transacted = work.change(place, move |session, environment| {
         Ok(performed(&session.transact(&request, environment)?))
     });
-    transacted.await
+    transacted.await?
 }
 
 fn body_of<B: RequestBody>(work: &Work, body: &[u8]) -> Result<(Place, B::Meaning), Refusal> {
@@ -195,7 +188,7 @@ fn body_of<B: RequestBody>(work: &Work, body: &[u8]) -> Result<(Place, B::Meanin
     body.meaning(&work.database)
 }
 
-fn performed(performed: &Performed) -> Response {
+fn performed(performed: &Performed) -> Result<Response, Refusal> {
     let parts = RunParts {
         steps: true,
         gas: true,
@@ -204,9 +197,9 @@ fn performed(performed: &Performed) -> Response {
     let costs = performed.run.as_ref().map(|run| &run.costs);
     let picture = costs.map(|costs| tool::flame_graph(costs, title));
     answer(
-        &tool::outcome(performed),
-        &tool::performed_json(performed, parts),
-        picture.as_deref(),
+        tool::outcome(performed),
+        tool::performed_json(performed, parts),
+        picture,
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::connections::serve;
 use super::error::ServerError;
-use super::http::Limits;
+use super::limits::Limits;
 use super::routes::routes;
 use super::signals;
 use super::work::Work;
@@ -64,12 +64,12 @@ pub fn run(settings: ServerSettings, started: impl FnOnce(SocketAddr)) -> Result
     let listener = listener.map_err(unavailable)?;
     started(listener.local_addr().map_err(unavailable)?);
     let grace = settings.child.time_limit + LAST_RESPONSES;
-    let limits = Limits {
+    let limits = Arc::new(Limits {
         head_time: settings.client_time,
         body_time: 3 * settings.client_time,
         body_bytes: settings.body_bytes,
         bodies: Semaphore::new(BODIES_BYTES),
-    };
+    });
     let work = Work::new(
         (settings.database, settings.world),
         machines,
@@ -77,7 +77,7 @@ pub fn run(settings: ServerSettings, started: impl FnOnce(SocketAddr)) -> Result
         settings.jobs,
         stop.clone(),
     );
-    let router = routes(Arc::new(work));
+    let router = routes(Arc::new(work), Arc::clone(&limits));
     runtime.block_on(serve(listener, router, limits, stop, grace));
     // What still runs is ended with this process; worlds are replaced as a whole.
     runtime.shutdown_background();

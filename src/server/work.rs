@@ -123,10 +123,7 @@ impl Work {
         };
         match tokio::task::spawn_blocking(command).await {
             Ok(outcome) => Ok(outcome?),
-            Err(panic) => Err(Refusal {
-                status: StatusCode::INTERNAL_SERVER_ERROR,
-                text: format!("a fault of this program: {panic}"),
-            }),
+            Err(panic) => Err(Refusal::fault(panic)),
         }
     }
 
