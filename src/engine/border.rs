@@ -60,6 +60,10 @@ pub trait InstanceAccess {
     fn used_points(&mut self) -> u64;
     /// Sets the points used so far. Takes effect at the next check (docs/spec/gas.md#metering).
     fn set_used_points(&mut self, points: u64);
+    /// Points used so far by each class of operators, without those of the host; wraps. None unless the module counts them.
+    fn class_points(&mut self) -> Vec<u64> {
+        Vec::new()
+    }
     /// Whether there is a memory at all.
     fn has_memory(&mut self) -> bool;
     /// Size of the memory in bytes; 0 without a memory. At most 4 GiB.
@@ -136,6 +140,10 @@ macro_rules! instance_access_through_access {
 
             fn set_used_points(&mut self, points: u64) {
                 self.access().set_used_points(points);
+            }
+
+            fn class_points(&mut self) -> Vec<u64> {
+                self.access().class_points()
             }
 
             fn has_memory(&mut self) -> bool {

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::border::panic_message;
 use super::disk::DiskCounters;
-use super::instrument::{InstrumentationError, instrument};
+use super::instrument::{InstrumentationError, instrument, instrument_by_class};
 use super::validation::{InvalidModule, validate};
 use super::{
     CompiledModule, Engine, EngineError, HostCalls, ImportTable, InstanceCounters,
@@ -92,6 +92,15 @@ pub struct EngineCounters {
     pub disk: DiskCounters,
 }
 
+/// What a module counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// Points, as all outputs need them.
+    Points,
+    /// Points by class of operators, too, for observed runs. Such modules are not kept on disk.
+    Classes,
+}
+
 /// BLAKE3 of the code: a processor needs no instructions of its own to be fast at it.
 type CodeHash = [u8; 32];
 
@@ -130,7 +139,7 @@ pub struct ModuleCache<H> {
     rules_hash: [u8; 32],
     hashes: CodeHashes,
     limits: CacheLimits,
-    modules: ByteLru<CodeHash, Arc<dyn CompiledModule<H>>>,
+    modules: ByteLru<(CodeHash, Counted), Arc<dyn CompiledModule<H>>>,
     counters: EngineCounters,
 }
 
@@ -154,24 +163,33 @@ impl<H: HostCalls> ModuleCache<H> {
         }
     }
 
-    /// The compiled module of `code`: from the cache, from the disk, or validated, instrumented, compiled and kept.
+    /// The compiled module of `code` that counts so: from the cache, from the disk, or validated, instrumented, compiled and kept.
     pub fn compile(
         &mut self,
         code: &Bytes,
+        counted: Counted,
     ) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
         let hash = self.hashes.of(code);
-        if let Some(module) = self.modules.get(&hash).cloned() {
+        let key = (hash, counted);
+        if let Some(module) = self.modules.get(&key).cloned() {
             self.counters.hits += 1;
             // More than at first, once it is compiled behind the interpreter.
-            let evicted = self.modules.resize(&hash, module.memory_bytes());
+            let evicted = self.modules.resize(&key, module.memory_bytes());
             self.counters.evictions += evicted as u64;
             return Ok(module);
         }
         self.counters.misses += 1;
-        let module = self.load_or_compile(code, hash)?;
+        let module = match counted {
+            Counted::Points => self.load_or_compile(code, hash)?,
+            Counted::Classes => guarded(|| {
+                let validated = validate(code, self.import_table)?;
+                let instrumented = instrument_by_class(&validated, self.import_table, &self.costs)?;
+                Ok(self.engine.compile(&instrumented)?)
+            })?,
+        };
         let evicted = self
             .modules
-            .put(hash, Arc::clone(&module), module.memory_bytes());
+            .put(key, Arc::clone(&module), module.memory_bytes());
         self.counters.evictions += evicted as u64;
         let counters = self.counters();
         tracing::debug!(
@@ -222,7 +240,7 @@ impl<H: HostCalls> ModuleCache<H> {
             code_hash,
             rules_hash: self.rules_hash,
         };
-        let compiled = catch_unwind(AssertUnwindSafe(|| {
+        guarded(|| {
             // What was compiled once was valid.
             if let Some(module) = self.engine.load(&identity, self.import_table) {
                 return Ok(module);
@@ -231,9 +249,16 @@ impl<H: HostCalls> ModuleCache<H> {
             let mut instrumented = instrument(&validated, self.import_table, &self.costs)?;
             instrumented.identity = Some(identity);
             Ok(self.engine.compile(&instrumented)?)
-        }));
-        compiled.unwrap_or_else(|panic| Err(CompilationError::Panic(panic_message(&*panic))))
+        })
     }
+}
+
+/// Compiles, and reports a panic as an error.
+fn guarded<T>(
+    compile: impl FnOnce() -> Result<T, CompilationError>,
+) -> Result<T, CompilationError> {
+    let compiled = catch_unwind(AssertUnwindSafe(compile));
+    compiled.unwrap_or_else(|panic| Err(CompilationError::Panic(panic_message(&*panic))))
 }
 
 /// What a contract is instrumented and validated by, besides the build.

@@ -86,8 +86,12 @@ fn code(name: &str) -> Bytes {
 #[test]
 fn the_same_code_is_compiled_once() {
     let (mut cache, count) = cache(2 * SMALL);
-    let first = cache.compile(&code("a")).expect("it is valid");
-    let second = cache.compile(&code("a")).expect("it is valid");
+    let first = cache
+        .compile(&code("a"), Counted::Points)
+        .expect("it is valid");
+    let second = cache
+        .compile(&code("a"), Counted::Points)
+        .expect("it is valid");
     assert!(Arc::ptr_eq(&first, &second));
     assert_eq!(first.exported_functions()[0].name, "a");
     assert_eq!(count.load(Ordering::Relaxed), 1);
@@ -98,7 +102,9 @@ fn the_least_recently_used_module_goes_first() {
     let (mut cache, count) = cache(2 * SMALL);
     let mut compiles = |name: &str| {
         let before = count.load(Ordering::Relaxed);
-        cache.compile(&code(name)).expect("it is valid");
+        cache
+            .compile(&code(name), Counted::Points)
+            .expect("it is valid");
         count.load(Ordering::Relaxed) - before
     };
     assert_eq!(
@@ -111,7 +117,9 @@ fn the_least_recently_used_module_goes_first() {
 fn the_bytes_are_limited() {
     let (mut cache, count) = cache(2 * SMALL);
     for name in ["a", "b", "a", "b", "c", "b", "a", "xxx", "a", "xx"] {
-        cache.compile(&code(name)).expect("it is valid");
+        cache
+            .compile(&code(name), Counted::Points)
+            .expect("it is valid");
         assert!(cache.modules.bytes() <= 2 * SMALL);
     }
     // `c` drove out `a`, then `a` drove out `c`; `xxx` is too large to be kept, so `a` is still there; `xx` drove out both.
@@ -128,8 +136,12 @@ fn the_bytes_are_limited() {
 #[test]
 fn a_module_in_use_outlives_its_place_in_the_cache() {
     let (mut cache, _) = cache(SMALL);
-    let used = cache.compile(&code("a")).expect("it is valid");
-    cache.compile(&code("b")).expect("it is valid");
+    let used = cache
+        .compile(&code("a"), Counted::Points)
+        .expect("it is valid");
+    cache
+        .compile(&code("b"), Counted::Points)
+        .expect("it is valid");
     assert_eq!(used.exported_functions()[0].name, "a");
     assert_eq!(Arc::strong_count(&used), 1);
 }
@@ -138,7 +150,10 @@ fn a_module_in_use_outlives_its_place_in_the_cache() {
 fn failures_are_errors_and_are_not_kept() {
     let (mut cache, count) = cache(10 * SMALL);
     let error = |cache: &mut ModuleCache<NoHost>, code: &Bytes| {
-        cache.compile(code).err().map(|error| error.to_string())
+        cache
+            .compile(code, Counted::Points)
+            .err()
+            .map(|error| error.to_string())
     };
     for _ in 0..2 {
         assert_eq!(
@@ -155,14 +170,14 @@ fn failures_are_errors_and_are_not_kept() {
         );
     }
     assert_eq!(count.load(Ordering::Relaxed), 4);
-    assert!(cache.compile(&code("a")).is_ok());
+    assert!(cache.compile(&code("a"), Counted::Points).is_ok());
 }
 
 #[test]
 fn nothing_is_kept_if_nothing_may_be() {
     let (mut cache, count) = cache(0);
     for _ in 0..2 {
-        assert!(cache.compile(&code("a")).is_ok());
+        assert!(cache.compile(&code("a"), Counted::Points).is_ok());
     }
     assert_eq!(count.load(Ordering::Relaxed), 2);
 }

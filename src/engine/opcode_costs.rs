@@ -25,6 +25,52 @@ impl OpcodeCosts {
     }
 }
 
+/// What operators do, with the first key of each class: in the order of [`OPCODE_NAMES`], a class ends where the next one begins.
+/// Behind the last class there are only operators that validation rejects.
+const CLASSES: [(&str, &str); CLASS_COUNT] = [
+    ("control", "Unreachable"),
+    ("calls", "Call"),
+    ("locals, globals, stack", "Drop"),
+    ("memory", "I32Load"),
+    ("constants", "I32Const"),
+    ("comparisons", "I32Eqz"),
+    ("arithmetic", "I32Clz"),
+    ("conversions", "I32WrapI64"),
+];
+
+/// How many classes of operators there are.
+pub const CLASS_COUNT: usize = 8;
+
+/// The class of each key, in the order of [`OPCODE_NAMES`].
+const CLASS_OF_KEY: [usize; OPCODE_NAMES.len()] = {
+    let mut classes = [0; OPCODE_NAMES.len()];
+    let mut class = 0;
+    let mut key = 0;
+    while key < classes.len() {
+        if class + 1 < CLASS_COUNT
+            && same(
+                OPCODE_NAMES[key].as_bytes(),
+                CLASSES[class + 1].1.as_bytes(),
+            )
+        {
+            class += 1;
+        }
+        classes[key] = class;
+        key += 1;
+    }
+    classes
+};
+
+/// The name of a class, for people.
+pub fn class_name(class: usize) -> &'static str {
+    CLASSES[class].0
+}
+
+/// The class of an operator, below [`CLASS_COUNT`].
+pub fn class_of(operator: &Operator<'_>) -> usize {
+    key_index(operator).map_or(0, |key| CLASS_OF_KEY[key])
+}
+
 /// Finds `name` in [`OPCODE_NAMES`]; runs when this crate is compiled, once for each operator.
 const fn index_of(name: &str) -> Option<usize> {
     let mut index = 0;
@@ -68,6 +114,7 @@ wasmparser::for_each_operator!(define_lookup);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wasmparser::MemArg;
 
     #[test]
     fn names_are_in_array_order_and_unique() {
@@ -89,6 +136,36 @@ mod tests {
         assert_eq!(costs.of(&Operator::I32Add), 7);
         assert_eq!(costs.of(&Operator::I64Add), u32::MAX);
         assert_eq!(costs.of(&Operator::ReturnCall { function_index: 0 }), 0);
+    }
+
+    #[test]
+    fn operators_have_the_class_of_what_they_do() {
+        let memarg = MemArg {
+            align: 0,
+            max_align: 0,
+            offset: 0,
+            memory: 0,
+        };
+        for (operator, class) in [
+            (Operator::Return, "control"),
+            (Operator::Call { function_index: 0 }, "calls"),
+            (Operator::Select, "locals, globals, stack"),
+            (
+                Operator::GlobalSet { global_index: 0 },
+                "locals, globals, stack",
+            ),
+            (Operator::I64Store32 { memarg }, "memory"),
+            (Operator::MemoryGrow { mem: 0 }, "memory"),
+            (Operator::I64Const { value: 0 }, "constants"),
+            (Operator::I64Eqz, "comparisons"),
+            (Operator::F64Ge, "comparisons"),
+            (Operator::I32Rotr, "arithmetic"),
+            (Operator::I64Extend32S, "conversions"),
+        ] {
+            assert_eq!(class_name(class_of(&operator)), class, "{operator:?}");
+        }
+        // Each class begins where the table says.
+        assert_eq!(CLASS_OF_KEY[OPCODE_NAMES.len() - 1], CLASS_COUNT - 1);
     }
 
     /// The operators of wasm's first version, of sign extension and of saturating conversions are all that validation

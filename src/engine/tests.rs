@@ -10,7 +10,7 @@ mod warm;
 
 use std::sync::Arc;
 
-use super::instrument::{InstrumentedModule, instrument};
+use super::instrument::{InstrumentedModule, instrument, instrument_by_class};
 use super::validation::validate;
 use super::wasmer::WasmerEngine;
 use super::wasmer::warm::WarmLimits;
@@ -148,6 +148,8 @@ impl TestHost {
 struct CallOutcome {
     end: End,
     used: u64,
+    /// By class of operators, if the module counts them.
+    classes: Vec<u64>,
     memory: Vec<u8>,
     host: TestHost,
 }
@@ -207,8 +209,14 @@ fn compile_on(
     code: &[u8],
     costs: &OpcodeCosts,
 ) -> Vec<Arc<dyn CompiledModule<TestHost>>> {
-    let module = instrumented(code, costs);
-    let compiled = engines.iter().map(|make| make().compile(&module));
+    compile_module(engines, &instrumented(code, costs))
+}
+
+fn compile_module(
+    engines: &[MakeEngine],
+    module: &InstrumentedModule,
+) -> Vec<Arc<dyn CompiledModule<TestHost>>> {
+    let compiled = engines.iter().map(|make| make().compile(module));
     compiled
         .map(|module| module.expect("instrumented code is valid"))
         .collect()
@@ -240,6 +248,7 @@ fn outcome_of(
     CallOutcome {
         end: End::from(&end),
         used: instance.used_points(),
+        classes: instance.class_points(),
         memory,
         host: *host,
     }
@@ -247,7 +256,19 @@ fn outcome_of(
 
 /// Calls `f` in a fresh instance on every engine, and returns the outcome if all are equal.
 fn run_code(code: &[u8], costs: &OpcodeCosts, limit: u64) -> CallOutcome {
-    let outcomes = compile(code, costs).into_iter().map(|module| {
+    run_module(&instrumented(code, costs), limit)
+}
+
+/// [`run_code`] with the points of each class.
+fn run_code_by_class(code: &[u8], costs: &OpcodeCosts, limit: u64) -> CallOutcome {
+    let validated = validate(code, TABLE).expect("the test's code is valid");
+    let module = instrument_by_class(&validated, TABLE, costs);
+    run_module(&module.expect("it can be instrumented"), limit)
+}
+
+fn run_module(module: &InstrumentedModule, limit: u64) -> CallOutcome {
+    let modules = compile_module(&ENGINES, module);
+    let outcomes = modules.into_iter().map(|module| {
         let host = TestHost {
             nested: Some(Nested(Arc::clone(&module))),
             ..TestHost::default()

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmi::{
-    AsContextMut, Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern, Func,
-    FuncType, Global, Instance as CodeInstance, Memory, Module, Store, StoreLimits,
+    AsContext, AsContextMut, Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern,
+    Func, FuncType, Global, Instance as CodeInstance, Memory, Module, Store, StoreLimits,
     StoreLimitsBuilder, Val, ValType,
 };
 
@@ -17,6 +17,7 @@ use super::border::{self, SPENT, instance_access_through_access};
 use super::failure::{Ending, TrapOf};
 use super::frames;
 use super::instrument::InstrumentedModule;
+use super::opcode_costs::CLASS_COUNT;
 use super::{
     Abort, CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls,
     ImportedFunction, Instance, InstanceAccess, InstanceCounters, InstantiationError,
@@ -166,6 +167,8 @@ struct Environment<H> {
 #[derive(Clone, Copy)]
 struct Handles {
     used: Global,
+    /// Points by class of operators, if they are counted.
+    classes: Option<[Global; CLASS_COUNT]>,
     memory: Option<Memory>,
     declared_maximum_pages: Option<u32>,
 }
@@ -194,8 +197,10 @@ impl<H: HostCalls> WasmiInstance<H> {
             global.expect("exported by instrumentation")
         };
         let memory = hidden.memory.as_ref();
+        let classes = <&[String; CLASS_COUNT]>::try_from(&hidden.classes[..]).ok();
         let handles = Handles {
             used: global(&hidden.used),
+            classes: classes.map(|names| names.each_ref().map(|name| global(name))),
             memory: memory.and_then(|name| instance.get_memory(&store, name)),
             declared_maximum_pages: module.description.declared_maximum_pages,
         };
@@ -413,10 +418,12 @@ struct Access<C> {
 
 impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
     fn used_points(&mut self) -> u64 {
-        match self.handles.used.get(self.context.as_context()) {
-            Val::I64(points) => points as u64,
-            other => unreachable!("the points are an i64, not {other:?}"),
-        }
+        points(self.handles.used, &self.context)
+    }
+
+    fn class_points(&mut self) -> Vec<u64> {
+        let classes = self.handles.classes.into_iter().flatten();
+        classes.map(|class| points(class, &self.context)).collect()
     }
 
     fn set_used_points(&mut self, points: u64) {
@@ -483,6 +490,13 @@ impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
             context.data_mut().early_end = Some(EarlyEnd::Machine);
         }
         has_grown
+    }
+}
+
+fn points(global: Global, context: impl AsContext) -> u64 {
+    match global.get(context) {
+        Val::I64(points) => points as u64,
+        other => unreachable!("the points are an i64, not {other:?}"),
     }
 }
 

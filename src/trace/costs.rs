@@ -7,6 +7,9 @@ use std::ops::AddAssign;
 /// Calls by the contract and the function, in this order.
 pub type Calls = BTreeMap<(Bytes, Bytes), CallCost>;
 
+/// Beside the classes of operators: what the last operators have passed the limit by. It was not paid, so it is negative.
+pub const BEYOND_LIMIT: &str = "beyond the limit";
+
 /// The costs of a run, or of several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Costs {
@@ -25,6 +28,8 @@ pub struct CallCost {
     pub start: i128,
     /// For the operators of wasm.
     pub wasm: i128,
+    /// The same by class of operators, with [`BEYOND_LIMIT`].
+    pub operators: BTreeMap<&'static str, i128>,
     /// For bytes of the storage that were written after the function had ended.
     pub storage: i128,
     /// For a function of the protocol, which the node runs.
@@ -123,7 +128,14 @@ impl Costs {
         total(&self.calls)
     }
 
-    /// The same by what was paid for.
+    /// What operators of wasm have used, by class.
+    pub fn operators(&self) -> BTreeMap<&'static str, i128> {
+        let mut operators = BTreeMap::new();
+        add_operators(&mut operators, &self.calls);
+        operators
+    }
+
+    /// What was used, by what was paid for.
     pub fn classes(&self) -> GasClasses {
         let mut classes = GasClasses::default();
         classes.add_calls(&self.calls);
@@ -143,6 +155,7 @@ impl AddAssign for CallCost {
         self.used += other.used;
         self.start += other.start;
         self.wasm += other.wasm;
+        add_gas(&mut self.operators, &other.operators);
         self.storage += other.storage;
         self.builtin += other.builtin;
         self.lost += other.lost;
@@ -165,5 +178,21 @@ impl AddAssign for HostCost {
 fn add(calls: &mut Calls, others: Calls) {
     for (name, cost) in others {
         *calls.entry(name).or_default() += cost;
+    }
+}
+
+fn add_operators(operators: &mut BTreeMap<&'static str, i128>, calls: &Calls) {
+    for call in calls.values() {
+        add_gas(operators, &call.operators);
+        for host in call.hosts.values() {
+            add_operators(operators, &host.calls);
+        }
+        add_operators(operators, &call.calls);
+    }
+}
+
+fn add_gas(sums: &mut BTreeMap<&'static str, i128>, others: &BTreeMap<&'static str, i128>) {
+    for (name, gas) in others {
+        *sums.entry(name).or_default() += gas;
     }
 }

@@ -38,6 +38,8 @@ pub enum Event {
         used: u64,
         /// The gas that it may use.
         limit: u64,
+        /// What its operators have used so far, by class.
+        classes: Vec<(&'static str, u64)>,
     },
     /// The call has ended.
     Left(Exit),

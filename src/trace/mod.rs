@@ -13,7 +13,7 @@ mod json;
 mod recorder;
 mod step;
 
-pub use costs::{CallCost, Calls, Costs, GasClasses, HostCost};
+pub use costs::{BEYOND_LIMIT, CallCost, Calls, Costs, GasClasses, HostCost};
 pub use event::{
     Argument, CallKind, Effect, End, Entry, Event, Excerpt, Exit, HostEnd, HostEntry, HostExit,
     Observer, Transfer, Value, Written,

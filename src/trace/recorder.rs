@@ -1,12 +1,13 @@
 //! Makes a tree and costs of events.
 
-use super::costs::{CallCost, Calls, Costs, HostCost, total};
+use super::costs::{BEYOND_LIMIT, CallCost, Calls, Costs, HostCost, total};
 use super::event::{
     CallKind, Effect, End, Entry, Event, Exit, HostEntry, HostExit, Observer, Written,
 };
 use super::filter::{Filter, StepKind};
 use super::step::{CallStep, HostStep, Step};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most steps that are kept of a run: a loop of host functions has millions.
@@ -94,8 +95,8 @@ struct OpenCall {
     address: Bytes,
     function: Bytes,
     cost: CallCost,
-    /// What its instance has used by other means than operators.
-    besides_wasm: i128,
+    /// What its instance had used when the last host function ended.
+    host_used: u64,
 }
 
 #[derive(Debug)]
@@ -140,10 +141,16 @@ impl Recorder {
                     step.export = Some(function);
                 }
             }
-            Event::Executed { used, limit } => {
+            Event::Executed {
+                used,
+                limit,
+                classes,
+            } => {
                 if let Some(call) = self.call() {
-                    let used = i128::from(used.min(limit));
-                    call.cost.wasm = (used - call.besides_wasm).max(0);
+                    // What host functions pass the limit by is lost, what operators do is not paid.
+                    let beyond = used.saturating_sub(limit.max(call.host_used));
+                    call.cost.operators = operators(classes, beyond);
+                    call.cost.wasm = call.cost.operators.values().sum();
                 }
             }
         }
@@ -181,7 +188,7 @@ impl Recorder {
             function: entry.function.clone(),
             step: keeps.then(|| entry.into()),
             cost: CallCost::default(),
-            besides_wasm: 0,
+            host_used: 0,
         })));
     }
 
@@ -231,7 +238,7 @@ impl Recorder {
         host.cost.count = 1;
         host.cost.used = used;
         if let Some(call) = self.call() {
-            call.besides_wasm += used + i128::from(exit.lost);
+            call.host_used = exit.used.wrapping_add(exit.lost);
             let name = (host.entry.namespace, host.entry.name);
             *call.cost.hosts.entry(name).or_default() += host.cost;
         }
@@ -300,4 +307,12 @@ impl Recorder {
             self.add_unended(step);
         }
     }
+}
+
+/// The points of operators by class, less what they have passed the limit by.
+fn operators(classes: Vec<(&'static str, u64)>, beyond: u64) -> BTreeMap<&'static str, i128> {
+    let counted = classes.into_iter().map(|(name, gas)| (name, gas.into()));
+    let beyond = (BEYOND_LIMIT, -i128::from(beyond));
+    let operators = counted.chain([beyond]);
+    operators.filter(|(_, gas)| *gas != 0).collect()
 }

@@ -2,6 +2,8 @@
 
 mod observed;
 
+use observed::Faults;
+
 use super::{QuickLimits, Vm, VmFatal, VmParameters, eei};
 use crate::engine::{ImportedFunction, ValueType};
 use crate::gas_schedule::{SECTIONS, Section};
@@ -310,6 +312,8 @@ pub struct Bench {
     pub world: Arc<Mutex<World>>,
     /// Who is told what the VM does, on some engines.
     pub recorder: Option<SharedRecorder>,
+    /// What it was told and does not agree.
+    pub faults: Faults,
 }
 
 /// Runs a test on each engine, each time in a new world where an account `caller` owns 1000.
@@ -384,6 +388,7 @@ pub fn bench_with(
         vm: make(parameters, node).expect("good parameters"),
         world,
         recorder: None,
+        faults: Faults::default(),
     };
     bench.world().put_account("caller", 1000);
     bench

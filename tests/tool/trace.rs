@@ -81,7 +81,13 @@ fn outputs_are_the_same_with_a_trace() {
             .as_object_mut()
             .expect("an object")
             .remove("gasReport");
-        assert!(report.expect("a report")["total"].as_u64() > Some(10_000));
+        let report = report.expect("a report");
+        assert!(report["total"].as_u64() > Some(10_000));
+        let operators = report["operators"].as_object().expect("an object");
+        let sum: i64 = { operators.values() }
+            .map(|gas| gas.as_i64().expect("a number"))
+            .sum();
+        assert_eq!(report["classes"]["wasm"], sum, "{operators:?}");
         assert_eq!(traced, plain);
     }
 }
@@ -207,6 +213,11 @@ fn gas_is_reported_by_class_function_and_host_function() {
     let expected = [
         "gas of 1 transactions                      calls           gas    share",
         "  wasm                                                      22    6.1 %",
+        "    calls                                                    6    1.7 %",
+        "    locals, globals, stack                                   6    1.7 %",
+        "    constants                                                5    1.4 %",
+        "    control                                                  4    1.1 %",
+        "    arithmetic                                               1    0.3 %",
         "  host functions                                             3    0.8 %",
         "  starts                                                   336   93.1 %",
         "contract0.increment                            1           361  100.0 %",

@@ -222,6 +222,8 @@ impl Description {
                 memory: self.memory,
                 start: self.start,
                 mutable_globals: self.mutable_globals,
+                // Modules of observed runs are not stored.
+                classes: Vec::new(),
             },
         })
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 use super::*;
-use crate::engine::cache::{CacheLimits, ModuleCache};
+use crate::engine::cache::{CacheLimits, Counted, ModuleCache};
 use crate::engine::instrument::{HiddenExports, InstrumentedModule};
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::wasmer::{WasmerEngine, warm::WarmLimits};
@@ -79,6 +79,7 @@ fn module() -> StoredModule {
                 memory: Some("a:memory".to_owned()),
                 start: None,
                 mutable_globals: vec!["a:global 1".to_owned()],
+                classes: Vec::new(),
             },
         },
     }
@@ -396,7 +397,7 @@ fn run(disk: DiskLimits, cost: u32) -> ((u64, [u8; 16]), DiskCounters) {
     let costs = OpcodeCosts::from_map(|_| cost);
     let mut cache = ModuleCache::new(Box::new(engine), TABLE, costs, CacheLimits::default());
     let code = wat::parse_str(CONTRACT).expect("valid");
-    let module = cache.compile(&code.into()).expect("valid");
+    let module = cache.compile(&code.into(), Counted::Points).expect("valid");
     assert_eq!(module.exported_functions().len(), 1);
     let mut instance = module.instantiate(1_000).expect("valid");
     let (_, end) = instance.call("f", Box::new(Silent));

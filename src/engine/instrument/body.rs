@@ -17,6 +17,7 @@ use thiserror::Error;
 use wasm_encoder::{BlockType, Encode, Instruction, ValType, reencode};
 use wasmparser::{BinaryReader, FunctionBody, Operator};
 
+use super::classes::ClassCounter;
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::validation::DefinedFunction;
 
@@ -46,6 +47,8 @@ pub(super) struct CountingGlobals {
     pub(super) limit: u32,
     /// Free stack slots.
     pub(super) slots: u32,
+    /// Points by class: the first of the globals, if they are counted.
+    pub(super) classes: Option<u32>,
 }
 
 /// A function with fewer parameters and locals gets more of them, which an engine can well keep in registers. There may
@@ -130,9 +133,7 @@ pub(super) fn instrument(
             copied = end;
             rewriter.after(&operator);
         } else {
-            rewriter.pending = rewriter
-                .pending
-                .wrapping_add(u64::from(costs.of(&operator)));
+            rewriter.pay(&operator, u64::from(costs.of(&operator)));
         }
     }
     rewriter.output.extend_from_slice(&body[copied..]);
@@ -170,6 +171,8 @@ struct Rewriter<'a> {
     levels: Vec<Level>,
     /// Points of the operators since the last flush.
     pending: u64,
+    /// The same by class, if that is counted.
+    classes: Option<ClassCounter>,
     /// Whether control can't get here. Nothing is injected then, and nothing is pending.
     is_dead: bool,
 }
@@ -196,6 +199,7 @@ impl<'a> Rewriter<'a> {
             locals,
             levels: vec![body],
             pending: 0,
+            classes: globals.classes.map(ClassCounter::new),
             is_dead: false,
         })
     }
@@ -313,7 +317,7 @@ impl<'a> Rewriter<'a> {
     /// Adds the operator's cost and injects what comes before it.
     fn before(&mut self, operator: &Operator<'_>, cost: u64) -> Result<(), InstrumentationError> {
         if !self.is_dead {
-            self.pending = self.pending.wrapping_add(cost);
+            self.pay(operator, cost);
             match operator {
                 Operator::Block { .. } => {}
                 Operator::End if !self.paths_meet_at_end() => {}
@@ -424,6 +428,14 @@ impl<'a> Rewriter<'a> {
         level.is_target |= level.opener != Opener::Loop;
     }
 
+    /// Rule 1: the operator will be paid with the next flush.
+    fn pay(&mut self, operator: &Operator<'_>, cost: u64) {
+        self.pending = self.pending.wrapping_add(cost);
+        if let Some(classes) = &mut self.classes {
+            classes.add(operator, cost);
+        }
+    }
+
     /// Rule 2: adds the pending points to the used ones.
     fn flush(&mut self) {
         let points = std::mem::take(&mut self.pending);
@@ -440,6 +452,9 @@ impl<'a> Rewriter<'a> {
             Instruction::I64Add,
             set,
         ]);
+        if let Some(classes) = &mut self.classes {
+            classes.flush(&mut self.output);
+        }
     }
 
     /// Rule 3: ends the execution unless fewer points are used than the limit.

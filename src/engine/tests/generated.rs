@@ -11,8 +11,8 @@ use wasm_encoder::{
 use wasmparser::{Operator, Parser, Payload};
 
 use super::cost::readable_costs;
-use super::{End, run_code};
-use crate::engine::opcode_costs::OpcodeCosts;
+use super::{End, run_code, run_code_by_class};
+use crate::engine::opcode_costs::{CLASS_COUNT, OpcodeCosts, class_of};
 
 /// The local that conditions and table indices come from; it counts up whenever it is read.
 const COUNTER: u32 = 0;
@@ -134,8 +134,8 @@ fn module(bodies: [&[Piece]; 2]) -> Vec<u8> {
 /// One operator with what the rules put before it.
 struct Step<'a> {
     operator: Operator<'a>,
-    /// Rule 2: the points that are added.
-    flushed: Option<u64>,
+    /// Rule 2: the points that are added, by class of operators.
+    flushed: [u64; CLASS_COUNT],
     /// Rule 3.
     is_checked: bool,
     /// The matching `end` of an opener, and the `else` if there is one; of an `else`, the `end`.
@@ -147,6 +147,8 @@ struct Step<'a> {
 struct Reader<'a> {
     functions: Vec<Vec<Step<'a>>>,
     used: u64,
+    /// The same by class of operators.
+    classes: [u64; CLASS_COUNT],
     limit: u64,
     depth: u32,
 }
@@ -172,6 +174,7 @@ impl<'a> Reader<'a> {
         Self {
             functions: functions.collect(),
             used: 0,
+            classes: [0; CLASS_COUNT],
             limit,
             depth: 0,
         }
@@ -185,7 +188,10 @@ impl<'a> Reader<'a> {
         let mut at = 0;
         while at < self.functions[function].len() {
             let step = &self.functions[function][at];
-            self.used = self.used.wrapping_add(step.flushed.unwrap_or(0));
+            for (class, points) in step.flushed.iter().enumerate() {
+                self.used = self.used.wrapping_add(*points);
+                self.classes[class] += points;
+            }
             if step.is_checked && self.used >= self.limit {
                 return Err(Trap);
             }
@@ -263,9 +269,9 @@ impl<'a> Reader<'a> {
 fn steps<'a>(operators: Vec<Operator<'a>>, costs: &OpcodeCosts) -> Vec<Step<'a>> {
     let mut steps: Vec<Step<'a>> = Vec::new();
     let mut openers = Vec::new();
-    let mut accumulated = 0;
+    let mut accumulated = [0; CLASS_COUNT];
     for (at, operator) in operators.into_iter().enumerate() {
-        accumulated += u64::from(costs.of(&operator));
+        accumulated[class_of(&operator)] += u64::from(costs.of(&operator));
         let is_checked = matches!(
             operator,
             Operator::Br { .. }
@@ -283,7 +289,10 @@ fn steps<'a>(operators: Vec<Operator<'a>>, costs: &OpcodeCosts) -> Vec<Step<'a>>
         );
         let ends_run = matches!(operator, Operator::Return | Operator::Unreachable);
         let is_flushed = is_checked || is_opener || is_else || is_end || ends_run;
-        let flushed = is_flushed.then(|| std::mem::take(&mut accumulated));
+        let flushed = match is_flushed {
+            true => std::mem::take(&mut accumulated),
+            false => [0; CLASS_COUNT],
+        };
         if is_opener {
             openers.push(at);
         } else if is_else {
@@ -318,5 +327,8 @@ proptest! {
         let end = if reader.call(0).is_ok() { End::Returned } else { End::Trapped };
         let outcome = run_code(&code, &costs, limit);
         prop_assert_eq!((outcome.end, outcome.used), (end, reader.used));
+        let by_class = run_code_by_class(&code, &costs, limit);
+        prop_assert_eq!((by_class.end, by_class.used), (end, reader.used));
+        prop_assert_eq!(by_class.classes, reader.classes);
     }
 }

@@ -8,6 +8,8 @@ use crate::engine::{InstanceAccess, OutOfBounds};
 #[derive(Clone)]
 pub(super) struct Handles {
     pub(super) used: Global,
+    /// Points by class of operators.
+    pub(super) classes: Vec<Global>,
     pub(super) memory: Option<Memory>,
     pub(super) declared_maximum_pages: Option<u32>,
 }
@@ -20,10 +22,7 @@ pub(super) struct Access<'a> {
 
 impl InstanceAccess for Access<'_> {
     fn used_points(&mut self) -> u64 {
-        match self.handles.used.get(&mut self.store) {
-            Value::I64(points) => points as u64,
-            other => unreachable!("the points are an i64, not {other:?}"),
-        }
+        points(&self.handles.used, &mut self.store)
     }
 
     fn set_used_points(&mut self, points: u64) {
@@ -32,6 +31,13 @@ impl InstanceAccess for Access<'_> {
             .used
             .set(&mut self.store, Value::I64(points as i64));
         set.expect("the points are a mutable i64 of this store");
+    }
+
+    fn class_points(&mut self) -> Vec<u64> {
+        let classes = self.handles.classes.iter();
+        classes
+            .map(|class| points(class, &mut self.store))
+            .collect()
     }
 
     fn has_memory(&mut self) -> bool {
@@ -68,5 +74,12 @@ impl InstanceAccess for Access<'_> {
     fn grow_memory(&mut self, pages: u32) -> bool {
         let memory = self.handles.memory.as_ref();
         memory.is_some_and(|memory| memory.grow(&mut self.store, Pages(pages)).is_ok())
+    }
+}
+
+fn points(global: &Global, store: &mut StoreMut<'_>) -> u64 {
+    match global.get(store) {
+        Value::I64(points) => points as u64,
+        other => unreachable!("the points are an i64, not {other:?}"),
     }
 }

@@ -212,8 +212,12 @@ fn handles(
 ) -> Result<Handles, InstantiationError> {
     let memory = description.hidden.memory.as_ref();
     let memory = memory.map(|name| exports.get_memory(name));
+    let classes = description.hidden.classes.iter();
     Ok(Handles {
         used: global(exports, &description.hidden.used)?,
+        classes: classes
+            .map(|name| global(exports, name))
+            .collect::<Result<_, _>>()?,
         memory: memory.transpose().map_err(|error| bug(&error))?.cloned(),
         declared_maximum_pages: description.declared_maximum_pages,
     })
@@ -226,7 +230,9 @@ fn initial_globals(
     store: &mut Store,
 ) -> Result<Vec<(Global, Value)>, InstantiationError> {
     let counters = [&hidden.used, &hidden.slots].into_iter();
-    let names = counters.chain(&hidden.mutable_globals);
+    let names = counters
+        .chain(&hidden.mutable_globals)
+        .chain(&hidden.classes);
     let globals = names.map(|name| {
         let global = global(exports, name)?;
         let value = global.get(store);

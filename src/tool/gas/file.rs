@@ -24,13 +24,15 @@ impl GasReport {
             out.member("format", |out| out.text(FORMAT));
             out.member("transactions", |out| out.bare(self.transactions));
             out.member("total", |out| out.bare(self.total));
-            out.member("classes", |out| {
-                out.object(|out| {
-                    for (name, gas) in &self.classes {
-                        out.named_member(name, |out| out.bare(gas));
-                    }
+            for (member, amounts) in [("classes", &self.classes), ("operators", &self.operators)] {
+                out.member(member, |out| {
+                    out.object(|out| {
+                        for (name, gas) in amounts {
+                            out.named_member(name, |out| out.bare(gas));
+                        }
+                    });
                 });
-            });
+            }
             let functions: Vec<_> = self.functions.iter().collect();
             out.member("functions", |out| out.array(&functions, write_function));
         });
@@ -75,8 +77,6 @@ pub fn read_report(file: &Path) -> Result<GasReport, ToolError> {
 }
 
 fn report(json: &Value) -> Option<GasReport> {
-    let classes = json["classes"].as_object()?.iter();
-    let classes = classes.map(|(name, gas)| Some((name.clone(), amount(gas)?)));
     let functions = json["functions"].as_array()?.iter();
     let functions = functions.map(|function| {
         let name = FunctionName {
@@ -88,7 +88,9 @@ fn report(json: &Value) -> Option<GasReport> {
     Some(GasReport {
         transactions: json["transactions"].as_u64()?,
         total: amount(&json["total"])?,
-        classes: classes.collect::<Option<_>>()?,
+        classes: amounts(&json["classes"])?,
+        // Not in reports of earlier versions.
+        operators: amounts(&json["operators"]).unwrap_or_default(),
         functions: functions.collect::<Option<_>>()?,
     })
 }
@@ -107,6 +109,13 @@ fn function_gas(function: &Value) -> Option<FunctionGas> {
         own: amount(&function["own"])?,
         hosts: hosts.collect::<Option<_>>()?,
     })
+}
+
+/// Amounts with their names.
+fn amounts(json: &Value) -> Option<Vec<(String, i128)>> {
+    let amounts = json.as_object()?.iter();
+    let amounts = amounts.map(|(name, gas)| Some((name.clone(), amount(gas)?)));
+    amounts.collect()
 }
 
 /// An amount of gas, of any size.
@@ -134,6 +143,7 @@ mod tests {
             transactions: 1,
             total: 7,
             classes: vec![("wasm".to_owned(), 7)],
+            operators: vec![("calls".to_owned(), 7)],
             functions: [(name, gas)].into(),
         }
     }

@@ -38,8 +38,11 @@ fn add_calls(stacks: &mut BTreeMap<String, i128>, below: &str, calls: &Calls) {
 }
 
 fn add_call(stacks: &mut BTreeMap<String, i128>, stack: &str, call: &CallCost) {
+    let operators = call.operators.iter();
+    for (name, gas) in operators {
+        add(stacks, &format!("{stack};wasm;{name}"), *gas);
+    }
     for (name, gas) in [
-        ("wasm", call.wasm),
         ("start", call.start),
         ("storage bytes", call.storage),
         ("built-in function", call.builtin),

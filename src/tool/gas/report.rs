@@ -13,7 +13,9 @@ pub struct GasReport {
     pub total: i128,
     /// The same by what was paid for, with the names of the classes, in their order.
     pub classes: Vec<(String, i128)>,
-    /// The same by function. The amounts of calls inside of others are in both.
+    /// What the operators of wasm have used, by what they do. The sum is that of the class `wasm`.
+    pub operators: Vec<(String, i128)>,
+    /// What was used, by function. The amounts of calls inside of others are in both.
     pub functions: BTreeMap<FunctionName, FunctionGas>,
 }
 
@@ -57,6 +59,9 @@ impl From<&Costs> for GasReport {
             transactions: costs.calls.values().map(|call| call.count).sum(),
             total: costs.total(),
             classes: classes.map(|(name, gas)| (name.to_owned(), gas)).into(),
+            operators: { costs.operators().into_iter() }
+                .map(|(name, gas)| (name.to_owned(), gas))
+                .collect(),
             functions,
         }
     }

@@ -12,6 +12,9 @@ impl fmt::Display for GasReport {
         write!(f, "{head:<40}{:>8}{:>14}{:>9}", "calls", "gas", "share")?;
         for (name, gas) in self.classes.iter().filter(|(_, gas)| *gas != 0) {
             self.row(f, &format!("  {name}"), None, *gas)?;
+            if name == "wasm" {
+                self.operators(f)?;
+            }
         }
         let mut functions: Vec<_> = self.functions.iter().collect();
         functions.sort_by_key(|(_, gas)| Reverse(gas.total));
@@ -32,6 +35,15 @@ impl fmt::Display for GasReport {
 }
 
 impl GasReport {
+    fn operators(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut operators: Vec<_> = self.operators.iter().collect();
+        operators.sort_by_key(|(_, gas)| Reverse(*gas));
+        for (name, gas) in operators {
+            self.row(f, &format!("    {name}"), None, *gas)?;
+        }
+        Ok(())
+    }
+
     fn row(
         &self,
         f: &mut fmt::Formatter<'_>,

@@ -2,7 +2,7 @@
 //! #function-resolution, #breakpoints).
 
 use super::{Host, is_upgrade};
-use crate::engine::cache::CompilationError;
+use crate::engine::cache::{CompilationError, Counted};
 use crate::engine::{
     CallEnd, CompiledModule, ExportedFunction, Instance, InstanceAccess, InstantiationError,
     validation,
@@ -63,7 +63,11 @@ impl Host {
         if self.contexts.runtime.waiting_instances >= MAXIMUM_WAITING_INSTANCES {
             return Err(ExecutionError::TooManyInstances.into());
         }
-        let compiled = self.modules.compile(code);
+        let counted = match self.contexts.is_observed() {
+            true => Counted::Classes,
+            false => Counted::Points,
+        };
+        let compiled = self.modules.compile(code, counted);
         let module = compiled.map_err(|error| match error {
             CompilationError::Invalid(invalid) => not_started(invalid.into()),
             CompilationError::Instrumentation(_) | CompilationError::Engine(_) => {

@@ -1,6 +1,7 @@
 //! Tells observers of calls and of host functions: when they begin, how they end, and what they cost.
 
 use super::Host;
+use crate::engine::opcode_costs::class_name;
 use crate::engine::{Abort, InstanceAccess};
 use crate::messages::CallType;
 use crate::trace::{CallKind, End, Entry, Event, Exit, HostEnd, HostEntry, HostExit};
@@ -86,6 +87,9 @@ impl Host {
         self.contexts.tell(|| Event::Executed {
             used: instance.used_points(),
             limit,
+            classes: { instance.class_points().into_iter().enumerate() }
+                .map(|(class, points)| (class_name(class), points))
+                .collect(),
         });
     }
 
