@@ -427,10 +427,8 @@ impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
     }
 
     fn set_used_points(&mut self, points: u64) {
-        let set = self
-            .handles
-            .used
-            .set(self.context.as_context_mut(), Val::I64(points as i64));
+        let used = self.handles.used;
+        let set = used.set(self.context.as_context_mut(), Val::I64(points as i64));
         set.expect("the points are a mutable i64");
     }
 
@@ -450,23 +448,15 @@ impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
 
     fn read_memory(&mut self, offset: u64, into: &mut [u8]) -> Result<(), OutOfBounds> {
         let length = into.len() as u64;
-        let read = self
-            .handles
-            .memory
-            .map(|memory| memory.read(self.context.as_context(), offset as usize, into));
+        let memory = self.handles.memory;
+        let read = memory.map(|memory| memory.read(&self.context, offset as usize, into));
         OutOfBounds::unless(matches!(read, Some(Ok(()))), self, offset, length)
     }
 
     fn write_memory(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
-        let memory = self.handles.memory;
-        let written = memory
-            .map(|memory| memory.write(self.context.as_context_mut(), offset as usize, bytes));
-        OutOfBounds::unless(
-            matches!(written, Some(Ok(()))),
-            self,
-            offset,
-            bytes.len() as u64,
-        )
+        let (memory, length) = (self.handles.memory, bytes.len() as u64);
+        let written = memory.map(|memory| memory.write(&mut self.context, offset as usize, bytes));
+        OutOfBounds::unless(matches!(written, Some(Ok(()))), self, offset, length)
     }
 
     fn grow_memory(&mut self, pages: u32) -> bool {

@@ -2,8 +2,6 @@
 
 mod observed;
 
-use observed::Faults;
-
 use super::{QuickLimits, Vm, VmFatal, VmParameters, eei};
 use crate::engine::{ImportedFunction, ValueType};
 use crate::gas_schedule::{SECTIONS, Section};
@@ -305,6 +303,9 @@ pub fn node() -> (Box<dyn BlockchainHook>, Arc<Mutex<World>>) {
     let world = Arc::new(Mutex::new(World::default()));
     (Box::new(Node(Arc::clone(&world))), world)
 }
+
+/// Where the points of an observed run and those by class did not agree.
+pub type Faults = Arc<Mutex<Vec<String>>>;
 
 /// A VM with its world.
 pub struct Bench {

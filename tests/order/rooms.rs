@@ -73,6 +73,7 @@ pub const ROOMS: &[Room] = &[
             "engine::frames",
             "engine::instrument",
             "engine::interface",
+            "engine::opcode_costs",
         ],
     ),
     room(
