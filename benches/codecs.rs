@@ -42,6 +42,7 @@ fn call(function: &str, arguments: Vec<Bytes>) -> Message {
     };
     ContractCallRequest {
         call_input: Some(call_input),
+        ..Default::default()
     }
     .into()
 }
@@ -83,6 +84,7 @@ fn response(output_accounts: Vec<OutputAccountEntry>, logs: Vec<LogEntry>) -> Me
     };
     ContractResponse {
         vm_output: Some(output),
+        ..Default::default()
     }
     .into()
 }

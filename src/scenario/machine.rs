@@ -1,7 +1,7 @@
 //! The machines that run the contracts of scenarios.
 
 use super::world::SharedWorld;
-use crate::driver::{Blame, CriticalError, Driver, DriverConfig};
+use crate::driver::{Blame, CriticalError, Driver, DriverConfig, ReadAhead};
 use crate::machine::{BuildError, Machine, Outcome};
 use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, Format};
 use crate::trace::SharedRecorder;
@@ -68,6 +68,8 @@ pub fn in_child(
         format: settings.format,
         #[cfg(feature = "record")]
         record: settings.recordings.clone(),
+        // Reports count what contracts ask, and say the same wherever they run.
+        read_ahead: ReadAhead::OFF,
         ..DriverConfig::new(arguments.clone())
     };
     let driver = Driver::new(config, world);

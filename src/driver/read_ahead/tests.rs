@@ -20,7 +20,7 @@ enum Part {
     Caller,
     Argument(usize),
     /// Eight bytes of an argument.
-    PartOf(usize, usize),
+    EightOf(usize, usize),
     /// An argument with all bits turned: what no template has an open place for.
     Turned(usize),
     /// The last storage value or new address.
@@ -157,7 +157,7 @@ fn run_program(
                 Part::Fixed(byte) => vec![*byte; 3],
                 Part::Caller => vm_input.caller_addr.to_vec(),
                 Part::Argument(place) => vm_input.arguments[*place].to_vec(),
-                Part::PartOf(place, start) => {
+                Part::EightOf(place, start) => {
                     let argument = vm_input.arguments[*place].iter();
                     argument.skip(*start).take(8).copied().collect()
                 }
@@ -343,7 +343,7 @@ fn transfer() -> Program {
         Step::Account(vec![Part::Fixed(9)]),
         balance(Part::Caller),
         balance(Part::Argument(0)),
-        Step::Storage(vec![Part::Fixed(2), Part::PartOf(0, 5)]),
+        Step::Storage(vec![Part::Fixed(2), Part::EightOf(0, 5)]),
         Step::Time,
         Step::Create(vec![Part::Caller]),
         Step::Account(vec![Part::Last]),
@@ -440,7 +440,7 @@ fn answers_are_bounded_in_number_bytes_and_time() {
         .map(|key| Step::Storage(vec![Part::Fixed(key)]))
         .collect();
     let ahead = |limits: ReadAhead, delay| {
-        let mut node = Node::start(&[program.clone()], limits, Format::Json);
+        let mut node = Node::start(std::slice::from_ref(&program), limits, Format::Json);
         for _ in 0..3 {
             node.call(&input(0, 1, &[]), &program);
         }
@@ -463,7 +463,11 @@ fn answers_are_bounded_in_number_bytes_and_time() {
 fn a_function_that_loses_is_left_alone() {
     // One of three keys, so that no template fails often enough to be forgotten.
     let program = vec![Step::Storage(vec![Part::Turned(0)])];
-    let mut node = Node::start(&[program.clone()], ReadAhead::default(), Format::Json);
+    let mut node = Node::start(
+        std::slice::from_ref(&program),
+        ReadAhead::default(),
+        Format::Json,
+    );
     let key = |number: u64| input(0, 1, &[Bytes::from(vec![number as u8; 3])]);
     for number in 0..12 {
         node.call(&key(number % 3), &program);
@@ -480,7 +484,11 @@ fn a_function_that_loses_is_left_alone() {
 #[test]
 fn a_fatal_hook_is_met_by_the_call_that_asks() {
     let program = vec![Step::Time, Step::Epoch];
-    let mut node = Node::start(&[program.clone()], ReadAhead::default(), Format::Json);
+    let mut node = Node::start(
+        std::slice::from_ref(&program),
+        ReadAhead::default(),
+        Format::Json,
+    );
     for _ in 0..3 {
         node.call(&input(0, 1, &[]), &program);
     }
@@ -496,7 +504,11 @@ fn a_fatal_hook_is_met_by_the_call_that_asks() {
 #[test]
 fn answers_before_a_panic_of_the_hook_are_not_sent_later() {
     let program = vec![Step::Time, Step::Epoch];
-    let mut node = Node::start(&[program.clone()], ReadAhead::default(), Format::Json);
+    let mut node = Node::start(
+        std::slice::from_ref(&program),
+        ReadAhead::default(),
+        Format::Json,
+    );
     for _ in 0..3 {
         node.call(&input(0, 1, &[]), &program);
     }
@@ -504,7 +516,12 @@ fn answers_before_a_panic_of_the_hook_are_not_sent_later() {
     let call = std::panic::AssertUnwindSafe(|| node.try_call(&input(0, 1, &[])).map(drop));
     std::panic::catch_unwind(call).expect_err("it panics");
     // The driver starts another child then.
-    node.messenger = Node::start(&[program.clone()], ReadAhead::default(), Format::Json).messenger;
+    node.messenger = Node::start(
+        std::slice::from_ref(&program),
+        ReadAhead::default(),
+        Format::Json,
+    )
+    .messenger;
     node.predictor.child_started(Some(&understanding()));
     (node.world.panics, node.world.state) = (false, 7);
     node.call(&input(0, 1, &[]), &program);
@@ -515,7 +532,11 @@ fn a_request_that_is_too_long_with_answers_goes_without_them() {
     let program: Program = (0..20)
         .map(|key| Step::Storage(vec![Part::Fixed(key)]))
         .collect();
-    let mut node = Node::start(&[program.clone()], ReadAhead::default(), Format::Json);
+    let mut node = Node::start(
+        std::slice::from_ref(&program),
+        ReadAhead::default(),
+        Format::Json,
+    );
     let filler = |length: usize| [Bytes::from(vec![7; length])];
     for _ in 0..3 {
         node.call(&input(0, 1, &filler(8)), &program);
@@ -531,7 +552,7 @@ fn parts() -> impl Strategy<Value = Vec<Part>> {
         (0u8..3).prop_map(Part::Fixed),
         Just(Part::Caller),
         (0usize..2).prop_map(Part::Argument),
-        (0usize..2, 0usize..20).prop_map(|(place, start)| Part::PartOf(place, start)),
+        (0usize..2, 0usize..20).prop_map(|(place, start)| Part::EightOf(place, start)),
         (0usize..2).prop_map(Part::Turned),
         Just(Part::Last),
     ];
@@ -588,7 +609,7 @@ proptest! {
         garbled in 0usize..40,
         refuses: bool,
     ) {
-        let mut node = Node::start(&[program.clone()], ReadAhead::OFF, Format::Json);
+        let mut node = Node::start(std::slice::from_ref(&program), ReadAhead::OFF, Format::Json);
         node.world.refuses = refuses;
         let input = input(0, 1, &[argument(1), argument(2)]);
         let expected = run_program(&program, &mut node.world.clone(), &input).expect("an outcome");
