@@ -1,6 +1,5 @@
 //! Answers to hook calls that came with the current request (docs/spec/wire.md#read-ahead).
 
-use crate::messages::ahead::AnswerSet;
 use crate::messages::elements::{self, Elements};
 use crate::messages::{AnswerAhead, AnswersAhead, HookRequest, Message, MessageKind};
 use bytes::Bytes;
@@ -12,7 +11,8 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     answers: Vec<AnswerAhead>,
-    used: AnswerSet,
+    /// As a response tells them: bit `n % 8` of byte `n / 8` stands for answer `n`.
+    used: Vec<u8>,
     /// The answer that is expected to be used next: calls mostly come in the order of the answers.
     next: usize,
     /// The places of all answers, once a call came in another order.
@@ -45,9 +45,17 @@ impl Ahead {
         let answer = &self.answers[place];
         let response = read(answer.response.clone())?;
         let error = answer.error_message.clone();
-        self.used.insert(place);
+        self.use_answer(place);
         self.next = place + 1;
         Some((response, error))
+    }
+
+    fn use_answer(&mut self, place: usize) {
+        let byte = place / 8;
+        if self.used.len() <= byte {
+            self.used.resize(byte + 1, 0);
+        }
+        self.used[byte] |= 1 << (place % 8);
     }
 
     /// The place of the answer to the last call, which is of this kind.
@@ -77,7 +85,7 @@ impl Ahead {
 
     /// Which answers were used, for the response. Drops all of them.
     pub(super) fn finish(&mut self) -> Bytes {
-        std::mem::take(self).used.into_field()
+        std::mem::take(self).used.into()
     }
 }
 
