@@ -5,6 +5,9 @@ use crate::messages::{AnswerAhead, AnswersAhead, HookRequest, Message, MessageKi
 use bytes::Bytes;
 use std::collections::HashMap;
 
+/// So many answers are looked through one after the other.
+const FEW: usize = 8;
+
 /// The answers that came with a request, and which of them were used.
 ///
 /// Answers don't change within a request, so one that was used serves the next call that asks the same, too.
@@ -15,8 +18,8 @@ pub(super) struct Ahead {
     used: Vec<u8>,
     /// The answer that is expected to be used next: calls mostly come in the order of the answers.
     next: usize,
-    /// The places of all answers, once a call came in another order.
-    places: Option<HashMap<(u32, Bytes), usize>>,
+    /// The places of all answers by kind and call, once a call came in another order.
+    places: Option<HashMap<u32, HashMap<Bytes, usize>>>,
     /// The fields of the last call.
     call: Vec<u8>,
 }
@@ -60,19 +63,22 @@ impl Ahead {
 
     /// The place of the answer to the last call, which is of this kind.
     fn find(&mut self, kind: u32) -> Option<usize> {
-        let is_next = |answer: &AnswerAhead| answer.kind == kind && answer.request == self.call;
-        if self.answers.get(self.next).is_some_and(is_next) {
+        let is_it = |answer: &AnswerAhead| answer.kind == kind && answer.request == self.call;
+        if self.answers.get(self.next).is_some_and(is_it) {
             return Some(self.next);
         }
+        if self.answers.len() <= FEW {
+            return self.answers.iter().position(is_it);
+        }
         let places = self.places.get_or_insert_with(|| {
-            let places = self.answers.iter().enumerate();
-            let place = |(place, answer): (usize, &AnswerAhead)| {
-                ((answer.kind, answer.request.clone()), place)
-            };
-            places.map(place).collect()
+            let mut places: HashMap<u32, HashMap<Bytes, usize>> = HashMap::new();
+            for (place, answer) in self.answers.iter().enumerate() {
+                let of_kind = places.entry(answer.kind).or_default();
+                of_kind.insert(answer.request.clone(), place);
+            }
+            places
         });
-        let call = (kind, Bytes::copy_from_slice(&self.call));
-        places.get(&call).copied()
+        places.get(&kind)?.get(&self.call[..]).copied()
     }
 
     /// Drops the answers before a call that can change what they say.
@@ -158,16 +164,19 @@ mod tests {
 
     #[test]
     fn answers_are_found_in_any_order_and_again() {
-        let keys = ["a", "b", "c", "d"];
-        let mut ahead = ahead(keys.iter().map(|key| answer(key, key)).collect());
-        for key in ["a", "b", "d", "a", "a", "d"] {
-            assert_eq!(take(&mut ahead, key), Some(response(key)), "{key}");
+        // More than a few are found another way.
+        for more in [vec![], vec!["m", "n", "o", "p", "q", "r", "s"]] {
+            let keys = [vec!["a", "b", "c", "d"], more].concat();
+            let mut ahead = ahead(keys.iter().map(|key| answer(key, key)).collect());
+            for key in ["a", "b", "d", "a", "a", "d"] {
+                assert_eq!(take(&mut ahead, key), Some(response(key)), "{key}");
+            }
+            assert_eq!(take(&mut ahead, "e"), None);
+            assert_eq!(ahead.take(&BlockchainLastNonceRequest {}), None);
+            assert_eq!(ahead.finish(), &[0b1011][..]);
+            assert_eq!(take(&mut ahead, "c"), None, "they were for one request");
+            assert!(ahead.finish().is_empty());
         }
-        assert_eq!(take(&mut ahead, "e"), None);
-        assert_eq!(ahead.take(&BlockchainLastNonceRequest {}), None);
-        assert_eq!(ahead.finish(), &[0b1011][..]);
-        assert_eq!(take(&mut ahead, "c"), None, "they were for one request");
-        assert!(ahead.finish().is_empty());
     }
 
     #[test]
