@@ -261,6 +261,8 @@ mod tests {
     use super::*;
     use crate::messages::{LogLine, LogProfile};
     use crate::transport::write_all;
+    use std::sync::LazyLock;
+    use tracing::Dispatch;
 
     struct Node {
         profiles: OwnedFd,
@@ -289,7 +291,13 @@ mod tests {
         }
     }
 
+    /// A second subscriber. Of one alone, tracing asks the thread that meets an event first, which may be that of another test,
+    /// without a subscriber: then the event is off for all threads.
+    static SECOND: LazyLock<Dispatch> =
+        LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+
     fn child() -> (LogLayer, LogsHandle, Node) {
+        LazyLock::force(&SECOND);
         let (profile_pipe, profiles) = nix::unistd::pipe().expect("a pipe");
         let (lines, log_pipe) = nix::unistd::pipe().expect("a pipe");
         let mut layer = None;
