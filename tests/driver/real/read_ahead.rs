@@ -337,7 +337,8 @@ fn recorded_dialogues_end_as_recorded() {
         let Message::Initialize(initialize) = initialize else {
             panic!("{name} begins with another message");
         };
-        let mut config = config();
+        // Protobuf does not tell null from empty.
+        let mut config = config().format(Format::Json);
         config.arguments = initialize.arguments.expect("arguments");
         let mut driver = Driver::new(config, Replayed::default()).expect("the child starts");
         let mut dialogues = dialogues(&rows);
