@@ -13,8 +13,8 @@ use support::{CONTRACT, COUNTER, USER, call_input, compare, config, deployed, ow
 
 const TOKEN: &str = include_str!("../tests/contracts/token.wat");
 
-/// Reads 100 keys: `same` always the same ones, `argument` such that begin with the argument, `random` such that nobody
-/// can know without running it.
+/// Reads 100 keys. Those of `same` are always the same, those of `argument` begin with the argument, and those of `random` are
+/// computed, so that they can't be predicted.
 const READS: &str = r#"(module
   (import "env" "storageLoad" (func $load (param i32 i32 i32) (result i32)))
   (import "env" "getArgument" (func $argument (param i32 i32) (result i32)))
