@@ -108,6 +108,7 @@ pub mod gas_schedule;
 pub mod hooks;
 pub mod machine;
 pub mod messages;
+pub mod trace;
 
 #[cfg(any(feature = "vm", fuzzing, test))]
 mod activity;
@@ -132,8 +133,6 @@ mod scenario;
 mod server;
 #[cfg(feature = "vm")]
 mod tool;
-#[cfg(any(feature = "vm", fuzzing, test))]
-mod trace;
 mod transport;
 #[cfg(feature = "vm")]
 mod vm;
@@ -167,7 +166,6 @@ pub mod internal {
         #[cfg(any(feature = "vm", fuzzing, test))] crate::scenario as scenario;
         #[cfg(feature = "tool")] crate::server as server;
         #[cfg(feature = "vm")] crate::tool as tool;
-        #[cfg(any(feature = "vm", fuzzing, test))] crate::trace as trace;
         crate::transport as transport;
         #[cfg(feature = "vm")] crate::vm as vm;
     }

@@ -6,6 +6,7 @@
 
 use crate::escape::escape_line;
 use crate::messages::{ContractCallInput, ContractCreateInput, VmOutput};
+use crate::trace::SharedRecorder;
 use std::error::Error;
 use thiserror::Error;
 
@@ -36,6 +37,12 @@ pub trait Machine: Send {
 
     /// Calls a contract, or upgrades it if the function is `upgradeContract` (docs/spec/host.md#call).
     fn call(&mut self, input: ContractCallInput) -> Result<Outcome, Self::Fatal>;
+
+    /// Tells `recorder` from now on what contracts do, or nobody. No output depends on it. Returns whether this machine can, which a
+    /// child of another implementation can't.
+    fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
+        recorder.is_none()
+    }
 }
 
 /// Why a machine could not be built.

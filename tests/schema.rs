@@ -90,19 +90,22 @@ fn a_new_field_and_new_kinds_are_only_written_into_the_schema() {
 }
 
 /// What this test was built with, so that all dependencies of the copy are there. The VM itself is left out of the copy,
-/// see [`manifest`].
+/// see [`NOT_COPIED`].
 fn features() -> String {
     let features = [
         ("protobuf", cfg!(feature = "protobuf")),
         ("interpreter", cfg!(feature = "interpreter")),
-        (DEPENDENCIES_OF_VM, cfg!(feature = "vm")),
+        ("record", cfg!(feature = "record")),
+        ("dependencies-of-vm", cfg!(feature = "vm")),
+        ("dependencies-of-tool", cfg!(feature = "tool")),
     ];
     let on = features.iter().filter(|(_, on)| *on);
     on.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
 }
 
-/// What the feature `vm` is called in the copy.
-const DEPENDENCIES_OF_VM: &str = "dependencies-of-vm";
+/// Features whose code is not part of the copy. There they only bring their dependencies, since those decide what features
+/// other dependencies are compiled with.
+const NOT_COPIED: [&str; 2] = ["vm", "tool"];
 
 /// Where cargo built this test, and with which profile: there the dependencies are already built.
 fn target_and_profile() -> (PathBuf, String) {
@@ -183,8 +186,16 @@ fn manifest(project: &Path) -> String {
             kept.push('\n');
         }
     }
-    let kept = kept.replace("\nvm = [", &format!("\n{DEPENDENCIES_OF_VM} = ["));
-    let kept = kept.replace("\"vm\"", &format!("\"{DEPENDENCIES_OF_VM}\""));
+    let kept = NOT_COPIED.iter().fold(kept, |kept, feature| {
+        let kept = kept.replace(
+            &format!("\n{feature} = ["),
+            &format!("\ndependencies-of-{feature} = ["),
+        );
+        kept.replace(
+            &format!("\"{feature}\""),
+            &format!("\"dependencies-of-{feature}\""),
+        )
+    });
     kept + "[profile.release.package.arwen]\nopt-level = 0\ndebug = false\n"
 }
 

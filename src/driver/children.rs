@@ -114,6 +114,7 @@ impl<H: BlockchainHook> Driver<H> {
                     return Err(self.fail(process, fault));
                 }
                 self.read_ahead.child_started(report.as_ref());
+                self.traces.child_started(report.as_ref());
                 self.shared.set_ready(report);
                 Ok(process)
             }

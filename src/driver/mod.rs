@@ -16,6 +16,7 @@
 //! | `recorder` | what both sides say, in files |
 //! | `pool` | several drivers for parallel queries |
 //! | `read_ahead` | answers that are sent before they are asked for |
+//! | `traces` | what contracts do, as the child tells it |
 //! | `dialogue_loop`, `budget` | request, hook calls, answer; within their time |
 //! | `hook_calls` | answers hook calls with the node's [`BlockchainHook`] |
 //! | `logs`, `sinks`, `text_lines` | what the child says |
@@ -65,6 +66,7 @@ mod sinks;
 mod stats;
 mod supervisor;
 mod text_lines;
+mod traces;
 #[cfg(test)]
 mod transcripts_tests;
 
@@ -86,6 +88,7 @@ pub use crate::frame::FrameError;
 pub use crate::logs::UnknownLevel;
 pub use crate::logs::profile::PatternError;
 pub use crate::messages::codec::{Measure, PayloadTooLong};
+pub use crate::trace::MalformedTrace;
 pub use crate::transport::{Direction, TransportError};
 
 use crate::hooks::BlockchainHook;
@@ -93,6 +96,7 @@ use crate::logs::GoDuration;
 use crate::machine::Machine;
 pub use crate::machine::{Outcome, VmFailure};
 use crate::messages::*;
+use crate::trace::SharedRecorder;
 use budget::{Budget, ENDLESS};
 use handle::Shared;
 use process::Process;
@@ -102,6 +106,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use supervisor::Restarts;
+use traces::Traces;
 use tracing::{debug, trace};
 
 /// Runs contracts in a child process.
@@ -117,6 +122,7 @@ pub struct Driver<H> {
     exits: VecDeque<ChildExit>,
     stats: DriverStats,
     read_ahead: Predictor,
+    traces: Traces,
     shared: Arc<Shared>,
     #[cfg(feature = "record")]
     recorder: Option<recorder::Recorder>,
@@ -134,6 +140,7 @@ impl<H: BlockchainHook> Driver<H> {
         let shared = Arc::new(Shared::new(config.log_profile.clone()));
         let mut driver = Driver {
             read_ahead: Predictor::new(config.read_ahead),
+            traces: Traces::default(),
             config,
             hook,
             process: None,
@@ -168,9 +175,10 @@ impl<H: BlockchainHook> Driver<H> {
         trace!(target: LOGGER, counter = self.deploys, "RunSmartContractCreate");
         let request = ContractDeployRequest {
             create_input: Some(input),
+            trace_filter: self.traces.filter(),
             ..Default::default()
         };
-        self.request(request, outcome)
+        self.contract_request(request)
     }
 
     /// Calls or upgrades a contract.
@@ -186,9 +194,16 @@ impl<H: BlockchainHook> Driver<H> {
         );
         let request = ContractCallRequest {
             call_input: Some(input),
+            trace_filter: self.traces.filter(),
             ..Default::default()
         };
-        self.request(request, outcome)
+        self.contract_request(request)
+    }
+
+    /// Has the child tell `recorder` from now on what contracts do, or nobody. No output depends on it. Returns whether the child can:
+    /// one in Go can't. The request after it replaces what is recorded of a request; of one without an outcome nothing is.
+    pub fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
+        self.traces.record(recorder)
     }
 
     /// Makes the child wait before it answers, in whole milliseconds, rounded down. Serves as a health check. The time
@@ -263,6 +278,17 @@ impl<H: BlockchainHook> Driver<H> {
         &mut self.hook
     }
 
+    fn contract_request<R>(&mut self, request: R) -> Result<Outcome, CriticalError>
+    where
+        R: Carrier<Response = ContractResponse>,
+    {
+        let traces = self.traces.clone();
+        self.request(request, |mut response, error| {
+            traces.take(response.trace.take())?;
+            outcome(response, error)
+        })
+    }
+
     /// Runs one dialogue with a live child. `accept` turns the answer and its error message into a result; if it
     /// refuses them, the child is at fault and is ended.
     fn request<R: Carrier, T>(
@@ -332,6 +358,10 @@ impl<H: BlockchainHook> Machine for Driver<H> {
 
     fn call(&mut self, input: ContractCallInput) -> Result<Outcome, CriticalError> {
         Driver::call(self, input)
+    }
+
+    fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
+        Driver::trace(self, recorder)
     }
 }
 

@@ -37,6 +37,9 @@ pub use schema::*;
 /// changes in a way that an older peer can't ignore.
 pub const PROTOCOL_VERSION: u32 = 1;
 
+/// The capability of a child that tells what contracts do, as it reports it in `Ready.capabilities` (docs/spec/wire.md#trace).
+pub const TRACE: &str = "trace";
+
 /// The role of a kind in a dialogue (docs/spec/wire.md#dialogue).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

@@ -13,12 +13,17 @@ use crate::messages::{
     Arguments, ContractResponse, DiagnoseWaitRequest, DiagnoseWaitResponse, Message, MessageKind,
     Ready, UndefinedRequestOrResponse, kind_name,
 };
+use crate::trace::{Filter, SharedRecorder};
 use crate::transport::Transport;
+use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use tracing::{debug, error, trace};
+use tracing::{debug, error, trace, warn};
 
 const LOGGER: &str = "arwen/part";
+
+/// The most bytes of steps in a trace. More are left out, as those are of which there are too many to keep.
+const STEPS_BYTES: usize = 16 << 20;
 
 /// Serves one dialogue after the other, until the node ends the loop.
 pub struct DialogueLoop<T, M, F> {
@@ -30,6 +35,8 @@ pub struct DialogueLoop<T, M, F> {
     ready: Ready,
     /// Number of received requests.
     served: u64,
+    /// Whether the last request was traced.
+    is_traced: bool,
 }
 
 impl<T, M, F> DialogueLoop<T, M, F>
@@ -48,6 +55,7 @@ where
             machine,
             ready: Ready::default(),
             served: 0,
+            is_traced: false,
         })
     }
 
@@ -81,10 +89,10 @@ where
         match message {
             Message::Stop(_) => return Err(LoopEnd::Stopped),
             Message::ContractDeployRequest(request) => {
-                self.answer(request.create_input, M::deploy)?;
+                self.answer(request.create_input, request.trace_filter, M::deploy)?;
             }
             Message::ContractCallRequest(request) => {
-                self.answer(request.call_input, M::call)?;
+                self.answer(request.call_input, request.trace_filter, M::call)?;
             }
             Message::DiagnoseWaitRequest(request) => self.wait(&request)?,
             other => {
@@ -135,8 +143,10 @@ where
     fn answer<I>(
         &mut self,
         input: Option<I>,
+        trace_filter: Option<Bytes>,
         run: fn(&mut M, I) -> Result<Outcome, M::Fatal>,
     ) -> Result<(), LoopEnd> {
+        let recorder = self.trace(trace_filter);
         let outcome = match input {
             Some(input) => self.run_machine(|machine| run(machine, input))?,
             None => Err(VmFailure("missing contract input".to_owned())),
@@ -151,16 +161,15 @@ where
             error: &error,
         };
         trace!(target: LOGGER, response = %text, "[ARWEN]: SendContractResponse");
-        let mut response = ContractResponse {
+        let response = ContractResponse {
             vm_output,
             used_ahead: self.link.finish_ahead(),
+            trace: None,
         };
-        let mut answered = self.link.answer(&error, &response);
-        if is_too_long(&answered) && !response.used_ahead.is_empty() {
-            // What is too long must not depend on read-ahead.
-            response.used_ahead.clear();
-            answered = self.link.answer(&error, &response);
-        }
+        let answered = match recorder {
+            Some(recorder) => self.send_traced(&error, response, &recorder),
+            None => self.send(&error, response),
+        };
         match answered {
             Err(LoopEnd::Stream(MessengerError::TooLong(reason))) => {
                 let error = format!("host fault: {reason}");
@@ -168,6 +177,52 @@ where
             }
             answered => answered,
         }
+    }
+
+    /// Has the machine tell a recorder what it does, if the request asks for that, and nobody otherwise.
+    fn trace(&mut self, trace_filter: Option<Bytes>) -> Option<SharedRecorder> {
+        let filter = trace_filter.map(Filter::of_field).transpose();
+        let filter = filter.unwrap_or_else(|error| {
+            warn!(target: LOGGER, %error, "the trace filter of a request is malformed; there is no trace");
+            None
+        });
+        let recorder = filter.map(SharedRecorder::new);
+        if recorder.is_some() || self.is_traced {
+            self.is_traced = self.machine.trace(recorder.clone()) && recorder.is_some();
+        }
+        recorder.filter(|_| self.is_traced)
+    }
+
+    /// Sends a response with the trace; with costs alone, or without it, if the response would be too long.
+    fn send_traced(
+        &self,
+        error: &str,
+        response: ContractResponse,
+        recorder: &SharedRecorder,
+    ) -> Result<(), LoopEnd> {
+        let run = recorder.take();
+        for steps_bytes in [STEPS_BYTES, 0] {
+            let trace = Some(run.to_field(steps_bytes));
+            let traced = ContractResponse {
+                trace,
+                ..response.clone()
+            };
+            let answered = self.link.answer(error, &traced);
+            if !is_too_long(&answered) {
+                return answered;
+            }
+        }
+        self.send(error, response)
+    }
+
+    /// Sends a response, without what was used of read-ahead if it would be too long: what is too long must not depend on it.
+    fn send(&self, error: &str, mut response: ContractResponse) -> Result<(), LoopEnd> {
+        let answered = self.link.answer(error, &response);
+        if is_too_long(&answered) && !response.used_ahead.is_empty() {
+            response.used_ahead.clear();
+            return self.link.answer(error, &response);
+        }
+        answered
     }
 
     /// Runs the machine. A panic is a failure of this request, and the machine is replaced by a new one.

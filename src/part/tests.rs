@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 mod scripted;
 
-use scripted::{answer_hook, call, end, response, start};
+use crate::trace::{Filter, Run, Step};
+use scripted::{answer_hook, call, call_traced, end, entry, response, start};
 
 #[test]
 fn all_twenty_hooks_are_asked_and_answered_through_the_gateway() {
@@ -62,6 +63,30 @@ fn all_twenty_hooks_are_asked_and_answered_through_the_gateway() {
         matches!(end, LoopEnd::Stream(MessengerError::EndOfStream)),
         "{end}"
     );
+}
+
+#[test]
+fn what_a_request_asks_to_be_told_is_told_of_it_alone() {
+    let (mut node, child) = start();
+    let mut trace = |filter| {
+        call_traced(&mut node, "start", filter);
+        let message = node.receive(None).expect("received").message;
+        let response = ContractResponse::from_message(message).expect("a response");
+        assert!(response.vm_output.is_some());
+        response.trace
+    };
+    assert_eq!(trace(None), None);
+    for _ in 0..2 {
+        let told = trace(Some(Filter::all().to_field())).expect("a trace");
+        let run = Run::of_field(told).expect("readable");
+        assert_eq!(run.steps, [Step::Call(Box::new(entry().into()))]);
+        assert_eq!(trace(None), None);
+    }
+    // No field at all asks for costs; one that can't be read for nothing.
+    let told = trace(Some(Bytes::new())).expect("costs");
+    assert_eq!(Run::of_field(told), Ok(Run::default()));
+    assert_eq!(trace(Some("torn".into())), None);
+    end(node, child);
 }
 
 #[test]

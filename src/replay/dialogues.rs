@@ -265,7 +265,9 @@ impl Frames {
             }
             let error = envelope.error_message;
             match MessageKind::from_wire(frame.kind).and_then(MessageKind::role) {
-                Some(Role::Request(_)) => dialogue.request = hook_calls::without_answers(message),
+                Some(Role::Request(_)) => {
+                    dialogue.request = hook_calls::without_extensions(message)
+                }
                 Some(Role::HookRequest(_)) => question = Some(message),
                 Some(Role::HookResponse) => match question.take() {
                     Some(question) => dialogue.hook_calls.push(HookCall {

@@ -39,21 +39,28 @@ fn hook_call(answer: AnswerAhead) -> Option<HookCall> {
     })
 }
 
-/// A request that answers nothing ahead.
-pub(super) fn without_answers(mut request: Message) -> Message {
-    match &mut request {
-        Message::ContractCallRequest(request) => request.answers_ahead.clear(),
-        Message::ContractDeployRequest(request) => request.answers_ahead.clear(),
-        _ => {}
-    }
+/// A request that answers nothing ahead, and asks for no trace, which other versions may tell otherwise.
+pub(super) fn without_extensions(mut request: Message) -> Message {
+    let (answers, trace) = match &mut request {
+        Message::ContractCallRequest(request) => {
+            (&mut request.answers_ahead, &mut request.trace_filter)
+        }
+        Message::ContractDeployRequest(request) => {
+            (&mut request.answers_ahead, &mut request.trace_filter)
+        }
+        _ => return request,
+    };
+    answers.clear();
+    *trace = None;
     request
 }
 
-/// Those of the calls whose answers were used, by the response, which then does not tell.
+/// Those of the calls whose answers were used, by the response, which then does not tell, and has no trace.
 pub(super) fn take_used(response: &mut Message, calls: Vec<HookCall>) -> Vec<HookCall> {
     let Message::ContractResponse(response) = response else {
         return Vec::new();
     };
+    response.trace = None;
     let used = AnswerSet::of_field(&std::mem::take(&mut response.used_ahead));
     let calls = calls.into_iter().enumerate();
     let used = calls.filter(|(place, _)| used.contains(*place));

@@ -65,6 +65,11 @@ pub enum StepFailure {
     /// The machine can't be built.
     #[error("the VM can't be built: {0}")]
     NoMachine(BuildError),
+    /// The machine can't tell what contracts do.
+    #[error(
+        "the child has no traces, gas reports and flame graphs: it is of another implementation, or older"
+    )]
+    NotTraced,
     /// The VM failed on a transaction, without output.
     #[error("the VM failed: {0}")]
     NoOutput(VmFailure),

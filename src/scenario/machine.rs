@@ -11,11 +11,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Builds a machine for a world: `in_process`, `in_child` with its settings, or a stand-in for tests. If there is a recorder, the
-/// machine tells it what its runs do.
-pub type MachineFactory<'a> = dyn Fn(&Arguments, SharedWorld, Option<SharedRecorder>) -> Result<AnyMachine, BuildError>
-    + Sync
-    + 'a;
+/// Builds a machine for a world: `in_process`, `in_child` with its settings, or a stand-in for tests.
+pub type MachineFactory<'a> =
+    dyn Fn(&Arguments, SharedWorld) -> Result<AnyMachine, BuildError> + Sync + 'a;
 
 /// How the VM runs in a child process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,16 +41,9 @@ impl ChildSettings {
 
 /// The VM in this process.
 #[cfg(feature = "vm")]
-pub fn in_process(
-    arguments: &Arguments,
-    world: SharedWorld,
-    recorder: Option<SharedRecorder>,
-) -> Result<AnyMachine, BuildError> {
+pub fn in_process(arguments: &Arguments, world: SharedWorld) -> Result<AnyMachine, BuildError> {
     let engine = crate::vm::EngineSettings::default();
-    let mut vm = crate::vm::Vm::from_arguments(arguments, Box::new(world), engine)?;
-    if let Some(recorder) = recorder {
-        vm.observe(Box::new(recorder));
-    }
+    let vm = crate::vm::Vm::from_arguments(arguments, Box::new(world), engine)?;
     Ok(any(vm))
 }
 
@@ -110,6 +101,10 @@ impl<M: Machine> Machine for Untyped<M> {
 
     fn call(&mut self, input: ContractCallInput) -> Result<Outcome, AnyFatal> {
         self.0.call(input).map_err(untyped)
+    }
+
+    fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
+        self.0.trace(recorder)
     }
 }
 

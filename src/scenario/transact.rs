@@ -136,11 +136,13 @@ impl Runner<'_> {
             Some(machine) => machine,
             empty => {
                 let arguments = self.settings.arguments();
-                let built =
-                    (self.settings.machines)(&arguments, self.world.clone(), self.recorder.clone());
+                let built = (self.settings.machines)(&arguments, self.world.clone());
                 empty.insert(built.map_err(StepFailure::NoMachine)?)
             }
         };
+        if !machine.trace(self.recorder.clone()) {
+            return Err(StepFailure::NotTraced);
+        }
         match catch_unwind(AssertUnwindSafe(|| run(&mut **machine))) {
             Ok(Ok(outcome)) => outcome.map_err(StepFailure::NoOutput),
             Ok(Err(fatal)) => {

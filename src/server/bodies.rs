@@ -107,10 +107,7 @@ macro_rules! transaction_body {
                     gas_price: self.gas_price,
                     action,
                 };
-                match self.trace && request.gas_limit > GAS_LIMIT {
-                    true => Err(Refusal::bad(format!("GasLimit: with Trace at most {GAS_LIMIT}"))),
-                    false => Ok((place, request)),
-                }
+                Ok((place, request))
             }
         }
     };

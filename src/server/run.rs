@@ -50,7 +50,7 @@ pub fn run(settings: ServerSettings, started: impl FnOnce(SocketAddr)) -> Result
     let machines = Machines::Child(settings.child.clone());
     // Whether there is a program, and whether it takes the costs, is known before the first request.
     let arguments = arguments(DEFAULT_PROTECTED_PREFIX, &settings.gas_schedule);
-    machines.build(&arguments, SharedWorld::default(), None)?;
+    machines.build(&arguments, SharedWorld::default())?;
     let stop = signals::take()?;
     let runtime = Builder::new_current_thread()
         .enable_all()

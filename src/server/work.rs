@@ -111,11 +111,8 @@ impl Work {
         let command = move || {
             let all = Filter::all();
             let environment = Environment {
-                machines: match trace {
-                    true => &Machines::InProcess,
-                    false => &work.machines,
-                },
-                idle: (!trace).then_some(&work.idle),
+                machines: &work.machines,
+                idle: Some(&work.idle),
                 gas_schedule: &work.gas_schedule,
                 recorded: trace.then_some(&all),
             };

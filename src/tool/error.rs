@@ -205,11 +205,6 @@ pub enum ToolError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A child is asked what its contracts do.
-    #[error(
-        "with --ipc there are no traces, gas reports and flame graphs: a child only says what a run changes; leave --ipc out"
-    )]
-    NotObservable,
     /// No output: the machine failed.
     #[error("nothing was changed: {reason}")]
     NotRun {

@@ -3,8 +3,6 @@
 use crate::machine::BuildError;
 use crate::messages::Arguments;
 use crate::scenario::{AnyMachine, ChildSettings, SharedWorld, in_child, in_process};
-use crate::tool::ToolError;
-use crate::trace::SharedRecorder;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,24 +16,15 @@ pub enum Machines {
 }
 
 impl Machines {
-    /// Builds a machine whose hook is `world`. One in this process tells `recorder` what contracts do.
+    /// Builds a machine whose hook is `world`.
     pub fn build(
         &self,
         arguments: &Arguments,
         world: SharedWorld,
-        recorder: Option<SharedRecorder>,
     ) -> Result<AnyMachine, BuildError> {
         match self {
-            Machines::InProcess => in_process(arguments, world, recorder),
+            Machines::InProcess => in_process(arguments, world),
             Machines::Child(settings) => in_child(arguments, world, settings),
-        }
-    }
-
-    /// The same machines, if they can tell what contracts do.
-    pub fn observable(self) -> Result<Machines, ToolError> {
-        match self {
-            Machines::InProcess => Ok(self),
-            Machines::Child(_) => Err(ToolError::NotObservable),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where the gas of a run has gone: a tree of calls and host functions, those of the same name added up.
 
+use super::event::Name;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -29,7 +30,7 @@ pub struct CallCost {
     /// For the operators of wasm.
     pub wasm: i128,
     /// The same by class of operators, with [`BEYOND_LIMIT`].
-    pub operators: BTreeMap<&'static str, i128>,
+    pub operators: BTreeMap<Name, i128>,
     /// For bytes of the storage that were written after the function had ended.
     pub storage: i128,
     /// For a function of the protocol, which the node runs.
@@ -37,7 +38,7 @@ pub struct CallCost {
     /// What was lost: a call that fails loses all that it was given.
     pub lost: i128,
     /// Host functions by namespace and name.
-    pub hosts: BTreeMap<(&'static str, &'static str), HostCost>,
+    pub hosts: BTreeMap<(Name, Name), HostCost>,
     /// Calls that were made after the function had ended.
     pub calls: Calls,
 }
@@ -129,7 +130,7 @@ impl Costs {
     }
 
     /// What operators of wasm have used, by class.
-    pub fn operators(&self) -> BTreeMap<&'static str, i128> {
+    pub fn operators(&self) -> BTreeMap<Name, i128> {
         let mut operators = BTreeMap::new();
         add_operators(&mut operators, &self.calls);
         operators
@@ -181,7 +182,7 @@ fn add(calls: &mut Calls, others: Calls) {
     }
 }
 
-fn add_operators(operators: &mut BTreeMap<&'static str, i128>, calls: &Calls) {
+fn add_operators(operators: &mut BTreeMap<Name, i128>, calls: &Calls) {
     for call in calls.values() {
         add_gas(operators, &call.operators);
         for host in call.hosts.values() {
@@ -191,8 +192,8 @@ fn add_operators(operators: &mut BTreeMap<&'static str, i128>, calls: &Calls) {
     }
 }
 
-fn add_gas(sums: &mut BTreeMap<&'static str, i128>, others: &BTreeMap<&'static str, i128>) {
+fn add_gas(sums: &mut BTreeMap<Name, i128>, others: &BTreeMap<Name, i128>) {
     for (name, gas) in others {
-        *sums.entry(name).or_default() += gas;
+        *sums.entry(name.clone()).or_default() += gas;
     }
 }

@@ -2,6 +2,10 @@
 
 use bytes::Bytes;
 use num_bigint::BigInt;
+use std::borrow::Cow;
+
+/// A name of the VM's tables, or one that a child has told.
+pub type Name = Cow<'static, str>;
 
 /// Is told what a run does.
 pub trait Observer: Send {
@@ -39,7 +43,7 @@ pub enum Event {
         /// The gas that it may use.
         limit: u64,
         /// What its operators have used so far, by class.
-        classes: Vec<(&'static str, u64)>,
+        classes: Vec<(Name, u64)>,
     },
     /// The call has ended.
     Left(Exit),
@@ -75,6 +79,24 @@ pub enum CallKind {
 }
 
 impl CallKind {
+    /// All kinds.
+    pub const ALL: [CallKind; 9] = [
+        CallKind::Call,
+        CallKind::Deploy,
+        CallKind::Upgrade,
+        CallKind::SameContext,
+        CallKind::ReadOnly,
+        CallKind::Create,
+        CallKind::Async,
+        CallKind::Callback,
+        CallKind::BuiltIn,
+    ];
+
+    /// The kind of that name, if it is one.
+    pub fn named(name: &str) -> Option<CallKind> {
+        CallKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Its name in traces.
     pub fn name(self) -> &'static str {
         match self {
@@ -145,9 +167,9 @@ pub enum End {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostEntry {
     /// The module of the import: `env` or `ethereum`.
-    pub namespace: &'static str,
+    pub namespace: Name,
     /// Its name.
-    pub name: &'static str,
+    pub name: Name,
     /// The gas that the contract has left.
     pub gas_left: u64,
     /// The gas that its instance has used.
@@ -186,7 +208,7 @@ pub enum HostEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument {
     /// The name of the parameter.
-    pub name: &'static str,
+    pub name: Name,
     /// What it is.
     pub value: Value,
 }
@@ -205,7 +227,7 @@ pub enum Value {
 }
 
 /// Bytes, of which only the beginning is kept if they are many.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Excerpt {
     /// The bytes, or the first of them.
     pub bytes: Bytes,

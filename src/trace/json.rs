@@ -9,6 +9,13 @@ use bytes::Bytes;
 use num_bigint::BigInt;
 
 impl Run {
+    /// The steps as JSON: an object with the tree as `steps`, and with `leftOut`, how many steps are not there.
+    pub fn to_json(&self) -> String {
+        let mut out = Vec::new();
+        self.write_steps(&mut Writer::new(&mut out, false));
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
     /// Writes the steps as an object: the tree, and how many steps are left out.
     pub fn write_steps(&self, out: &mut Writer<'_>) {
         out.object(|out| {
@@ -63,8 +70,8 @@ fn write_end(end: &End, out: &mut Writer<'_>) {
 
 fn write_host(host: &HostStep, out: &mut Writer<'_>) {
     name(out, "host");
-    text(out, "namespace", host.entry.namespace);
-    text(out, "name", host.entry.name);
+    text(out, "namespace", &host.entry.namespace);
+    text(out, "name", &host.entry.name);
     out.member("gasBefore", |out| out.bare(host.entry.gas_left));
     out.member("steps", |out| out.array(&host.steps, write_step));
     let Some(exit) = &host.exit else {
@@ -85,7 +92,7 @@ fn write_host(host: &HostStep, out: &mut Writer<'_>) {
 fn write_arguments(arguments: &[Argument], out: &mut Writer<'_>) {
     out.object(|out| {
         for argument in arguments {
-            out.member(argument.name, |out| match &argument.value {
+            out.named_member(&argument.name, |out| match &argument.value {
                 Value::Number(number) => out.bare(number),
                 Value::BigInt(number) => out.bare(number),
                 Value::Bytes(bytes) => write_excerpt(bytes, out),

@@ -12,12 +12,14 @@ mod filter;
 mod json;
 mod recorder;
 mod step;
+mod wire;
 
 pub use costs::{BEYOND_LIMIT, CallCost, Calls, Costs, GasClasses, HostCost};
 pub use event::{
     Argument, CallKind, Effect, End, Entry, Event, Excerpt, Exit, HostEnd, HostEntry, HostExit,
-    Observer, Transfer, Value, Written,
+    Name, Observer, Transfer, Value, Written,
 };
 pub use filter::{Filter, StepKind};
 pub use recorder::{Run, SharedRecorder};
 pub use step::{CallStep, HostStep, Step};
+pub use wire::MalformedTrace;

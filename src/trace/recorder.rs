@@ -2,7 +2,7 @@
 
 use super::costs::{BEYOND_LIMIT, CallCost, Calls, Costs, HostCost, total};
 use super::event::{
-    CallKind, Effect, End, Entry, Event, Exit, HostEntry, HostExit, Observer, Written,
+    CallKind, Effect, End, Entry, Event, Exit, HostEntry, HostExit, Name, Observer, Written,
 };
 use super::filter::{Filter, StepKind};
 use super::step::{CallStep, HostStep, Step};
@@ -45,6 +45,19 @@ impl SharedRecorder {
             recorder.close_all();
             std::mem::take(&mut recorder.run)
         })
+    }
+
+    /// Which steps it keeps.
+    pub fn filter(&self) -> Filter {
+        self.with(|recorder| recorder.filter.clone())
+    }
+
+    /// Takes over a run that another recorder made.
+    pub fn put(&self, run: Run) {
+        self.with(|recorder| {
+            recorder.begin();
+            recorder.run = run;
+        });
     }
 
     /// A copy of the run that was recorded last.
@@ -239,7 +252,7 @@ impl Recorder {
         host.cost.used = used;
         if let Some(call) = self.call() {
             call.host_used = exit.used.wrapping_add(exit.lost);
-            let name = (host.entry.namespace, host.entry.name);
+            let name = (host.entry.namespace.clone(), host.entry.name.clone());
             *call.cost.hosts.entry(name).or_default() += host.cost;
         }
         if let Some(step) = host.step {
@@ -310,9 +323,9 @@ impl Recorder {
 }
 
 /// The points of operators by class, less what they have passed the limit by.
-fn operators(classes: Vec<(&'static str, u64)>, beyond: u64) -> BTreeMap<&'static str, i128> {
+fn operators(classes: Vec<(Name, u64)>, beyond: u64) -> BTreeMap<Name, i128> {
     let counted = classes.into_iter().map(|(name, gas)| (name, gas.into()));
-    let beyond = (BEYOND_LIMIT, -i128::from(beyond));
+    let beyond = (Name::from(BEYOND_LIMIT), -i128::from(beyond));
     let operators = counted.chain([beyond]);
     operators.filter(|(_, gas)| *gas != 0).collect()
 }

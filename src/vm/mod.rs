@@ -55,7 +55,7 @@ use crate::messages::codec::{self, DEFAULT_PAYLOAD_LIMIT_BYTES};
 use crate::messages::{
     Arguments, ContractCallInput, ContractCreateInput, ContractResponse, GasSectionEntry, VmOutput,
 };
-use crate::trace::Observer;
+use crate::trace::{Observer, SharedRecorder};
 use bytes::Bytes;
 use contexts::input::{CallInput, CreateInput};
 use contexts::output::OutputState;
@@ -217,6 +217,7 @@ impl Vm {
     }
 
     /// Tells `observer` from now on what runs do. No output depends on it.
+    #[cfg(test)]
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         self.host.contexts.observer = Some(observer);
     }
@@ -280,5 +281,11 @@ impl Machine for Vm {
             }
         });
         self.end("RunSmartContractCall", result)
+    }
+
+    fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
+        let observer = recorder.map(|recorder| Box::new(recorder) as Box<dyn Observer>);
+        self.host.contexts.observer = observer;
+        true
     }
 }

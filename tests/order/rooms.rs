@@ -23,12 +23,12 @@ pub const ROOMS: &[Room] = &[
     room("logs", &["frame", "messages", "transport"]),
     room("recording", &["messages"]),
     room("gas_schedule", &["messages"]),
-    // The two traits between chain and VM.
-    room("hooks", &["messages"]),
-    room("machine", &["escape", "messages"]),
-    room("apply", &["escape", "messages"]),
     // What the VM tells an observer.
     room("trace", &["escape", "messages"]),
+    // The two traits between chain and VM.
+    room("hooks", &["messages"]),
+    room("machine", &["escape", "messages", "trace"]),
+    room("apply", &["escape", "messages"]),
     // The engine knows nothing of contracts: of the rest it has the LRU, the opcodes' names, and the note that it compiles.
     room("engine::border", &["escape"]),
     room("engine::opcode_costs", &["gas_schedule"]),
@@ -196,6 +196,7 @@ pub const ROOMS: &[Room] = &[
             "machine",
             "messages",
             "recording",
+            "trace",
             "transport",
         ],
     ),
@@ -211,6 +212,7 @@ pub const ROOMS: &[Room] = &[
             "logs",
             "machine",
             "messages",
+            "trace",
             "transport",
         ],
     ),

@@ -306,19 +306,40 @@ fn a_flame_graph_is_drawn_by_gas() {
     assert_eq!(svg(&query), svg(&query));
 }
 
+/// A child tells what the tool's own process does.
+#[test]
+fn children_tell_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = |more: &[&str]| {
+        let report = folder.path().join("report.json");
+        let graph = folder.path().join("graph.svg");
+        let files = [
+            format!("--gas-report={}", report.display()),
+            format!("--flamegraph={}", graph.display()),
+        ];
+        let files = [&files[0][..], &files[1]];
+        let paths = ["--json", "tests/scenarios"];
+        let printed = scenarios(&[&["--trace"], &files[..], more, &paths].concat());
+        let printed = parsed(&printed);
+        let read = |path: &Path| fs::read_to_string(path).expect("written");
+        (printed, read(&report), read(&graph))
+    };
+    let (printed, report, graph) = told(&[]);
+    assert!(!all_steps(&printed).is_empty());
+    for more in [&["--ipc"][..], &["--ipc", "--jobs", "2"]] {
+        let in_children = told(more);
+        assert_eq!(in_children.0, printed);
+        assert_eq!(in_children.1, report);
+        assert_eq!(in_children.2, graph);
+    }
+}
+
 #[test]
 fn what_can_not_be_told_is_refused_and_changes_nothing() {
     let folder = counter();
     let folder = folder.path();
     let before = crate::world::world_file(folder);
     let call = |more: &[&'static str]| [INCREMENT, more].concat();
-    for option in ["--trace", "--gas-report", "--flamegraph=x.svg"] {
-        refuses(
-            folder,
-            &call(&[option, "--ipc"]),
-            "with --ipc there are no traces, gas reports and flame graphs",
-        );
-    }
     refuses(
         folder,
         &call(&["--gas-report=no/x.json"]),

@@ -139,13 +139,13 @@ fn run_once(
     suite: &Suite,
 ) -> anyhow::Result<Exit> {
     let gas_schedule = costs.gas_schedule()?;
-    let machines = options.trace.check(options.machines.machines()?)?;
+    let machines = options.machines.machines()?;
     let recorded = options.trace.recorded();
     let settings = Settings {
         protected_prefix: options.protected_prefix.as_bytes(),
         replacements,
         gas_schedule: &gas_schedule,
-        machines: &|arguments, world, recorder| machines.build(arguments, world, recorder),
+        machines: &|arguments, world| machines.build(arguments, world),
         recorded: recorded.as_ref(),
     };
     let mut printer = Printer {

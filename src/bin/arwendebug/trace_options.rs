@@ -1,7 +1,7 @@
 //! Options of what is told of runs: the trace, where gas went.
 
-use arwen::internal::tool::{GasFiles, Machines, Paint, RunParts, ToolError};
-use arwen::internal::trace::{Filter, StepKind};
+use arwen::internal::tool::{GasFiles, Paint, RunParts};
+use arwen::trace::{Filter, StepKind};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use std::io::{IsTerminal as _, stdout};
@@ -85,14 +85,6 @@ impl TraceOptions {
             filter.kinds.clone_from(&self.trace_kind);
         }
         Some(filter)
-    }
-
-    /// The machines, which must be able to tell what is asked for.
-    pub fn check(&self, machines: Machines) -> Result<Machines, ToolError> {
-        match self.recorded() {
-            None => Ok(machines),
-            Some(_) => machines.observable(),
-        }
     }
 }
 

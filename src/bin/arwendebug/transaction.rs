@@ -213,7 +213,7 @@ fn transact(
     };
     let gas_schedule = costs.gas_schedule()?;
     let recorded = options.trace.recorded();
-    let machines = options.trace.check(options.machines.machines()?)?;
+    let machines = options.machines.machines()?;
     let environment = Environment {
         machines: &machines,
         idle: None,
@@ -249,7 +249,7 @@ pub fn query(options: Query, costs: &CostOptions) -> anyhow::Result<Exit> {
     };
     let gas_schedule = costs.gas_schedule()?;
     let recorded = options.trace.recorded();
-    let machines = options.trace.check(options.machines.machines()?)?;
+    let machines = options.machines.machines()?;
     let environment = Environment {
         machines: &machines,
         idle: None,

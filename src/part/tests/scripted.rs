@@ -4,13 +4,16 @@ use super::super::*;
 use crate::hooks::HookError;
 use crate::machine::{Outcome, VmFailure};
 use crate::messages::*;
+use crate::trace::{CallKind, Entry, Event, Observer as _, SharedRecorder};
 use crate::transport::memory::{MemoryTransport, pair};
 use bytes::Bytes;
+use num_bigint::BigInt as Number;
 use std::thread::JoinHandle;
 
 /// A machine whose behaviour is chosen by the function name of the call.
 struct ScriptedMachine {
     hook: Box<dyn BlockchainHook>,
+    recorder: Option<SharedRecorder>,
 }
 
 /// The fatal error of a scripted machine.
@@ -38,6 +41,11 @@ impl Machine for ScriptedMachine {
             _ => Ok(self.run(input)),
         }
     }
+
+    fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
+        self.recorder = recorder;
+        true
+    }
 }
 
 impl ScriptedMachine {
@@ -45,6 +53,13 @@ impl ScriptedMachine {
         match input.function.as_str() {
             "panic" => panic!("out of ideas"),
             "fail" => Err(VmFailure("no result".to_owned())),
+            "start" => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.begin();
+                    recorder.event(Event::Entered(entry()));
+                }
+                Ok(VmOutput::default())
+            }
             // A machine that treats a fatal hook error as a failure of the contract.
             "ignore errors" => {
                 let _ = self.hook.last_nonce();
@@ -85,6 +100,19 @@ impl ScriptedMachine {
     }
 }
 
+/// What the function `start` tells.
+pub(super) fn entry() -> Entry {
+    Entry {
+        kind: CallKind::Call,
+        caller: "user".into(),
+        address: "contract".into(),
+        function: "start".into(),
+        arguments: Vec::new(),
+        value: Number::from(1),
+        gas: 2,
+    }
+}
+
 fn ask_every_hook(hook: &mut dyn BlockchainHook) -> Result<Vec<Bytes>, HookError> {
     let number = |number: u64| Bytes::from(number.to_string());
     let input = ContractCallInput {
@@ -121,7 +149,8 @@ fn ask_every_hook(hook: &mut dyn BlockchainHook) -> Result<Vec<Bytes>, HookError
 /// Starts the child's loop in a thread. Returns the node's side and the thread.
 pub(super) fn start() -> (Messenger<MemoryTransport>, JoinHandle<LoopEnd>) {
     fn build(_: &Arguments, hook: Box<dyn BlockchainHook>) -> Result<ScriptedMachine, BuildError> {
-        Ok(ScriptedMachine { hook })
+        let recorder = None;
+        Ok(ScriptedMachine { hook, recorder })
     }
     let (near, far) = pair(1 << 16);
     let messenger = |side, transport| Messenger::new(side, transport, Format::Json, 1 << 20);
@@ -136,6 +165,14 @@ pub(super) fn start() -> (Messenger<MemoryTransport>, JoinHandle<LoopEnd>) {
 }
 
 pub(super) fn call(node: &mut Messenger<MemoryTransport>, function: &str) {
+    call_traced(node, function, None);
+}
+
+pub(super) fn call_traced(
+    node: &mut Messenger<MemoryTransport>,
+    function: &str,
+    trace_filter: Option<Bytes>,
+) {
     let call_input = Some(ContractCallInput {
         function: function.to_owned(),
         ..Default::default()
@@ -144,6 +181,7 @@ pub(super) fn call(node: &mut Messenger<MemoryTransport>, function: &str) {
         "",
         &ContractCallRequest {
             call_input,
+            trace_filter,
             ..Default::default()
         },
         None,

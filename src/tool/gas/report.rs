@@ -60,7 +60,7 @@ impl From<&Costs> for GasReport {
             total: costs.total(),
             classes: classes.map(|(name, gas)| (name.to_owned(), gas)).into(),
             operators: { costs.operators().into_iter() }
-                .map(|(name, gas)| (name.to_owned(), gas))
+                .map(|(name, gas)| (name.into_owned(), gas))
                 .collect(),
             functions,
         }

@@ -102,8 +102,8 @@ impl Tree {
     }
 
     fn host_text(&self, host: &HostStep) -> String {
-        let name = match host.entry.namespace {
-            "env" => host.entry.name.to_owned(),
+        let name = match &host.entry.namespace[..] {
+            "env" => host.entry.name.to_string(),
             namespace => format!("{namespace}.{}", host.entry.name),
         };
         let Some(exit) = &host.exit else {

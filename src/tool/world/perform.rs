@@ -30,7 +30,7 @@ pub struct Environment<'a> {
     pub idle: Option<&'a IdleMachines>,
     /// The costs.
     pub gas_schedule: &'a [GasSectionEntry],
-    /// What of the run is recorded; none for nothing. The machines must be [observable](Machines::observable).
+    /// What of the run is recorded; none for nothing.
     pub recorded: Option<&'a Filter>,
 }
 
@@ -195,8 +195,7 @@ fn run(
     environment: Environment<'_>,
     run: impl FnOnce(&mut Runner<'_>) -> Result<(VmOutput, Option<String>), StepFailure>,
 ) -> Result<Ran, StepFailure> {
-    // Removes the observer of an earlier run.
-    let idle = environment.idle.filter(|_| environment.recorded.is_none());
+    let idle = environment.idle;
     let (shared, machine) = match idle.and_then(IdleMachines::take) {
         Some((shared, machine)) => (shared, Some(machine)),
         None => (SharedWorld::default(), None),
@@ -206,9 +205,7 @@ fn run(
         protected_prefix: DEFAULT_PROTECTED_PREFIX,
         replacements: &BTreeMap::new(),
         gas_schedule: environment.gas_schedule,
-        machines: &|arguments, world, recorder| {
-            environment.machines.build(arguments, world, recorder)
-        },
+        machines: &|arguments, world| environment.machines.build(arguments, world),
         recorded: environment.recorded,
     };
     let mut runner = Runner::in_world(settings, shared.clone());

@@ -108,6 +108,7 @@ impl Accesses {
             let parameter = self.parameters[index];
             if SET_HANDLES.contains(&name) {
                 let number = number(contexts, parameter).map(Value::BigInt);
+                let name = name.into();
                 written.extend(number.map(|value| Argument { name, value }));
                 continue;
             }
@@ -117,7 +118,7 @@ impl Accesses {
             let shown = name.strip_suffix("_offset").unwrap_or(name);
             match self.access_at(name, parameter) {
                 Some(access) => {
-                    let (name, value) = (shown, Value::Bytes(access.bytes));
+                    let (name, value) = (shown.into(), Value::Bytes(access.bytes));
                     behind_bytes = !access.is_write;
                     let told = if access.is_write {
                         &mut written
@@ -148,13 +149,14 @@ impl Accesses {
         if name == LIST[0]
             && let Some(list) = &self.list
         {
-            let (name, value) = ("arguments", Value::List(list.clone()));
+            let (name, value) = ("arguments".into(), Value::List(list.clone()));
             return Argument { name, value };
         }
         let value = match self.numbers[index].take() {
             Some(number) => Value::BigInt(number),
             None => Value::Number(self.parameters[index]),
         };
+        let name = name.into();
         Argument { name, value }
     }
 }

@@ -88,7 +88,7 @@ impl Host {
             used: instance.used_points(),
             limit,
             classes: { instance.class_points().into_iter().enumerate() }
-                .map(|(class, points)| (class_name(class), points))
+                .map(|(class, points)| (class_name(class).into(), points))
                 .collect(),
         });
     }
@@ -164,8 +164,8 @@ impl Host {
     ) -> Result<i64, Abort> {
         let (namespace, name) = eei::names(function);
         let entry = HostEntry {
-            namespace,
-            name,
+            namespace: namespace.into(),
+            name: name.into(),
             gas_left: self.contexts.gas_left(instance),
             used: instance.used_points(),
         };

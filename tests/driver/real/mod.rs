@@ -22,4 +22,5 @@ mod signals;
 mod survival;
 mod talkative;
 mod time_budget;
+mod traces;
 mod waiting;
