@@ -1,5 +1,5 @@
 //! A node that builds without the feature `vm`: it reads the gas schedule of a node, starts a child that was built elsewhere, and
-//! deploys and calls a contract. Requests come from any thread; one thread, an actor, has the driver.
+//! deploys and calls a contract, and tells what the call did. Requests come from any thread; one thread, an actor, has the driver.
 //!
 //! ```sh
 //! cargo run --release --no-default-features --example driver_only -- path/to/arwen gasSchedule.toml contract.wasm function
@@ -10,6 +10,7 @@ mod chain;
 use arwen::driver::{CriticalError, Driver, DriverConfig, Outcome};
 use arwen::gas_schedule::GasScheduleFile;
 use arwen::messages::*;
+use arwen::trace::{Filter, SharedRecorder};
 use bytes::Bytes;
 use chain::Chain;
 use std::error::Error;
@@ -57,13 +58,16 @@ fn actor(mut driver: Driver<Chain>, requests: Receiver<Request>) {
     }
 }
 
-/// Deploys the contract and calls the function, and tells what both returned.
+/// Deploys the contract and calls the function, and tells what both returned and what the call did.
 pub fn run(
     [arwen, gas_schedule, contract]: &[PathBuf; 3],
     function: &str,
     mut out: impl Write,
 ) -> Result<(), Box<dyn Error>> {
-    let driver = Driver::new(config(arwen, gas_schedule)?, Chain::default())?;
+    let mut driver = Driver::new(config(arwen, gas_schedule)?, Chain::default())?;
+    let recorder = SharedRecorder::new(Filter::all());
+    // False for a child of another implementation, which tells nothing.
+    let tells = driver.trace(Some(recorder.clone()));
     let (requests, received) = channel();
     let actor = thread::spawn(move || actor(driver, received));
 
@@ -97,6 +101,11 @@ pub fn run(
         "{function}: returned {:?}, used {used} units of gas",
         output.return_data
     )?;
+    if tells {
+        // What the last request did.
+        let run = recorder.take();
+        writeln!(out, "{}", run.to_json())?;
+    }
     drop(requests);
     actor.join().map_err(|_| "the actor panicked".into())
 }

@@ -64,6 +64,7 @@ fn the_driver_alone_runs_a_child_with_the_costs_of_a_node() {
     let told = String::from_utf8(told).expect("text");
     let expected = "deployed\nincrement: returned [b\"\\x02\"], used ";
     assert!(told.starts_with(expected), "{told}");
+    assert!(told.contains(r#""name":"int64storageStore""#), "{told}");
     let error = crate::driver_only::run(&paths, "missing", Vec::new()).expect_err("no function");
     assert_eq!(
         error.to_string(),

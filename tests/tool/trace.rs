@@ -310,7 +310,7 @@ fn a_flame_graph_is_drawn_by_gas() {
 #[test]
 fn children_tell_the_same() {
     let folder = tempfile::tempdir().expect("a folder");
-    let told = |more: &[&str]| {
+    let told = |format: &[&str], more: &[&str]| {
         let report = folder.path().join("report.json");
         let graph = folder.path().join("graph.svg");
         let files = [
@@ -318,19 +318,22 @@ fn children_tell_the_same() {
             format!("--flamegraph={}", graph.display()),
         ];
         let files = [&files[0][..], &files[1]];
-        let paths = ["--json", "tests/scenarios"];
-        let printed = scenarios(&[&["--trace"], &files[..], more, &paths].concat());
-        let printed = parsed(&printed);
+        let printed = scenarios(&[&["tests/scenarios"], format, &files[..], more].concat());
         let read = |path: &Path| fs::read_to_string(path).expect("written");
         (printed, read(&report), read(&graph))
     };
-    let (printed, report, graph) = told(&[]);
-    assert!(!all_steps(&printed).is_empty());
-    for more in [&["--ipc"][..], &["--ipc", "--jobs", "2"]] {
-        let in_children = told(more);
-        assert_eq!(in_children.0, printed);
-        assert_eq!(in_children.1, report);
-        assert_eq!(in_children.2, graph);
+    let formats = [
+        &["--trace"][..],
+        &["--trace=json"],
+        &["--trace", "--trace-depth", "1", "--trace-kind", "storage"],
+        &[],
+    ];
+    for format in formats {
+        let expected = told(format, &[]);
+        assert!(expected.0.contains("storageStore") == (format.len() == 1));
+        for more in [&["--ipc"][..], &["--ipc", "--jobs", "2"]] {
+            assert_eq!(told(format, more), expected, "{format:?} {more:?}");
+        }
     }
 }
 
