@@ -10,7 +10,6 @@ use crate::messages::{
     Arguments, BigInt, ContractCallInput, ContractCreateInput, LogEntry, OutputAccount,
     OutputAccountEntry, StorageUpdate, StorageUpdateEntry, VmInput, VmOutput,
 };
-use crate::trace::SharedRecorder;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -24,11 +23,7 @@ struct Scripted {
 }
 
 /// A [`super::MachineFactory`].
-pub fn scripted(
-    arguments: &Arguments,
-    hook: SharedWorld,
-    _: Option<SharedRecorder>,
-) -> Result<AnyMachine, BuildError> {
+pub fn scripted(arguments: &Arguments, hook: SharedWorld) -> Result<AnyMachine, BuildError> {
     if arguments.kalyan3104_protected_key_prefix.is_empty() {
         let text = "kalyan3104ProtectedKeyPrefix cannot be empty";
         return Err(BuildError::Arguments(text.into()));

@@ -49,6 +49,9 @@ const KNOWN_HASHES_BYTES: usize = 4 << 20;
 /// How much of the code tells deploys apart, in bytes.
 const CODE_BYTES: usize = 4096;
 
+/// How many deploys are remembered.
+const DEPLOYS: usize = 256;
+
 /// Templates that are kept for each answer that may be sent.
 const TEMPLATES_PER_ANSWER: usize = 2;
 
@@ -110,6 +113,7 @@ impl ReadAhead {
 /// A request, as far as its hook calls may depend on it.
 pub(super) struct Input<'a> {
     profile: ProfileKey,
+    is_deploy: bool,
     sources: Vec<&'a [u8]>,
 }
 
@@ -139,7 +143,11 @@ impl<'a> Input<'a> {
             sources.push(&input.caller_addr[..]);
             sources.extend(input.arguments.iter().map(|argument| &argument[..]));
         }
-        Input { profile, sources }
+        Input {
+            profile,
+            is_deploy: false,
+            sources,
+        }
     }
 }
 
@@ -161,7 +169,10 @@ impl Carrier for ContractDeployRequest {
         let code = &input.contract_code;
         let beginning = &code[..code.len().min(CODE_BYTES)];
         let profile = ProfileKey::of([b"deploy", beginning]);
-        Some(Input::new(profile, input.input.as_ref()))
+        Some(Input {
+            is_deploy: true,
+            ..Input::new(profile, input.input.as_ref())
+        })
     }
 
     fn carry(&mut self, answers_ahead: Bytes) {
@@ -209,6 +220,8 @@ pub(super) struct Predictor {
     /// Whether the current child uses answers ahead.
     is_understood: bool,
     profiles: ByteLru<ProfileKey, Profile>,
+    /// What was deployed lately, by the remainder of its key.
+    deployed: Box<[Option<ProfileKey>; DEPLOYS]>,
     /// The code hashes that the current child knows, by address.
     known_hashes: ByteLru<Bytes, Bytes>,
     /// The answers of the current request.
@@ -233,6 +246,7 @@ impl Predictor {
             limits,
             is_understood: false,
             profiles: ByteLru::new(PROFILES_BYTES),
+            deployed: Box::new([None; DEPLOYS]),
             known_hashes: ByteLru::new(KNOWN_HASHES_BYTES),
             field: AnswersField::default(),
         }
@@ -344,7 +358,7 @@ impl Predictor {
             self.child_knows(hash);
         }
         let has_profile = self.profiles.peek(&input.profile).is_some();
-        if !has_profile && asked.exchanges.is_empty() {
+        if !has_profile && (asked.exchanges.is_empty() || !self.is_expected_again(&input)) {
             return Score::default();
         }
         if !has_profile {
@@ -366,6 +380,16 @@ impl Predictor {
             self.profiles.resize(&input.profile, bytes);
         }
         score
+    }
+
+    /// Whether it pays to learn from a request. Most code is deployed once, so that of a first deploy would only take memory.
+    fn is_expected_again(&mut self, input: &Input<'_>) -> bool {
+        if !input.is_deploy {
+            return true;
+        }
+        let key = input.profile;
+        let last = &mut self.deployed[key.0 as usize % DEPLOYS];
+        last.replace(key) == Some(key)
     }
 
     fn child_knows(&mut self, hash: KnownHash) {

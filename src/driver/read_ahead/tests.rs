@@ -306,6 +306,7 @@ proptest! {
         let request = ContractCallRequest {
             call_input: Some(input),
             answers_ahead: AnswersAhead { answers }.encode_to_vec().into(),
+            ..ContractCallRequest::default()
         };
         let mut budget = Budget::new(Duration::from_secs(60));
         let mut asked = Asked::default();
@@ -346,4 +347,29 @@ fn truth(program: &[Step], world: &World, input: &ContractCallInput) -> Vec<Answ
         .answers(&request, &mut node.world, &mut budget);
     let answers = AnswersAhead::decode(answers.field).expect("readable");
     answers.answers
+}
+
+#[test]
+fn what_is_deployed_once_takes_no_memory() {
+    let mut predictor = Predictor::new(ReadAhead::default());
+    let deploy = |code: u64| ContractDeployRequest {
+        create_input: Some(ContractCreateInput {
+            contract_code: code.to_le_bytes().to_vec().into(),
+            ..ContractCreateInput::default()
+        }),
+        ..ContractDeployRequest::default()
+    };
+    let mut is_learned = |code| {
+        let request = deploy(code);
+        predictor.is_expected_again(&request.input().expect("there is one"))
+    };
+    assert!((0..10_000).all(|code| !is_learned(code)));
+    assert!(is_learned(9_999), "it was the last one");
+    assert!(!is_learned(0), "it is long ago");
+    assert!(is_learned(0));
+    let call = ContractCallRequest {
+        call_input: Some(ContractCallInput::default()),
+        ..ContractCallRequest::default()
+    };
+    assert!(predictor.is_expected_again(&call.input().expect("there is one")));
 }

@@ -155,9 +155,9 @@ fn a_machine_that_panicked_is_replaced() {
     };
     let (bad, good) = (write("bad", "panic"), write("good", "echo"));
     let built = std::sync::atomic::AtomicUsize::new(0);
-    let machines = |arguments: &_, hook, recorder| {
+    let machines = |arguments: &_, hook| {
         built.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        scripted(arguments, hook, recorder)
+        scripted(arguments, hook)
     };
     let mut runner = Runner::new(Settings {
         machines: &machines,

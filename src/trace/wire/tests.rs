@@ -259,12 +259,8 @@ fn steps_that_can_not_be_are_refused() {
             ..TraceEffect::default()
         })
     };
-    assert_eq!(
-        Run::of_field("torn".into()),
-        Err(MalformedTrace::Protobuf(
-            "failed to decode Protobuf message: invalid wire type value: 6".to_owned()
-        ))
-    );
+    let torn = Run::of_field("torn".into());
+    assert!(matches!(torn, Err(MalformedTrace::Protobuf(_))), "{torn:?}");
     let cases = [
         (
             steps(vec![step(0, None, None)]),

@@ -67,8 +67,8 @@ fn arguments_are_what_was_read_and_written() {
     let [mut bench, ..] = benches(&schedule_entries());
     let run = observed(&mut bench);
     let (store, exit) = host(&run, "storageStore");
-    let bytes = |name, bytes: &[u8]| Argument {
-        name,
+    let bytes = |name: &'static str, bytes: &[u8]| Argument {
+        name: name.into(),
         value: Value::Bytes(bytes.into()),
     };
     assert_eq!(
@@ -81,8 +81,8 @@ fn arguments_are_what_was_read_and_written() {
     };
     assert_eq!((old.length, &new.bytes[..], *gas), (0, &b"ne"[..], 2));
     assert_eq!(store.gas_used(), 3);
-    let number = |name, number: i64| Argument {
-        name,
+    let number = |name: &'static str, number: i64| Argument {
+        name: name.into(),
         value: Value::BigInt(number.into()),
     };
     let (_, exit) = host(&run, "bigIntMul");
