@@ -224,7 +224,7 @@ pub enum BadMessage {
     Empty,
     /// A response whose trace can't be read.
     #[error("a trace that can't be read: {0}")]
-    Trace(#[source] MalformedTrace),
+    Trace(MalformedTrace),
 }
 
 impl Fault {

@@ -60,8 +60,9 @@ pub trait InstanceAccess {
     fn used_points(&mut self) -> u64;
     /// Sets the points used so far. Takes effect at the next check (docs/spec/gas.md#metering).
     fn set_used_points(&mut self, points: u64);
-    /// Points used so far by each class of operators, without those of the host; wraps. None unless the module counts them.
-    fn class_points(&mut self) -> Vec<u64> {
+    /// Points used so far by each class of operators, and then by each function that the module defines, without those of the host;
+    /// wraps. None unless the module counts them.
+    fn detailed_points(&mut self) -> Vec<u64> {
         Vec::new()
     }
     /// Whether there is a memory at all.
@@ -142,8 +143,8 @@ macro_rules! instance_access_through_access {
                 self.access().set_used_points(points);
             }
 
-            fn class_points(&mut self) -> Vec<u64> {
-                self.access().class_points()
+            fn detailed_points(&mut self) -> Vec<u64> {
+                self.access().detailed_points()
             }
 
             fn has_memory(&mut self) -> bool {

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::border::panic_message;
 use super::disk::DiskCounters;
-use super::instrument::{InstrumentationError, instrument, instrument_by_class};
+use super::instrument::{InstrumentationError, instrument, instrument_in_detail};
 use super::validation::{InvalidModule, validate};
 use super::{
     CompiledModule, Engine, EngineError, HostCalls, ImportTable, InstanceCounters,
@@ -97,8 +97,8 @@ pub struct EngineCounters {
 pub enum Counted {
     /// Points, as all outputs need them.
     Points,
-    /// Points by class of operators, too, for observed runs. Such modules are not kept on disk.
-    Classes,
+    /// Points by class of operators and by function, too, for observed runs. Such modules are not kept on disk.
+    Details,
 }
 
 /// BLAKE3 of the code: a processor needs no instructions of its own to be fast at it.
@@ -181,9 +181,10 @@ impl<H: HostCalls> ModuleCache<H> {
         self.counters.misses += 1;
         let module = match counted {
             Counted::Points => self.load_or_compile(code, hash)?,
-            Counted::Classes => guarded(|| {
+            Counted::Details => guarded(|| {
                 let validated = validate(code, self.import_table)?;
-                let instrumented = instrument_by_class(&validated, self.import_table, &self.costs)?;
+                let instrumented =
+                    instrument_in_detail(&validated, self.import_table, &self.costs)?;
                 Ok(self.engine.compile(&instrumented)?)
             })?,
         };

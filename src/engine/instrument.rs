@@ -3,10 +3,10 @@
 //! Three globals are added after the module's own: the points used, their limit, and the free stack slots. All
 //! existing indices stay as they are, so everything that is not a place of counting is copied byte by byte. The start
 //! function becomes a hidden export, called once the instance is complete; memory and mutable globals get hidden
-//! exports, too. Custom sections are left out. For observed runs more globals count the points by class of operators.
+//! exports, too. Custom sections are left out. For observed runs more globals count the points by class of operators and by function.
 
 mod body;
-mod classes;
+mod details;
 
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
@@ -20,6 +20,7 @@ pub use self::body::InstrumentationError;
 use super::validation::ValidatedModule;
 use super::{ExportedFunction, ImportTable, ModuleIdentity};
 use crate::engine::opcode_costs::{CLASS_COUNT, OpcodeCosts};
+use details::DetailCounter;
 
 /// The stack slots of an instance: 8 MiB of values, as much stack as the reference has. Each active call takes
 /// 8 + parameters + locals + highest operand stack of its function (more if it computes a lot with few of them); a call
@@ -45,8 +46,9 @@ pub struct HiddenExports {
     pub start: Option<String>,
     /// The module's own mutable globals, in their order.
     pub mutable_globals: Vec<String>,
-    /// Mutable i64 globals: the points used by each class of operators, 0 at first. None if they are not counted.
-    pub classes: Vec<String>,
+    /// Mutable i64 globals: the points used by each class of operators, then by each function that the module defines, 0 at first.
+    /// None if they are not counted.
+    pub details: Vec<String>,
 }
 
 /// A module that an engine can compile.
@@ -95,33 +97,38 @@ pub fn instrument(
     rewrite(module, import_table, costs, 0)
 }
 
-/// Like `instrument`, for observed runs: the module counts its points by class of operators, too.
-pub fn instrument_by_class(
+/// Like `instrument`, for observed runs: the module counts its points by class of operators and by function, too.
+pub fn instrument_in_detail(
     module: &ValidatedModule,
     import_table: ImportTable,
     costs: &OpcodeCosts,
 ) -> Result<InstrumentedModule, InstrumentationError> {
-    rewrite(module, import_table, costs, CLASS_COUNT)
+    rewrite(
+        module,
+        import_table,
+        costs,
+        CLASS_COUNT + module.functions.len(),
+    )
 }
 
 fn rewrite(
     module: &ValidatedModule,
     import_table: ImportTable,
     costs: &OpcodeCosts,
-    classes: usize,
+    details: usize,
 ) -> Result<InstrumentedModule, InstrumentationError> {
-    let hidden = hidden_exports(module, classes);
+    let hidden = hidden_exports(module, details);
     let first_global = module.globals.len() as u32;
     let globals = CountingGlobals {
         used: first_global,
         limit: first_global + 1,
         slots: first_global + 2,
-        classes: (classes > 0).then_some(first_global + 3),
+        details: (details > 0).then_some(first_global + 3),
     };
     let mut rewritten = Module::new();
     for id in SECTION_ORDER {
         match id {
-            SectionId::Global => rewritten.section(&global_section(module, classes)?),
+            SectionId::Global => rewritten.section(&global_section(module, details)?),
             SectionId::Export => rewritten.section(&export_section(module, &hidden, &globals)?),
             SectionId::Code => rewritten.section(&code_section(module, &globals, costs)?),
             _ => match module.section(id as u8) {
@@ -160,7 +167,7 @@ pub(super) const SECTION_ORDER: [SectionId; 10] = [
     SectionId::Data,
 ];
 
-fn hidden_exports(module: &ValidatedModule, classes: usize) -> HiddenExports {
+fn hidden_exports(module: &ValidatedModule, details: usize) -> HiddenExports {
     let mut prefix = HIDDEN_PREFIX.to_owned();
     // Ends: a prefix that is longer than every name is free.
     while module.export_names().any(|name| name.starts_with(&prefix)) {
@@ -181,15 +188,15 @@ fn hidden_exports(module: &ValidatedModule, classes: usize) -> HiddenExports {
         mutable_globals: mutable
             .map(|(index, _)| named(&format!("global {index}")))
             .collect(),
-        classes: (0..classes)
-            .map(|class| named(&format!("class {class}")))
+        details: (0..details)
+            .map(|detail| named(&format!("detail {detail}")))
             .collect(),
     }
 }
 
 fn global_section(
     module: &ValidatedModule,
-    classes: usize,
+    details: usize,
 ) -> Result<GlobalSection, InstrumentationError> {
     let mut globals = GlobalSection::new();
     if let Some(content) = module.section(SectionId::Global as u8) {
@@ -207,7 +214,7 @@ fn global_section(
         mutable(ValType::I32),
         &ConstExpr::i32_const(STACK_SLOTS as i32),
     );
-    for _ in 0..classes {
+    for _ in 0..details {
         globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
     }
     Ok(globals)
@@ -240,7 +247,7 @@ fn export_section(
     for (name, (index, _)) in hidden.mutable_globals.iter().zip(mutable) {
         exports.export(name, ExportKind::Global, index as u32);
     }
-    for (name, index) in hidden.classes.iter().zip(globals.slots + 1..) {
+    for (name, index) in hidden.details.iter().zip(globals.slots + 1..) {
         exports.export(name, ExportKind::Global, index);
     }
     Ok(exports)
@@ -252,9 +259,12 @@ fn code_section(
     costs: &OpcodeCosts,
 ) -> Result<CodeSection, InstrumentationError> {
     let mut bodies = CodeSection::new();
-    for function in &module.functions {
+    for (position, function) in (0..).zip(&module.functions) {
         let body = &module.code[function.body.clone()];
-        bodies.raw(&body::instrument(body, function, globals, costs)?);
+        let details = globals
+            .details
+            .map(|first| DetailCounter::new(first, position));
+        bodies.raw(&body::instrument(body, function, globals, details, costs)?);
     }
     Ok(bodies)
 }

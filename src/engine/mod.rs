@@ -14,6 +14,7 @@ pub(crate) mod compile_cost;
 pub mod disk;
 pub(crate) mod failure;
 mod frames;
+pub mod function_names;
 pub mod instrument;
 mod interface;
 pub mod opcode_costs;

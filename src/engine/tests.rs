@@ -10,7 +10,7 @@ mod warm;
 
 use std::sync::Arc;
 
-use super::instrument::{InstrumentedModule, instrument, instrument_by_class};
+use super::instrument::{InstrumentedModule, instrument, instrument_in_detail};
 use super::validation::validate;
 use super::wasmer::WasmerEngine;
 use super::wasmer::warm::WarmLimits;
@@ -148,8 +148,8 @@ impl TestHost {
 struct CallOutcome {
     end: End,
     used: u64,
-    /// By class of operators, if the module counts them.
-    classes: Vec<u64>,
+    /// By class of operators and by function, if the module counts them.
+    details: Vec<u64>,
     memory: Vec<u8>,
     host: TestHost,
 }
@@ -248,7 +248,7 @@ fn outcome_of(
     CallOutcome {
         end: End::from(&end),
         used: instance.used_points(),
-        classes: instance.class_points(),
+        details: instance.detailed_points(),
         memory,
         host: *host,
     }
@@ -262,7 +262,7 @@ fn run_code(code: &[u8], costs: &OpcodeCosts, limit: u64) -> CallOutcome {
 /// [`run_code`] with the points of each class.
 fn run_code_by_class(code: &[u8], costs: &OpcodeCosts, limit: u64) -> CallOutcome {
     let validated = validate(code, TABLE).expect("the test's code is valid");
-    let module = instrument_by_class(&validated, TABLE, costs);
+    let module = instrument_in_detail(&validated, TABLE, costs);
     run_module(&module.expect("it can be instrumented"), limit)
 }
 

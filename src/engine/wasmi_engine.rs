@@ -17,7 +17,6 @@ use super::border::{self, SPENT, instance_access_through_access};
 use super::failure::{Ending, TrapOf};
 use super::frames;
 use super::instrument::InstrumentedModule;
-use super::opcode_costs::CLASS_COUNT;
 use super::{
     Abort, CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls,
     ImportedFunction, Instance, InstanceAccess, InstanceCounters, InstantiationError,
@@ -164,11 +163,11 @@ struct Environment<H> {
     limits: StoreLimits,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Handles {
     used: Global,
-    /// Points by class of operators, if they are counted.
-    classes: Option<[Global; CLASS_COUNT]>,
+    /// Points by class of operators and by function, if they are counted.
+    details: Arc<[Global]>,
     memory: Option<Memory>,
     declared_maximum_pages: Option<u32>,
 }
@@ -197,16 +196,16 @@ impl<H: HostCalls> WasmiInstance<H> {
             global.expect("exported by instrumentation")
         };
         let memory = hidden.memory.as_ref();
-        let classes = <&[String; CLASS_COUNT]>::try_from(&hidden.classes[..]).ok();
+        let details = hidden.details.iter();
         let handles = Handles {
             used: global(&hidden.used),
-            classes: classes.map(|names| names.each_ref().map(|name| global(name))),
+            details: details.map(|name| global(name)).collect(),
             memory: memory.and_then(|name| instance.get_memory(&store, name)),
             declared_maximum_pages: module.description.declared_maximum_pages,
         };
         let set = global(&hidden.limit).set(&mut store, Val::I64(limit as i64));
         set.expect("a mutable i64");
-        store.data_mut().handles = Some(handles);
+        store.data_mut().handles = Some(handles.clone());
         let description = Arc::clone(&module.description);
         let mut instance = Self {
             store,
@@ -265,7 +264,7 @@ impl<H: HostCalls> WasmiInstance<H> {
 
     fn access(&mut self) -> Access<&mut Store<Environment<H>>> {
         Access {
-            handles: self.handles,
+            handles: self.handles.clone(),
             context: &mut self.store,
         }
     }
@@ -390,7 +389,8 @@ fn call_host<H: HostCalls>(
 ) -> Result<i64, Error> {
     drain(&mut caller)?;
     let environment = caller.data_mut();
-    let (Some(mut host), Some(handles)) = (environment.host.take(), environment.handles) else {
+    let (Some(mut host), Some(handles)) = (environment.host.take(), environment.handles.clone())
+    else {
         environment.early_end = Some(EarlyEnd::NoHost);
         return Err(Error::new("no host"));
     };
@@ -421,9 +421,11 @@ impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
         points(self.handles.used, &self.context)
     }
 
-    fn class_points(&mut self) -> Vec<u64> {
-        let classes = self.handles.classes.into_iter().flatten();
-        classes.map(|class| points(class, &self.context)).collect()
+    fn detailed_points(&mut self) -> Vec<u64> {
+        let details = self.handles.details.iter();
+        details
+            .map(|detail| points(*detail, &self.context))
+            .collect()
     }
 
     fn set_used_points(&mut self, points: u64) {

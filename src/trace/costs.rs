@@ -8,7 +8,7 @@ use std::ops::AddAssign;
 /// Calls by the contract and the function, in this order.
 pub type Calls = BTreeMap<(Bytes, Bytes), CallCost>;
 
-/// Beside the classes of operators: what the last operators have passed the limit by. It was not paid, so it is negative.
+/// Beside the classes of operators, and beside functions: what the last operators have passed the limit by. It was not paid, so it is negative.
 pub const BEYOND_LIMIT: &str = "beyond the limit";
 
 /// The costs of a run, or of several.
@@ -31,6 +31,8 @@ pub struct CallCost {
     pub wasm: i128,
     /// The same by class of operators, with [`BEYOND_LIMIT`].
     pub operators: BTreeMap<Name, i128>,
+    /// The same by function of the module, each without the functions that it calls, with [`BEYOND_LIMIT`].
+    pub functions: BTreeMap<Name, i128>,
     /// For bytes of the storage that were written after the function had ended.
     pub storage: i128,
     /// For a function of the protocol, which the node runs.
@@ -157,6 +159,7 @@ impl AddAssign for CallCost {
         self.start += other.start;
         self.wasm += other.wasm;
         add_gas(&mut self.operators, &other.operators);
+        add_gas(&mut self.functions, &other.functions);
         self.storage += other.storage;
         self.builtin += other.builtin;
         self.lost += other.lost;

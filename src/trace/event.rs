@@ -44,6 +44,8 @@ pub enum Event {
         limit: u64,
         /// What its operators have used so far, by class.
         classes: Vec<(Name, u64)>,
+        /// The same by function of the module, with their names; two functions may have the same.
+        functions: Vec<(Name, u64)>,
     },
     /// The call has ended.
     Left(Exit),

@@ -158,11 +158,13 @@ impl Recorder {
                 used,
                 limit,
                 classes,
+                functions,
             } => {
                 if let Some(call) = self.call() {
                     // What host functions pass the limit by is lost, what operators do is not paid.
                     let beyond = used.saturating_sub(limit.max(call.host_used));
-                    call.cost.operators = operators(classes, beyond);
+                    call.cost.operators = without_beyond(classes, beyond);
+                    call.cost.functions = without_beyond(functions, beyond);
                     call.cost.wasm = call.cost.operators.values().sum();
                 }
             }
@@ -322,10 +324,15 @@ impl Recorder {
     }
 }
 
-/// The points of operators by class, less what they have passed the limit by.
-fn operators(classes: Vec<(Name, u64)>, beyond: u64) -> BTreeMap<Name, i128> {
-    let counted = classes.into_iter().map(|(name, gas)| (name, gas.into()));
+/// Points of operators by class or function, less what they have passed the limit by.
+fn without_beyond(points: Vec<(Name, u64)>, beyond: u64) -> BTreeMap<Name, i128> {
+    let mut sums = BTreeMap::new();
     let beyond = (Name::from(BEYOND_LIMIT), -i128::from(beyond));
-    let operators = counted.chain([beyond]);
-    operators.filter(|(_, gas)| *gas != 0).collect()
+    let points = points
+        .into_iter()
+        .map(|(name, points)| (name, points.into()));
+    for (name, points) in points.chain([beyond]).filter(|(_, points)| *points != 0) {
+        *sums.entry(name).or_default() += points;
+    }
+    sums
 }

@@ -32,6 +32,7 @@ pub const ROOMS: &[Room] = &[
     // The engine knows nothing of contracts: of the rest it has the LRU, the opcodes' names, and the note that it compiles.
     room("engine::border", &["escape"]),
     room("engine::opcode_costs", &["gas_schedule"]),
+    room("engine::function_names", &[]),
     room("engine::failure", &["engine::border"]),
     room("engine::validation", &["engine::border"]),
     room(

@@ -221,6 +221,10 @@ fn gas_is_reported_by_class_function_and_host_function() {
         "  host functions                                             3    0.8 %",
         "  starts                                                   336   93.1 %",
         "contract0.increment                            1           361  100.0 %",
+        "  add                                                        9    2.5 %",
+        "  write                                                      6    1.7 %",
+        "  read                                                       4    1.1 %",
+        "  increment                                                  3    0.8 %",
         "  env.int64finish                              1             1    0.3 %",
         "  env.int64storageLoad                         1             1    0.3 %",
         "  env.int64storageStore                        1             1    0.3 %",
@@ -276,6 +280,52 @@ fn a_report_does_not_depend_on_jobs_and_is_compared() {
     let (told, code) = json(root(), &["gas", "diff", &old, &new]);
     assert_eq!((told["within"].as_bool(), code), (Some(false), Some(1)));
     assert_eq!(told["changes"][0]["above"], true);
+}
+
+/// Where a contract spends its own gas: by function of its module, with the names that the module has for them.
+#[test]
+fn a_profile_names_the_functions_of_a_module() {
+    let module = r#"(module
+        (memory (export "memory") 1)
+        (func $square (param i32) (result i32) (i32.mul (local.get 0) (local.get 0)))
+        (func (param i32) (result i32) (call $square (i32.const 3)))
+        (func (export "run") (drop (call 1 (call $square (i32.const 2)))))
+        (func (export "unused") nop))"#;
+    let folder = counter();
+    fs::write(folder.path().join("named.wat"), module).expect("written");
+    let deploy = ["deploy", "--from", "alice", "--code-path", "named.wat"];
+    succeeds(folder.path(), &deploy);
+    for more in [&[][..], &["--ipc"]] {
+        let call = ["query", "--contract", "contract1", "--function", "run"];
+        let files = ["--gas-report=report.json", "--flamegraph=flame.svg"];
+        let told = succeeds(folder.path(), &[&call[..], &files, more].concat());
+        assert!(told.contains("run: ok"), "{told}");
+        let shown = succeeds(
+            folder.path(),
+            &[&call[..], &["--gas-report"], more].concat(),
+        );
+        let inner: Vec<_> = { shown.lines() }
+            .skip_while(|line| !line.starts_with("contract1.run"))
+            .skip(1)
+            .collect();
+        let expected = [
+            "  square                                                     8    6.5 %",
+            "  run                                                        5    4.0 %",
+            "  func[1]                                                    3    2.4 %",
+        ];
+        assert_eq!(inner, expected, "{shown}");
+        let read = |name| fs::read_to_string(folder.path().join(name)).expect("written");
+        let report = parsed(&read("report.json"));
+        let expected = value!({"func[1]": 3, "run": 5, "square": 8});
+        assert_eq!(report["functions"][0]["wasm"], expected);
+        let drawn = read("flame.svg");
+        for frame in ["square (8 gas", "run (5 gas", "func[1] (3 gas"] {
+            assert!(
+                drawn.contains(&format!("<title>{frame}")),
+                "{frame}: {drawn}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -223,7 +223,7 @@ impl Description {
                 start: self.start,
                 mutable_globals: self.mutable_globals,
                 // Modules of observed runs are not stored.
-                classes: Vec::new(),
+                details: Vec::new(),
             },
         })
     }

@@ -79,7 +79,7 @@ fn module() -> StoredModule {
                 memory: Some("a:memory".to_owned()),
                 start: None,
                 mutable_globals: vec!["a:global 1".to_owned()],
-                classes: Vec::new(),
+                details: Vec::new(),
             },
         },
     }

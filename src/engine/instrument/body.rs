@@ -17,7 +17,7 @@ use thiserror::Error;
 use wasm_encoder::{BlockType, Encode, Instruction, ValType, reencode};
 use wasmparser::{BinaryReader, FunctionBody, Operator};
 
-use super::classes::ClassCounter;
+use super::details::DetailCounter;
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::validation::DefinedFunction;
 
@@ -47,8 +47,8 @@ pub(super) struct CountingGlobals {
     pub(super) limit: u32,
     /// Free stack slots.
     pub(super) slots: u32,
-    /// Points by class: the first of the globals, if they are counted.
-    pub(super) classes: Option<u32>,
+    /// Points by class and by function: the first of the globals, if they are counted.
+    pub(super) details: Option<u32>,
 }
 
 /// A function with fewer parameters and locals gets more of them, which an engine can well keep in registers. There may
@@ -114,12 +114,13 @@ pub(super) fn instrument(
     body: &[u8],
     function: &DefinedFunction,
     globals: &CountingGlobals,
+    details: Option<DetailCounter>,
     costs: &OpcodeCosts,
 ) -> Result<Vec<u8>, InstrumentationError> {
     let parsed = FunctionBody::new(BinaryReader::new(body, 0));
     let mut operators = parsed.get_operators_reader()?;
     let mut copied = operators.original_position() as usize;
-    let mut rewriter = Rewriter::new(&body[..copied], function, globals)?;
+    let mut rewriter = Rewriter::new(&body[..copied], function, globals, details)?;
     rewriter.enter_function();
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
@@ -171,8 +172,8 @@ struct Rewriter<'a> {
     levels: Vec<Level>,
     /// Points of the operators since the last flush.
     pending: u64,
-    /// The same by class, if that is counted.
-    classes: Option<ClassCounter>,
+    /// The same by class and by function, if that is counted.
+    details: Option<DetailCounter>,
     /// Whether control can't get here. Nothing is injected then, and nothing is pending.
     is_dead: bool,
 }
@@ -182,6 +183,7 @@ impl<'a> Rewriter<'a> {
         local_declarations: &[u8],
         function: &'a DefinedFunction,
         globals: &'a CountingGlobals,
+        details: Option<DetailCounter>,
     ) -> Result<Self, InstrumentationError> {
         // Twice the size is what usual contracts grow to.
         let mut output = Vec::with_capacity(2 * function.body.len() + 64);
@@ -199,7 +201,7 @@ impl<'a> Rewriter<'a> {
             locals,
             levels: vec![body],
             pending: 0,
-            classes: globals.classes.map(ClassCounter::new),
+            details,
             is_dead: false,
         })
     }
@@ -431,8 +433,8 @@ impl<'a> Rewriter<'a> {
     /// Rule 1: the operator will be paid with the next flush.
     fn pay(&mut self, operator: &Operator<'_>, cost: u64) {
         self.pending = self.pending.wrapping_add(cost);
-        if let Some(classes) = &mut self.classes {
-            classes.add(operator, cost);
+        if let Some(details) = &mut self.details {
+            details.add(operator, cost);
         }
     }
 
@@ -452,8 +454,8 @@ impl<'a> Rewriter<'a> {
             Instruction::I64Add,
             set,
         ]);
-        if let Some(classes) = &mut self.classes {
-            classes.flush(&mut self.output);
+        if let Some(details) = &mut self.details {
+            details.flush(&mut self.output);
         }
     }
 

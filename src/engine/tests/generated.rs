@@ -149,6 +149,8 @@ struct Reader<'a> {
     used: u64,
     /// The same by class of operators.
     classes: [u64; CLASS_COUNT],
+    /// The same by function.
+    by_function: Vec<u64>,
     limit: u64,
     depth: u32,
 }
@@ -171,8 +173,10 @@ impl<'a> Reader<'a> {
             }
             _ => None,
         });
+        let functions: Vec<_> = functions.collect();
         Self {
-            functions: functions.collect(),
+            by_function: vec![0; functions.len()],
+            functions,
             used: 0,
             classes: [0; CLASS_COUNT],
             limit,
@@ -191,6 +195,7 @@ impl<'a> Reader<'a> {
             for (class, points) in step.flushed.iter().enumerate() {
                 self.used = self.used.wrapping_add(*points);
                 self.classes[class] += points;
+                self.by_function[function] += points;
             }
             if step.is_checked && self.used >= self.limit {
                 return Err(Trap);
@@ -329,6 +334,8 @@ proptest! {
         prop_assert_eq!((outcome.end, outcome.used), (end, reader.used));
         let by_class = run_code_by_class(&code, &costs, limit);
         prop_assert_eq!((by_class.end, by_class.used), (end, reader.used));
-        prop_assert_eq!(by_class.classes, reader.classes);
+        let (classes, functions) = by_class.details.split_at(CLASS_COUNT);
+        prop_assert_eq!(classes, reader.classes);
+        prop_assert_eq!(functions, reader.by_function);
     }
 }

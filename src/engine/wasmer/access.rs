@@ -9,7 +9,7 @@ use crate::engine::{InstanceAccess, OutOfBounds};
 pub(super) struct Handles {
     pub(super) used: Global,
     /// Points by class of operators.
-    pub(super) classes: Vec<Global>,
+    pub(super) details: Vec<Global>,
     pub(super) memory: Option<Memory>,
     pub(super) declared_maximum_pages: Option<u32>,
 }
@@ -33,10 +33,10 @@ impl InstanceAccess for Access<'_> {
         set.expect("the points are a mutable i64 of this store");
     }
 
-    fn class_points(&mut self) -> Vec<u64> {
-        let classes = self.handles.classes.iter();
-        classes
-            .map(|class| points(class, &mut self.store))
+    fn detailed_points(&mut self) -> Vec<u64> {
+        let details = self.handles.details.iter();
+        details
+            .map(|detail| points(detail, &mut self.store))
             .collect()
     }
 

@@ -212,10 +212,10 @@ fn handles(
 ) -> Result<Handles, InstantiationError> {
     let memory = description.hidden.memory.as_ref();
     let memory = memory.map(|name| exports.get_memory(name));
-    let classes = description.hidden.classes.iter();
+    let details = description.hidden.details.iter();
     Ok(Handles {
         used: global(exports, &description.hidden.used)?,
-        classes: classes
+        details: details
             .map(|name| global(exports, name))
             .collect::<Result<_, _>>()?,
         memory: memory.transpose().map_err(|error| bug(&error))?.cloned(),
@@ -232,7 +232,7 @@ fn initial_globals(
     let counters = [&hidden.used, &hidden.slots].into_iter();
     let names = counters
         .chain(&hidden.mutable_globals)
-        .chain(&hidden.classes);
+        .chain(&hidden.details);
     let globals = names.map(|name| {
         let global = global(exports, name)?;
         let value = global.get(store);

@@ -25,18 +25,24 @@ impl GasReport {
             out.member("transactions", |out| out.bare(self.transactions));
             out.member("total", |out| out.bare(self.total));
             for (member, amounts) in [("classes", &self.classes), ("operators", &self.operators)] {
-                out.member(member, |out| {
-                    out.object(|out| {
-                        for (name, gas) in amounts {
-                            out.named_member(name, |out| out.bare(gas));
-                        }
-                    });
-                });
+                let amounts = amounts.iter().map(|(name, gas)| (name, gas));
+                out.member(member, |out| write_amounts(amounts, out));
             }
             let functions: Vec<_> = self.functions.iter().collect();
             out.member("functions", |out| out.array(&functions, write_function));
         });
     }
+}
+
+fn write_amounts<'a>(
+    amounts: impl IntoIterator<Item = (&'a String, &'a i128)>,
+    out: &mut Writer<'_>,
+) {
+    out.object(|out| {
+        for (name, gas) in amounts {
+            out.named_member(name, |out| out.bare(gas));
+        }
+    });
 }
 
 fn write_function((name, gas): &(&FunctionName, &FunctionGas), out: &mut Writer<'_>) {
@@ -46,6 +52,7 @@ fn write_function((name, gas): &(&FunctionName, &FunctionGas), out: &mut Writer<
         out.member("count", |out| out.bare(gas.count));
         out.member("total", |out| out.bare(gas.total));
         out.member("own", |out| out.bare(gas.own));
+        out.member("wasm", |out| write_amounts(&gas.inner, out));
         let hosts: Vec<_> = gas.hosts.iter().collect();
         out.member("hosts", |out| {
             out.array(&hosts, |(name, host), out| {
@@ -107,6 +114,8 @@ fn function_gas(function: &Value) -> Option<FunctionGas> {
         count: function["count"].as_u64()?,
         total: amount(&function["total"])?,
         own: amount(&function["own"])?,
+        // Not in reports of earlier versions.
+        inner: { amounts(&function["wasm"]).unwrap_or_default().into_iter() }.collect(),
         hosts: hosts.collect::<Option<_>>()?,
     })
 }
@@ -133,6 +142,7 @@ mod tests {
             count: 1,
             total: i128::from(u64::MAX) * 2,
             own: 5,
+            inner: [("add".to_owned(), 5)].into(),
             hosts: [("env.finish".to_owned(), host)].into(),
         };
         let name = FunctionName {

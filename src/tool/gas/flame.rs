@@ -5,7 +5,8 @@ use crate::trace::{CallCost, Calls, Costs};
 use inferno::flamegraph::{self, Options};
 use std::collections::BTreeMap;
 
-/// A picture (SVG) of where gas went: contract, function, host function, and the contracts that it called, above each other. Gas
+/// A picture (SVG) of where gas went: contract, function, functions of the contract's module
+/// and host functions, and the contracts that these called, above each other. Gas
 /// that was given back is not in it. `title` is what ran. If there is no gas, the picture says so.
 pub fn flame_graph(costs: &Costs, title: &str) -> Vec<u8> {
     let mut stacks = BTreeMap::new();
@@ -38,9 +39,8 @@ fn add_calls(stacks: &mut BTreeMap<String, i128>, below: &str, calls: &Calls) {
 }
 
 fn add_call(stacks: &mut BTreeMap<String, i128>, stack: &str, call: &CallCost) {
-    let operators = call.operators.iter();
-    for (name, gas) in operators {
-        add(stacks, &format!("{stack};wasm;{name}"), *gas);
+    for (name, gas) in &call.functions {
+        add(stacks, &format!("{stack};wasm;{}", frame(name)), *gas);
     }
     for (name, gas) in [
         ("start", call.start),
@@ -65,12 +65,19 @@ fn add(stacks: &mut BTreeMap<String, i128>, stack: &str, gas: i128) {
     }
 }
 
-/// A name that does not end a frame or a line.
+/// A name that does not end a frame or a line, and is no amount.
 fn frame(name: &str) -> String {
     let clean = |character: char| match character {
         ';' => ':',
         other if other.is_control() => ' ',
         other => other,
     };
-    name.chars().map(clean).collect()
+    let mut name: String = name.chars().map(clean).collect();
+    // A number behind a space would be an amount.
+    if let Some(space) = name.rfind(' ')
+        && name[space + 1..].bytes().all(|byte| byte.is_ascii_digit())
+    {
+        name.replace_range(space..=space, "_");
+    }
+    name
 }

@@ -37,6 +37,8 @@ pub struct FunctionGas {
     pub total: i128,
     /// The same without calls of contracts inside of them.
     pub own: i128,
+    /// What its wasm has used, by function of the contract's module.
+    pub inner: BTreeMap<String, i128>,
     /// Host functions, by `namespace.name`.
     pub hosts: BTreeMap<String, HostGas>,
 }
@@ -96,6 +98,9 @@ fn add_call(gas: &mut FunctionGas, call: &CallCost) {
     gas.count += call.count;
     gas.total += call.used;
     gas.own += call.own();
+    for (name, points) in &call.functions {
+        *gas.inner.entry(name.to_string()).or_default() += points;
+    }
     for ((namespace, name), cost) in &call.hosts {
         let host = gas.hosts.entry(format!("{namespace}.{name}")).or_default();
         host.count += cost.count;

@@ -5,6 +5,9 @@ use crate::escape::escape_line;
 use std::cmp::Reverse;
 use std::fmt;
 
+/// The most lines for the functions of a module. The JSON has all.
+const MOST_AMOUNTS: usize = 10;
+
 /// The lines of the report, without a newline at the end. What has used most stands first.
 impl fmt::Display for GasReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,7 +16,8 @@ impl fmt::Display for GasReport {
         for (name, gas) in self.classes.iter().filter(|(_, gas)| *gas != 0) {
             self.row(f, &format!("  {name}"), None, *gas)?;
             if name == "wasm" {
-                self.operators(f)?;
+                let operators = self.operators.iter();
+                self.amounts(f, "    ", operators.map(|(name, gas)| (name, gas)))?;
             }
         }
         let mut functions: Vec<_> = self.functions.iter().collect();
@@ -23,6 +27,10 @@ impl fmt::Display for GasReport {
             self.row(f, &function, Some(gas.count), gas.total)?;
             if gas.own != gas.total {
                 self.row(f, "  without calls inside of it", None, gas.own)?;
+            }
+            // One function alone says nothing new.
+            if gas.inner.len() > 1 {
+                self.amounts(f, "  ", &gas.inner)?;
             }
             let mut hosts: Vec<_> = gas.hosts.iter().collect();
             hosts.sort_by_key(|(_, host)| Reverse(host.gas));
@@ -35,11 +43,26 @@ impl fmt::Display for GasReport {
 }
 
 impl GasReport {
-    fn operators(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut operators: Vec<_> = self.operators.iter().collect();
-        operators.sort_by_key(|(_, gas)| Reverse(*gas));
-        for (name, gas) in operators {
-            self.row(f, &format!("    {name}"), None, *gas)?;
+    /// The largest amounts, and the sum of the others.
+    fn amounts<'a>(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        indent: &str,
+        amounts: impl IntoIterator<Item = (&'a String, &'a i128)>,
+    ) -> fmt::Result {
+        let mut amounts: Vec<_> = amounts.into_iter().collect();
+        amounts.sort_by_key(|(_, gas)| Reverse(**gas));
+        let shown = match amounts.len() {
+            ..=MOST_AMOUNTS => amounts.len(),
+            _ => MOST_AMOUNTS - 1,
+        };
+        for (name, gas) in &amounts[..shown] {
+            self.row(f, &format!("{indent}{name}"), None, **gas)?;
+        }
+        let others = &amounts[shown..];
+        if !others.is_empty() {
+            let gas = others.iter().map(|(_, gas)| **gas).sum();
+            self.row(f, &format!("{indent}{} others", others.len()), None, gas)?;
         }
         Ok(())
     }

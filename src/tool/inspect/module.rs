@@ -1,14 +1,12 @@
 //! Reads the parts of a module. It checks nothing: that is for the VM.
 
-use crate::engine::{ImportedFunction, ValueType};
+use crate::engine::{ImportedFunction, ValueType, function_names};
 use crate::gas_schedule::SECTIONS;
 use crate::messages::GasSectionEntry;
 use crate::vm;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use wasmparser::{
-    ExternalKind, FuncType, KnownCustom, Name, NameSectionReader, Parser, Payload, TypeRef, ValType,
-};
+use wasmparser::{ExternalKind, FuncType, KnownCustom, Parser, Payload, TypeRef, ValType};
 
 /// A section of the code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,7 +172,7 @@ impl Module {
             Payload::CustomSection(custom) => {
                 if let KnownCustom::Name(names) = custom.as_known() {
                     // Names are for people: damaged ones are left out.
-                    let _ = self.add_names(names);
+                    let _ = function_names::add(names, &mut self.names);
                 }
             }
             _ => {}
@@ -240,18 +238,6 @@ impl Module {
             signature,
             can_be_called,
         });
-    }
-
-    fn add_names(&mut self, names: NameSectionReader<'_>) -> wasmparser::Result<()> {
-        for name in names {
-            if let Name::Function(functions) = name? {
-                for naming in functions {
-                    let naming = naming?;
-                    self.names.insert(naming.index, naming.name.to_owned());
-                }
-            }
-        }
-        Ok(())
     }
 
     /// A signature as text, such as `(i32, i64) -> i32`.

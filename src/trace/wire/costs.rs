@@ -1,11 +1,12 @@
 //! The costs of a run as a list, and back.
 
+use super::branch::{Branch, MalformedTrace};
 use super::values::{amount, amount_of, count_of, name_of};
-use super::{Branch, MalformedTrace};
-use crate::messages::{TraceCallCost, TraceCost, TraceHostCost, TraceOperators};
+use crate::messages::{TraceAmount, TraceCallCost, TraceCost, TraceHostCost};
 use crate::trace::Name;
 use crate::trace::costs::{CallCost, Calls, Costs, HostCost};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 
 /// The costs of calls, each followed by those of what it called.
 pub(super) fn flat(costs: &Costs) -> Vec<TraceCost> {
@@ -23,7 +24,8 @@ fn add_calls(list: &mut Vec<TraceCost>, calls: &Calls, level: u32) {
             used: amount(cost.used),
             start: amount(cost.start),
             wasm: amount(cost.wasm),
-            operators: operators(cost),
+            operators: amounts(&cost.operators),
+            functions: amounts(&cost.functions),
             storage: amount(cost.storage),
             builtin: amount(cost.builtin),
             lost: amount(cost.lost),
@@ -53,13 +55,12 @@ fn add_calls(list: &mut Vec<TraceCost>, calls: &Calls, level: u32) {
     }
 }
 
-fn operators(cost: &CallCost) -> Vec<TraceOperators> {
-    let classes = cost.operators.iter();
-    let classes = classes.map(|(class, gas)| TraceOperators {
-        class: class.to_string(),
+fn amounts(amounts: &BTreeMap<Name, i128>) -> Vec<TraceAmount> {
+    let amounts = amounts.iter().map(|(name, gas)| TraceAmount {
+        name: name.to_string(),
         gas: amount(*gas),
     });
-    classes.collect()
+    amounts.collect()
 }
 
 /// A call of a contract or of a host function, with its name, around the element at hand.
@@ -127,18 +128,23 @@ fn open_of(element: TraceCost) -> Result<Open, MalformedTrace> {
 }
 
 fn call_of(call: TraceCallCost) -> Result<Open, MalformedTrace> {
-    let operators = call.operators.into_iter();
-    let operators = operators.map(|class| Ok((name_of(class.class)?, amount_of(class.gas)?)));
     let cost = CallCost {
         count: count_of(call.count)?,
         used: amount_of(call.used)?,
         start: amount_of(call.start)?,
         wasm: amount_of(call.wasm)?,
-        operators: operators.collect::<Result<_, MalformedTrace>>()?,
+        operators: amounts_of(call.operators)?,
+        functions: amounts_of(call.functions)?,
         storage: amount_of(call.storage)?,
         builtin: amount_of(call.builtin)?,
         lost: amount_of(call.lost)?,
         ..CallCost::default()
     };
     Ok(Open::Call((call.address, call.function), Box::new(cost)))
+}
+
+fn amounts_of(amounts: Vec<TraceAmount>) -> Result<BTreeMap<Name, i128>, MalformedTrace> {
+    let amounts = amounts.into_iter();
+    let amounts = amounts.map(|one| Ok((name_of(one.name)?, amount_of(one.gas)?)));
+    amounts.collect()
 }

@@ -1,7 +1,7 @@
 //! The steps of a run as a list, and back.
 
+use super::branch::{Branch, MalformedTrace, unknown};
 use super::values::{argument, argument_of, excerpt, name_of, number_of, optional_excerpt};
-use super::{Branch, MalformedTrace, unknown};
 use crate::messages::{TraceCall, TraceEffect, TraceExit, TraceHostCall, TraceHostExit, TraceStep};
 use crate::trace::event::{
     CallKind, Effect, End, Entry, Exit, HostEnd, HostEntry, HostExit, Transfer, Written,

@@ -144,6 +144,7 @@ fn run() -> Run {
         used: 1 << 90,
         start: -2,
         operators: [("calls".into(), 5), ("beyond the limit".into(), -1)].into(),
+        functions: [("add".into(), 4)].into(),
         lost: i128::from(u64::MAX),
         ..CallCost::default()
     };

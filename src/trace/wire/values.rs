@@ -1,6 +1,6 @@
 //! Arguments, excerpts and numbers of runs as messages, and back.
 
-use super::{MalformedTrace, unknown};
+use super::branch::{MalformedTrace, unknown};
 use crate::messages::{self, TraceArgument, TraceExcerpt};
 use crate::trace::event::{Argument, Excerpt, Name, Value};
 use num_bigint::BigInt;

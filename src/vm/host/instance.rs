@@ -5,7 +5,7 @@ use super::{Host, is_upgrade};
 use crate::engine::cache::{CompilationError, Counted};
 use crate::engine::{
     CallEnd, CompiledModule, ExportedFunction, Instance, InstanceAccess, InstantiationError,
-    validation,
+    function_names, validation,
 };
 use crate::trace::Event;
 use crate::vm::contexts::runtime::Breakpoint;
@@ -27,12 +27,19 @@ const FALLBACK_FUNCTION: &[u8] = b"main";
 pub(super) struct Running {
     instance: Box<dyn Instance<Host>>,
     module: Arc<dyn CompiledModule<Host>>,
+    /// The names of its functions, for an observer; none without one.
+    function_names: Vec<String>,
 }
 
 impl Running {
     /// Its points and its memory.
     pub(super) fn access(&mut self) -> &mut dyn InstanceAccess {
         &mut *self.instance
+    }
+
+    /// The names of its functions, if they were asked for.
+    pub(super) fn function_names(&self) -> &[String] {
+        &self.function_names
     }
 
     fn exported_function(&self, name: &[u8]) -> Option<ExportedFunction> {
@@ -64,7 +71,7 @@ impl Host {
             return Err(ExecutionError::TooManyInstances.into());
         }
         let counted = match self.contexts.is_observed() {
-            true => Counted::Classes,
+            true => Counted::Details,
             false => Counted::Points,
         };
         let compiled = self.modules.compile(code, counted);
@@ -77,9 +84,16 @@ impl Host {
         })?;
         let instantiated = module.instantiate(gas);
         self.after_instantiation();
-        let mut instance = instantiated.map_err(start_failure)?;
-        self.tell_executed(&mut *instance);
-        Ok(Running { instance, module })
+        let mut running = Running {
+            instance: instantiated.map_err(start_failure)?,
+            module,
+            function_names: match self.contexts.is_observed() {
+                true => function_names::of_code(code),
+                false => Vec::new(),
+            },
+        };
+        self.tell_executed(&mut running);
+        Ok(running)
     }
 
     /// Starts an instance of code that is being deployed, which has to follow more rules
@@ -126,7 +140,7 @@ impl Host {
         let lent = Box::new(Host(self.0.take()));
         let (host, end) = running.instance.call(&function.name, lent);
         *self = *host;
-        self.tell_executed(running.access());
+        self.tell_executed(running);
         let result = match end {
             CallEnd::Returned => Ok(()),
             CallEnd::Trapped(_) => Err(ExecutionError::Trap(function.name.clone()).into()),

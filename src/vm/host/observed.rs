@@ -1,7 +1,8 @@
 //! Tells observers of calls and of host functions: when they begin, how they end, and what they cost.
 
 use super::Host;
-use crate::engine::opcode_costs::class_name;
+use super::instance::Running;
+use crate::engine::opcode_costs::{CLASS_COUNT, class_name};
 use crate::engine::{Abort, InstanceAccess};
 use crate::messages::CallType;
 use crate::trace::{CallKind, End, Entry, Event, Exit, HostEnd, HostEntry, HostExit};
@@ -82,14 +83,22 @@ impl Host {
     }
 
     /// An instance of the contract at hand has run code.
-    pub(super) fn tell_executed(&mut self, instance: &mut dyn InstanceAccess) {
+    pub(super) fn tell_executed(&mut self, running: &mut Running) {
         let limit = self.contexts.current_call().input.gas_provided;
-        self.contexts.tell(|| Event::Executed {
-            used: instance.used_points(),
-            limit,
-            classes: { instance.class_points().into_iter().enumerate() }
-                .map(|(class, points)| (class_name(class).into(), points))
-                .collect(),
+        self.contexts.tell(|| {
+            let mut classes = running.access().detailed_points();
+            let functions = classes.split_off(classes.len().min(CLASS_COUNT));
+            let functions = running.function_names().iter().zip(functions);
+            Event::Executed {
+                functions: { functions.filter(|(_, points)| *points != 0) }
+                    .map(|(name, points)| (name.clone().into(), points))
+                    .collect(),
+                classes: { classes.into_iter().enumerate() }
+                    .map(|(class, points)| (class_name(class).into(), points))
+                    .collect(),
+                used: running.access().used_points(),
+                limit,
+            }
         });
     }
 
