@@ -150,7 +150,7 @@ fn empty() -> InstrumentedModule {
             memory: None,
             start: None,
             mutable_globals: Vec::new(),
-            classes: Vec::new(),
+            details: Vec::new(),
         },
     }
 }
@@ -172,7 +172,7 @@ fn stored_module(bytes: &mut Unstructured<'_>) -> Result<StoredModule> {
         memory: optional(bytes, text)?,
         start: optional(bytes, text)?,
         mutable_globals: list(bytes, text)?,
-        classes: Vec::new(),
+        details: Vec::new(),
     };
     let description = InstrumentedModule {
         imports,
