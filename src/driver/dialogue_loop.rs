@@ -9,7 +9,6 @@ use crate::dialogue::{Messenger, Received};
 use crate::hooks::BlockchainHook;
 use crate::messages::{Payload as _, Request};
 use crate::transport::Transport;
-use std::ops::ControlFlow;
 
 /// Sends a request and answers hook calls until its answer comes. Returns the answer and its error message; `asked` is told
 /// of the hook calls. After a fault the child may be in the middle of a contract and must be
@@ -57,16 +56,15 @@ pub(super) fn answer<T: Transport, R: Request>(
             asked,
             pending,
         };
-        match dispatch(hook, reply, message) {
-            ControlFlow::Continue(replied) => replied?,
-            ControlFlow::Break(message) => {
-                return match R::Response::from_message(message) {
-                    Ok(response) => Ok((response, envelope.error_message)),
-                    // The dialogue lets only hook calls and the answer through.
-                    Err(other) => Err(Fault::BadMessage(BadMessage::Unexpected(other.kind()))),
-                };
-            }
+        if let Some(replied) = dispatch(hook, reply, &message) {
+            replied?;
+            continue;
         }
+        return match R::Response::from_message(message) {
+            Ok(response) => Ok((response, envelope.error_message)),
+            // The dialogue lets only hook calls and the answer through.
+            Err(other) => Err(Fault::BadMessage(BadMessage::Unexpected(other.kind()))),
+        };
     }
 }
 

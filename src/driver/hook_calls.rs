@@ -8,14 +8,13 @@ use crate::hooks::{BlockchainHook, HookError, HookResult};
 use crate::logs::GoDuration;
 use crate::messages::*;
 use crate::transport::Transport;
-use std::ops::ControlFlow;
 use std::time::Instant;
 use tracing::trace;
 
 /// A hook call that can be answered by a hook.
 trait HookCall: HookRequest {
     /// Calls the hook.
-    fn answer(self, hook: &mut dyn BlockchainHook) -> HookResult<Self::Response>;
+    fn answer(&self, hook: &mut dyn BlockchainHook) -> HookResult<Self::Response>;
 }
 
 /// Takes the answer to a hook call of any kind.
@@ -27,24 +26,21 @@ pub(super) trait Replier {
     fn reply<R: HookRequest>(self, answer: HookResult<R::Response>) -> Self::Output;
 }
 
-/// Has the hook answer a hook call and passes the answer on; breaks with any other message. The match arms are generated, so
+/// Has the hook answer a hook call and passes the answer on; `None` for any other message. The match arms are generated, so
 /// that a hook call without a [`HookCall`] does not compile.
 pub(super) fn dispatch<R: Replier>(
     hook: &mut dyn BlockchainHook,
     replier: R,
-    message: Message,
-) -> ControlFlow<Message, R::Output> {
+    message: &Message,
+) -> Option<R::Output> {
     macro_rules! arms {
         ($($request:ident)*) => {
-            match MessageKind::from_wire(message.kind()) {
-                $(Some(MessageKind::$request) => match $request::from_message(message) {
-                    Ok(request) => {
-                        let answer = request.answer(hook);
-                        ControlFlow::Continue(replier.reply::<$request>(answer))
-                    }
-                    Err(other) => ControlFlow::Break(other),
-                },)*
-                _ => ControlFlow::Break(message),
+            match message {
+                $(Message::$request(request) => {
+                    let answer = request.answer(hook);
+                    Some(replier.reply::<$request>(answer))
+                })*
+                _ => None,
             }
         };
     }
@@ -97,7 +93,7 @@ pub(super) fn answer_to_send<R: HookRequest>(
 macro_rules! answers {
     ($($request:ident($this:pat, $hook:ident) => $response:ident { $field:ident: $value:expr })*) => {$(
         impl HookCall for $request {
-            fn answer(self, $hook: &mut dyn BlockchainHook) -> HookResult<$response> {
+            fn answer(&self, $hook: &mut dyn BlockchainHook) -> HookResult<$response> {
                 let $this = self;
                 #[allow(clippy::needless_update, reason = "a new field of the schema needs no edit here")]
                 Ok($response { $field: $value, ..Default::default() })
@@ -150,7 +146,7 @@ answers! {
         result: hook.current_epoch()?
     }
     BlockchainProcessBuiltinFunctionRequest(r, hook) => BlockchainProcessBuiltinFunctionResponse {
-        vm_output: hook.process_builtin_function(&r.call_input.ok_or_else(missing_input)?)?
+        vm_output: hook.process_builtin_function(r.call_input.as_ref().ok_or_else(missing_input)?)?
     }
     BlockchainGetBuiltinFunctionNamesRequest(_, hook) => BlockchainGetBuiltinFunctionNamesResponse {
         function_names: names(hook)?
@@ -159,7 +155,7 @@ answers! {
         all_state: hook.all_state(&r.address)?
     }
     BlockchainGetUserAccountRequest(r, hook) => BlockchainGetUserAccountResponse {
-        account: account(hook, &r)?
+        account: account(hook, r)?
     }
     BlockchainGetShardOfAddressRequest(r, hook) => BlockchainGetShardOfAddressResponse {
         shard: hook.shard_of_address(&r.address)?

@@ -18,7 +18,6 @@ use crate::part::{DialogueLoop, Gateway, Link, LoopEnd, NodeLost};
 use crate::transport::{Awaited, Transport, TransportError};
 use dialogues::recordings;
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -232,10 +231,10 @@ impl Replay {
             return Ok(Err(VmFailure("not recorded".to_owned())));
         };
         for call in calls {
-            match dispatch(&mut *self.hook, Asked, call) {
-                ControlFlow::Continue(Err(fatal @ HookError::Fatal(_))) => return Err(fatal),
-                ControlFlow::Continue(_) => {}
-                ControlFlow::Break(other) => panic!("no hook call: {other:?}"),
+            match dispatch(&mut *self.hook, Asked, &call) {
+                Some(Err(fatal @ HookError::Fatal(_))) => return Err(fatal),
+                Some(_) => {}
+                None => panic!("no hook call: {call:?}"),
             }
         }
         Ok(outcome)

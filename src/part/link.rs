@@ -2,7 +2,7 @@
 
 use super::error::{LoopEnd, NodeLost};
 use super::logs::LogFlusher;
-use super::read_ahead::{self, Ahead};
+use super::read_ahead::{self, Ahead, MalformedField};
 use crate::activity;
 use crate::dialogue::{MessageText, Messenger, MessengerError, Received};
 use crate::hooks::{HookError, HookResult};
@@ -65,11 +65,10 @@ impl<T: Transport> Link<T> {
         let mut received = shared.messenger.receive(None)?;
         shared.requests += 1;
         let field = read_ahead::field_of(&mut received.message);
-        shared.ahead = Ahead::of_field(field).unwrap_or_else(|| {
+        if let Err(MalformedField) = shared.ahead.begin(field) {
             // The contract asks, then.
             warn!(target: "arwen/part", "the answers ahead of a request are malformed; they are not used");
-            Ahead::default()
-        });
+        }
         Ok(received)
     }
 

@@ -1,7 +1,8 @@
 //! Answers to hook calls that came with the current request (docs/spec/wire.md#read-ahead).
 
+use crate::messages::ahead::{AnswerPlace, answer_places};
 use crate::messages::elements::{self, Elements};
-use crate::messages::{AnswerAhead, AnswersAhead, HookRequest, Message, MessageKind};
+use crate::messages::{HookRequest, Message, MessageKind};
 use bytes::Bytes;
 use std::collections::HashMap;
 
@@ -13,7 +14,10 @@ const FEW: usize = 8;
 /// Answers don't change within a request, so one that was used serves the next call that asks the same, too.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    answers: Vec<AnswerAhead>,
+    /// The field of the request, with all answers.
+    field: Bytes,
+    /// Where each answer is in the field. An answer is decoded when it is asked for.
+    answers: Vec<AnswerPlace>,
     /// As a response tells them: bit `n % 8` of byte `n / 8` stands for answer `n`.
     used: Vec<u8>,
     /// The answer that is expected to be used next: calls mostly come in the order of the answers.
@@ -25,16 +29,27 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// The answers in the field of a request; `None` if it is malformed.
-    pub(super) fn of_field(field: Bytes) -> Option<Ahead> {
-        let answers = match field.is_empty() {
-            true => Vec::new(),
-            false => read::<AnswersAhead>(field)?.answers,
-        };
-        Some(Ahead {
-            answers,
-            ..Ahead::default()
+    /// Begins a request with the answers in its field. There are none if that is malformed, which is returned.
+    pub(super) fn begin(&mut self, field: Bytes) -> Result<(), MalformedField> {
+        self.clear();
+        self.used.clear();
+        if field.is_empty() {
+            return Ok(());
+        }
+        let read = answer_places(&field, &mut self.answers);
+        self.field = field;
+        read.ok_or_else(|| {
+            self.clear();
+            MalformedField
         })
+    }
+
+    /// Drops the answers; memory is kept for the next ones.
+    fn clear(&mut self) {
+        self.field = Bytes::new();
+        self.answers.clear();
+        self.next = 0;
+        self.places = None;
     }
 
     /// The answer to a hook call and its error message, if it is there.
@@ -46,8 +61,10 @@ impl Ahead {
         call.encode_raw(&mut self.call);
         let place = self.find(R::KIND.wire())?;
         let answer = &self.answers[place];
-        let response = read(answer.response.clone())?;
-        let error = answer.error_message.clone();
+        let response = read(self.field.slice(answer.response.clone()))?;
+        let error = str::from_utf8(&self.field[answer.error.clone()])
+            .ok()?
+            .to_owned();
         self.use_answer(place);
         self.next = place + 1;
         Some((response, error))
@@ -63,7 +80,9 @@ impl Ahead {
 
     /// The place of the answer to the last call, which is of this kind.
     fn find(&mut self, kind: u32) -> Option<usize> {
-        let is_it = |answer: &AnswerAhead| answer.kind == kind && answer.request == self.call;
+        let is_it = |answer: &AnswerPlace| {
+            answer.kind == kind && self.field[answer.request.clone()] == self.call
+        };
         if self.answers.get(self.next).is_some_and(is_it) {
             return Some(self.next);
         }
@@ -74,7 +93,7 @@ impl Ahead {
             let mut places: HashMap<u32, HashMap<Bytes, usize>> = HashMap::new();
             for (place, answer) in self.answers.iter().enumerate() {
                 let of_kind = places.entry(answer.kind).or_default();
-                of_kind.insert(answer.request.clone(), place);
+                of_kind.insert(self.field.slice(answer.request.clone()), place);
             }
             places
         });
@@ -84,16 +103,20 @@ impl Ahead {
     /// Drops the answers before a call that can change what they say.
     pub(super) fn drop_before(&mut self, kind: MessageKind) {
         if kind == MessageKind::BlockchainProcessBuiltinFunctionRequest {
-            self.answers.clear();
-            self.places = None;
+            self.clear();
         }
     }
 
     /// Which answers were used, for the response. Drops all of them.
     pub(super) fn finish(&mut self) -> Bytes {
-        std::mem::take(self).used.into()
+        self.clear();
+        Bytes::copy_from_slice(&self.used)
     }
 }
+
+/// The field of a request is not a list of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MalformedField;
 
 /// Reads protobuf, within the memory that elements may take; `None` if it is malformed. Byte strings share its memory.
 fn read<M: prost::Message + Default + Elements>(protobuf: Bytes) -> Option<M> {
@@ -138,7 +161,9 @@ mod tests {
 
     fn ahead(answers: Vec<AnswerAhead>) -> Ahead {
         let field = prost::Message::encode_to_vec(&AnswersAhead { answers });
-        Ahead::of_field(field.into()).expect("readable")
+        let mut ahead = Ahead::default();
+        assert_eq!(ahead.begin(field.into()), Ok(()));
+        ahead
     }
 
     fn take(ahead: &mut Ahead, key: &'static str) -> Option<BlockchainGetStorageDataResponse> {
@@ -175,6 +200,7 @@ mod tests {
             assert_eq!(ahead.take(&BlockchainLastNonceRequest {}), None);
             assert_eq!(ahead.finish(), &[0b1011][..]);
             assert_eq!(take(&mut ahead, "c"), None, "they were for one request");
+            assert_eq!(ahead.begin(Bytes::new()), Ok(()));
             assert!(ahead.finish().is_empty());
         }
     }
@@ -186,7 +212,8 @@ mod tests {
         let mut ahead = ahead(vec![torn]);
         assert_eq!(take(&mut ahead, "a"), None);
         assert!(ahead.finish().is_empty());
-        assert!(Ahead::of_field("torn".into()).is_none());
+        assert_eq!(ahead.begin("torn".into()), Err(MalformedField));
+        assert_eq!(take(&mut ahead, "a"), None);
     }
 
     #[test]

@@ -21,7 +21,14 @@ pub(super) struct KnownHash {
 
 impl KnownHash {
     /// What the child keeps of this answer (docs/spec/wire.md#known-code); `None` if it is no account's.
-    pub(super) fn of(address: &Bytes, answer: &Message) -> Option<KnownHash> {
+    pub(super) fn of(question: &Message, answer: &Message) -> Option<KnownHash> {
+        let Message::BlockchainGetUserAccountRequest(question) = question else {
+            return None;
+        };
+        KnownHash::at(&question.address, answer)
+    }
+
+    fn at(address: &Bytes, answer: &Message) -> Option<KnownHash> {
         let Message::BlockchainGetUserAccountResponse(answer) = answer else {
             return None;
         };
@@ -96,7 +103,7 @@ impl Asked {
         }
         let answer = answer.into();
         if let Some(address) = pending.account {
-            self.known_hashes.extend(KnownHash::of(&address, &answer));
+            self.known_hashes.extend(KnownHash::at(&address, &answer));
         }
         if let Some(question) = pending.question {
             let gist = Gist::of(&answer);

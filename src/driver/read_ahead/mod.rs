@@ -36,7 +36,6 @@ use crate::transport::Transport;
 use asked::KnownHash;
 use bytes::Bytes;
 use profile::{Answered, Prediction, Profile, Score};
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use template::{Gist, Question, Sources, TemplateId};
 
@@ -231,6 +230,8 @@ pub(super) struct Predictor {
 /// The answers ahead of a request.
 #[derive(Debug, Default)]
 struct Answers {
+    /// What is learned from; `None` if nothing is.
+    profile: Option<ProfileKey>,
     /// For the request; empty if there are none.
     field: Bytes,
     predictions: Vec<Prediction>,
@@ -304,13 +305,17 @@ impl Predictor {
             return Default::default();
         };
         let mut asked = Asked::following();
+        let none = Answers {
+            profile: Some(input.profile),
+            ..Answers::default()
+        };
         let Some(profile) = self.profiles.get_mut(&input.profile) else {
             asked.is_noting = true;
-            return (Answers::default(), asked);
+            return (none, asked);
         };
         asked.is_noting = profile.is_learning();
         if !profile.begin() {
-            return (Answers::default(), asked);
+            return (none, asked);
         }
         // A hook that panicked has left it as it was.
         self.field.clear();
@@ -322,15 +327,16 @@ impl Predictor {
             known: &mut self.known_hashes,
             field: &mut self.field,
             count: 0,
-            known_hashes: Vec::new(),
+            known_hashes: Vec::with_capacity(profile.len()),
         };
         let mut sources = Sources {
             input: input.sources,
-            answers: Vec::new(),
+            answers: Vec::with_capacity(profile.len()),
         };
         let predictions = profile.predict(&mut sources, |question| writer.answer(question, hook));
         budget.deadline += writer.now - start;
         let answers = Answers {
+            profile: Some(input.profile),
             known_hashes: writer.known_hashes,
             field: self.field.take(),
             predictions,
@@ -347,8 +353,7 @@ impl Predictor {
         asked: Asked,
         used: &AnswerSet,
     ) -> Score {
-        let input = request.input().filter(|_| self.is_understood);
-        let Some(input) = input else {
+        let Some(key) = answers.profile else {
             return Score::default();
         };
         let used_hashes = answers.known_hashes.into_iter().enumerate();
@@ -357,27 +362,31 @@ impl Predictor {
         for hash in used_hashes.chain(asked.known_hashes) {
             self.child_knows(hash);
         }
-        let has_profile = self.profiles.peek(&input.profile).is_some();
-        if !has_profile && (asked.exchanges.is_empty() || !self.is_expected_again(&input)) {
-            return Score::default();
+        let has_asked = !asked.exchanges.is_empty();
+        if has_asked && self.profiles.peek(&key).is_none() {
+            let input = request.input();
+            if !input.is_some_and(|input| self.is_expected_again(&input)) {
+                return Score::default();
+            }
+            self.profiles.put(key, Profile::default(), 0);
         }
-        if !has_profile {
-            self.profiles.put(input.profile, Profile::default(), 0);
-        }
-        let Some(profile) = self.profiles.get_mut(&input.profile) else {
+        let Some(profile) = self.profiles.get_mut(&key) else {
             return Score::default();
         };
-        let sources = Sources {
-            input: input.sources,
+        let sources = || Sources {
+            input: request
+                .input()
+                .map(|input| input.sources)
+                .unwrap_or_default(),
             answers: answers.gists,
         };
         let most = TEMPLATES_PER_ANSWER * self.limits.answers as usize;
         let is_used = |place| used.contains(place);
         let predictions = &answers.predictions;
         let score = profile.learn(sources, predictions, is_used, &asked.exchanges, most);
-        if !asked.exchanges.is_empty() {
+        if has_asked {
             let bytes = profile.bytes();
-            self.profiles.resize(&input.profile, bytes);
+            self.profiles.resize(&key, bytes);
         }
         score
     }
@@ -427,20 +436,13 @@ impl Writer<'_> {
         if is_full || self.now >= self.until {
             return Answered::Enough;
         }
-        let mut message = question.message().clone();
-        let mut request = question.fields.clone();
-        let mut account = None;
-        if let Message::BlockchainGetUserAccountRequest(fields) = &mut message {
-            account = Some(fields.address.clone());
-            if let Some(code_hash) = self.known.get(&fields.address) {
-                fields.known_code_hash = code_hash.clone();
-                request = message.fields();
-            }
-        }
-        let answered = match dispatch(hook, Written, message) {
-            ControlFlow::Continue(answered) => answered,
-            ControlFlow::Break(_) => None,
+        let message = question.message();
+        let completed = self.with_known_code(message);
+        let (message, fields) = match &completed {
+            Some((message, fields)) => (message, fields),
+            None => (message, &question.fields),
         };
+        let answered = dispatch(hook, Written, message).flatten();
         let before = std::mem::replace(&mut self.now, Instant::now());
         let Some((error, answer)) = answered else {
             return Answered::Not;
@@ -448,13 +450,25 @@ impl Writer<'_> {
         if !is_told_whole(&answer) || length + answer.fields_length() > self.limits.bytes as usize {
             return Answered::Not;
         }
-        self.field.push(question.kind, &request, &answer, &error);
+        self.field.push(question.kind, fields, &answer, &error);
         self.count += 1;
-        let known = account.and_then(|address| KnownHash::of(&address, &answer));
-        self.known_hashes.push(known);
+        self.known_hashes.push(KnownHash::of(message, &answer));
         let gist = Gist::of(&answer);
         let took = self.now - before;
         Answered::Ahead { gist, took }
+    }
+
+    /// The question for an account whose code the child knows, as the child asks it, and its fields.
+    fn with_known_code(&mut self, question: &Message) -> Option<(Message, Bytes)> {
+        let Message::BlockchainGetUserAccountRequest(request) = question else {
+            return None;
+        };
+        let message = Message::from(BlockchainGetUserAccountRequest {
+            address: request.address.clone(),
+            known_code_hash: self.known.get(&request.address)?.clone(),
+        });
+        let fields = message.fields();
+        Some((message, fields))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::asked::Exchange;
 use super::template::{Gist, Question, Sources, Template, TemplateId};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -41,7 +42,6 @@ pub(super) struct Prediction {
     template: usize,
     /// Another one that predicts it, too.
     other_template: Option<usize>,
-    gist: Gist,
     /// What the node's hook took.
     took: Duration,
 }
@@ -93,21 +93,24 @@ impl Profile {
         sources: &mut Sources,
         mut answer: impl FnMut(&Question) -> Answered,
     ) -> Vec<Prediction> {
-        let mut predictions: Vec<Prediction> = Vec::new();
-        let mut last: Option<Question> = None;
+        let mut predictions: Vec<Prediction> = Vec::with_capacity(self.len());
+        let mut last: Option<Cow<'_, Question>> = None;
+        let mut filled = Vec::new();
         for (place, tracked) in self.templates.iter().enumerate() {
             if !tracked.is_confirmed {
                 continue;
             }
-            let Some(question) = tracked.template.fill(sources) else {
+            let next = self.templates.get(place + 1).map(|next| &next.template);
+            let Some(question) = tracked.template.fill_like(next, sources, &mut filled) else {
                 continue;
             };
             // The two templates of a question follow one another.
-            if let Some(prediction) = predictions.last_mut()
+            if let (Some(prediction), Some((_, gist))) =
+                (predictions.last_mut(), sources.answers.last())
                 && last.as_ref() == Some(&question)
             {
                 prediction.other_template = Some(place);
-                sources.answers.push((tracked.id, prediction.gist));
+                sources.answers.push((tracked.id, *gist));
                 continue;
             }
             match answer(&question) {
@@ -116,7 +119,6 @@ impl Profile {
                     predictions.push(Prediction {
                         template: place,
                         other_template: None,
-                        gist,
                         took,
                     });
                     last = Some(question);
@@ -130,9 +132,9 @@ impl Profile {
 
     /// Learns from an answered request: which predictions were used, and what was asked all the same. `most` templates are
     /// kept.
-    pub(super) fn learn(
+    pub(super) fn learn<'a>(
         &mut self,
-        mut sources: Sources,
+        sources: impl FnOnce() -> Sources<'a>,
         predictions: &[Prediction],
         is_used: impl Fn(usize) -> bool,
         asked: &[Exchange],
@@ -140,8 +142,11 @@ impl Profile {
     ) -> Score {
         let score = self.rate(predictions, is_used);
         if !asked.is_empty() {
+            let mut sources = sources();
             self.confirm(&mut sources, asked);
             self.add(&mut sources, asked, most);
+        } else if score.wasted == 0 {
+            return score;
         }
         self.templates
             .retain(|tracked| tracked.failures < FORGOTTEN_AFTER);
@@ -193,7 +198,7 @@ impl Profile {
                 continue;
             }
             let question = tracked.template.fill(sources);
-            match question.and_then(|question| asked.get(&question)) {
+            match question.and_then(|question| asked.get(&*question)) {
                 Some(gist) => {
                     sources.answers.push((tracked.id, **gist));
                     confirmed += u32::from(!tracked.is_confirmed);
@@ -220,7 +225,7 @@ impl Profile {
         let known: Vec<Question> = self
             .templates
             .iter()
-            .filter_map(|tracked| tracked.template.fill(sources))
+            .filter_map(|tracked| tracked.template.fill(sources).map(Cow::into_owned))
             .collect();
         let mut known: std::collections::HashSet<Question> = known.into_iter().collect();
         for Exchange { question, gist } in asked {
@@ -241,6 +246,11 @@ impl Profile {
                 sources.answers.push((id, *gist));
             }
         }
+    }
+
+    /// The number of templates.
+    pub(super) fn len(&self) -> usize {
+        self.templates.len()
     }
 
     /// About how much memory it takes, in bytes.

@@ -1,9 +1,11 @@
 //! Templates of hook calls: the fields of a call in which places are left open for parts of the request and of earlier
 //! answers.
 
+use crate::messages::ahead::{put_key, put_varint, start_field};
 use crate::messages::{Message, MessageKind};
 use bytes::Bytes;
-use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
+use prost::encoding::{WireType, decode_key, decode_varint};
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
 /// The shortest part of a source that is left open inside of a longer value, in bytes. Shorter ones are equal by chance.
@@ -219,16 +221,32 @@ impl Template {
     }
 
     /// The question with its places filled; `None` if a source is missing or too short.
-    pub(super) fn fill(&self, sources: &Sources) -> Option<Question> {
+    pub(super) fn fill(&self, sources: &Sources) -> Option<Cow<'_, Question>> {
+        self.fill_like(None, sources, &mut Vec::new())
+    }
+
+    /// Like [`fill`](Self::fill), with a template that may have the same question without open places: then that is lent, which
+    /// saves to decode it. `out` is a buffer, kept for the next question.
+    pub(super) fn fill_like<'a>(
+        &'a self,
+        other: Option<&'a Template>,
+        sources: &Sources,
+        out: &mut Vec<u8>,
+    ) -> Option<Cow<'a, Question>> {
         let (kind, fields) = match self {
-            Template::Fixed(question) => return Some(question.clone()),
+            Template::Fixed(question) => return Some(Cow::Borrowed(question)),
             Template::Open { kind, fields } => (*kind, fields),
         };
-        let mut out = Vec::with_capacity(128);
+        out.clear();
         for (number, value) in fields {
-            value.write(*number, sources, &mut out)?;
+            value.write(*number, sources, out)?;
         }
-        Question::of_fields(kind, out.into())
+        match other {
+            Some(Template::Fixed(same)) if same.kind == kind && same.fields == *out => {
+                Some(Cow::Borrowed(same))
+            }
+            _ => Question::of_fields(kind, Bytes::copy_from_slice(out)).map(Cow::Owned),
+        }
     }
 
     /// About how much memory it takes, in bytes.
@@ -263,8 +281,7 @@ impl Value {
                     length += piece.bytes(sources)?.len();
                 }
                 if length > 0 {
-                    encode_key(number, WireType::LengthDelimited, out);
-                    encode_varint(length as u64, out);
+                    start_field(number, length, out);
                     for piece in pieces {
                         out.extend_from_slice(piece.bytes(sources)?);
                     }
@@ -273,8 +290,8 @@ impl Value {
             }
         };
         if varint != 0 {
-            encode_key(number, WireType::Varint, out);
-            encode_varint(varint, out);
+            put_key(number, WireType::Varint, out);
+            put_varint(varint, out);
         }
         Some(())
     }
@@ -373,6 +390,10 @@ mod tests {
         Question::new(kind, &message).expect("well-formed")
     }
 
+    fn filled(template: &Template, sources: &Sources) -> Option<Question> {
+        template.fill(sources).map(Cow::into_owned)
+    }
+
     fn storage(address: &[u8], key: &[u8]) -> Question {
         question(BlockchainGetStorageDataRequest {
             address: Bytes::copy_from_slice(address),
@@ -393,9 +414,12 @@ mod tests {
         let asked = storage(&contract, &[b"balance", &alice[..]].concat());
         let sources = input(&[&alice, &contract]);
         let template = Template::open(&asked, &sources).expect("open places");
-        assert_eq!(template.fill(&sources), Some(asked));
+        assert_eq!(filled(&template, &sources), Some(asked));
         let expected = storage(&contract, &[b"balance", &bob[..]].concat());
-        assert_eq!(template.fill(&input(&[&bob, &contract])), Some(expected));
+        assert_eq!(
+            filled(&template, &input(&[&bob, &contract])),
+            Some(expected)
+        );
     }
 
     #[test]
@@ -404,15 +428,32 @@ mod tests {
         // A part in the middle, and the argument of one byte at the end.
         let asked = storage(b"contract", b"\x01456789\x00\x07");
         let template = Template::open(&asked, &input(&[first, b"\x07"])).expect("open places");
-        let filled = template.fill(&input(&[b"ABCDEFGHIJKLMNOP", b"\x08\x09"]));
+        let found = filled(&template, &input(&[b"ABCDEFGHIJKLMNOP", b"\x08\x09"]));
         let expected = storage(b"contract", b"\x01EFGHIJ\x00\x08\x09");
-        assert_eq!(filled, Some(expected));
+        assert_eq!(found, Some(expected));
         // A source that is too short fills nothing.
         assert_eq!(template.fill(&input(&[b"ABCDE", b"\x08"])), None);
         assert_eq!(template.fill(&input(&[b"ABCDEFGHIJKLMNOP"])), None);
         // Three equal bytes are chance.
         let asked = storage(b"contract", b"key 012 x");
         assert_eq!(Template::open(&asked, &input(&[first])), None);
+    }
+
+    #[test]
+    fn a_filled_question_is_that_of_an_equal_fixed_template() {
+        let (alice, bob) = ([1; 32], [2; 32]);
+        let asked = storage(b"contract", &alice);
+        let open = Template::open(&asked, &input(&[&alice])).expect("open");
+        let fixed = Template::Fixed(asked);
+        let mut out = Vec::new();
+        let mut filled = |caller| {
+            let question = open.fill_like(Some(&fixed), &input(&[caller]), &mut out);
+            let question = question.expect("all sources are there");
+            let is_lent = matches!(question, Cow::Borrowed(_));
+            (is_lent, question.into_owned())
+        };
+        assert_eq!(filled(&alice), (true, storage(b"contract", &alice)));
+        assert_eq!(filled(&bob), (false, storage(b"contract", &bob)));
     }
 
     #[test]
@@ -444,15 +485,15 @@ mod tests {
         };
         let asked = new_address("creator", 6);
         let template = Template::open(&asked, &sources(answers(7, ""))).expect("open");
-        let filled = |nonce| template.fill(&sources(answers(nonce, "")));
-        assert_eq!(filled(7), Some(asked));
-        assert_eq!(filled(8), Some(new_address("creator", 7)));
-        assert_eq!(filled(1), Some(new_address("creator", 0)));
+        let at_nonce = |nonce| filled(&template, &sources(answers(nonce, "")));
+        assert_eq!(at_nonce(7), Some(asked));
+        assert_eq!(at_nonce(8), Some(new_address("creator", 7)));
+        assert_eq!(at_nonce(1), Some(new_address("creator", 0)));
 
         let asked = account("new address");
         let template = Template::open(&asked, &sources(answers(7, "new address")));
-        let filled = template.expect("open").fill(&sources(answers(7, "other")));
-        assert_eq!(filled, Some(account("other")));
+        let found = filled(&template.expect("open"), &sources(answers(7, "other")));
+        assert_eq!(found, Some(account("other")));
     }
 
     proptest! {
@@ -467,7 +508,7 @@ mod tests {
             let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
             let sources = input(&parts);
             if let Some(template) = Template::open(&asked, &sources) {
-                prop_assert_eq!(template.fill(&sources), Some(asked));
+                prop_assert_eq!(filled(&template, &sources), Some(asked));
             }
         }
     }
