@@ -16,13 +16,14 @@ pub struct NotABigInt;
 
 impl From<&Number> for BigInt {
     fn from(number: &Number) -> BigInt {
+        // Most are zero, whose bytes would be allocated.
+        if number.sign() == Sign::NoSign {
+            return BigInt::default();
+        }
         let (sign, magnitude) = number.to_bytes_be();
-        match sign {
-            Sign::NoSign => BigInt::default(),
-            _ => BigInt {
-                negative: sign == Sign::Minus,
-                magnitude: magnitude.into(),
-            },
+        BigInt {
+            negative: sign == Sign::Minus,
+            magnitude: magnitude.into(),
         }
     }
 }
@@ -61,6 +62,15 @@ impl fmt::Display for BigInt {
 }
 
 impl BigInt {
+    /// The number if it fits 128 bits.
+    pub(super) fn as_small(&self) -> Option<i128> {
+        let magnitude = i128::try_from(self.small_magnitude()?).ok()?;
+        Some(match self.negative {
+            true => -magnitude,
+            false => magnitude,
+        })
+    }
+
     /// The magnitude if it fits 128 bits, as nearly all do.
     fn small_magnitude(&self) -> Option<u128> {
         let mut padded = [0; 16];
@@ -162,6 +172,8 @@ mod tests {
             let number = Number::from_bytes_be(sign, &magnitude);
             let wire = BigInt::from(&number);
             prop_assert_eq!(wire.to_string(), number.to_string());
+            let small = i128::try_from(&number).ok().filter(|small| *small != i128::MIN);
+            prop_assert_eq!(wire.as_small(), small);
             prop_assert_eq!(number.to_string().parse::<BigInt>().expect("a decimal"), wire.clone());
             prop_assert_eq!(Number::from(&wire), number);
         }

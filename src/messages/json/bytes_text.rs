@@ -24,8 +24,18 @@ pub fn go_text(bytes: &[u8]) -> String {
 /// Resolves the escape sequences of a JSON string without its quotes and passes the result to `out` in pieces. `None`
 /// if a sequence is malformed.
 pub fn unescape(mut text: &[u8], mut out: impl FnMut(&[u8])) -> Option<()> {
-    while let Some(next) = memchr::memchr(b'\\', text) {
-        out(&text[..next]);
+    loop {
+        // Escapes mostly come one behind the other: the bytes of an address or a hash.
+        let next = match text.first() {
+            Some(b'\\') => 0,
+            _ => match memchr::memchr(b'\\', text) {
+                Some(next) => next,
+                None => break,
+            },
+        };
+        if next > 0 {
+            out(&text[..next]);
+        }
         let (&letter, rest) = text[next + 1..].split_first()?;
         text = rest;
         let byte = match letter {
@@ -66,11 +76,23 @@ fn unicode_escape(text: &[u8]) -> Option<(char, &[u8])> {
 
 fn hex_digits(text: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_first_chunk::<4>()?;
-    let code = digits.iter().try_fold(0, |code, digit| {
-        Some(code << 4 | char::from(*digit).to_digit(16)?)
-    })?;
-    Some((code, rest))
+    let [a, b, c, d] = digits.map(|digit| u32::from(HEX_VALUES[usize::from(digit)]));
+    let code = a << 12 | b << 8 | c << 4 | d;
+    (a.max(b).max(c).max(d) < 16).then_some((code, rest))
 }
+
+/// The value of each hexadecimal digit; 255 for all other bytes.
+const HEX_VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value];
+        values[digit as usize] = value as u8;
+        values[digit.to_ascii_uppercase() as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 
 /// Decodes padded standard base64 as Go does: line ends are ignored, and unused bits of the last character may be set.
 pub fn decode_base64(text: Cow<'_, [u8]>) -> Option<Vec<u8>> {

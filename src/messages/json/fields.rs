@@ -10,11 +10,9 @@
 
 use super::reader::{JsonError, JsonFault, Reader};
 use super::writer::Writer;
-use super::{JsonEntry, JsonObject, bytes_text};
+use super::{JsonObject, bytes_text};
 use crate::messages::null;
 use bytes::Bytes;
-use std::collections::HashSet;
-use std::fmt::Write as _;
 
 /// A number; null leaves it unchanged.
 pub mod integer {
@@ -254,7 +252,10 @@ pub mod big_int {
 
     pub fn write(value: &Option<BigInt>, out: &mut Writer<'_>) {
         match value {
-            Some(number) => out.bare(number),
+            Some(number) => match number.as_small() {
+                Some(small) => out.literal(itoa::Buffer::new().format(small)),
+                None => out.bare(number),
+            },
             None => out.literal("null"),
         }
     }
@@ -358,100 +359,6 @@ pub mod flattened {
             Some(object) => object.write_fields(out),
             None => T::default().write_fields(out),
         }
-    }
-}
-
-/// The members of a map or set; null means empty.
-///
-/// Keys are not decoded: reading gives the bytes of the JSON string, with U+FFFD for bytes that are not UTF-8.
-pub mod map {
-    use super::*;
-
-    pub fn read<E: JsonEntry>(
-        entries: &mut Vec<E>,
-        input: &mut Reader<'_>,
-    ) -> Result<(), JsonError> {
-        if input.null()? {
-            entries.clear();
-            return Ok(());
-        }
-        // Go sorts the keys of maps: as long as keys ascend, there are no duplicates.
-        let mut ascending = entries.is_empty();
-        input.object(|name, input| {
-            let key = Bytes::from(bytes_text::go_text(name));
-            ascending &= entries.last().is_none_or(|last| *last.key() < key);
-            input.element::<E>(entries.len())?;
-            let mut entry = E::with_key(key);
-            entry.read_value(input)?;
-            entries.push(entry);
-            Ok(())
-        })?;
-        if !ascending {
-            keep_last_of_equal_keys(entries);
-        }
-        Ok(())
-    }
-
-    fn keep_last_of_equal_keys<E: JsonEntry>(entries: &mut Vec<E>) {
-        let mut order: Vec<usize> = (0..entries.len()).collect();
-        order.sort_unstable_by(|a, b| (entries[*a].key(), a).cmp(&(entries[*b].key(), b)));
-        let mut overruled = vec![false; entries.len()];
-        for pair in order.windows(2) {
-            overruled[pair[0]] = entries[pair[0]].key() == entries[pair[1]].key();
-        }
-        let mut overruled = overruled.into_iter();
-        entries.retain(|_| overruled.next() == Some(false));
-    }
-
-    /// Writes keys as Go does, except that member names are unique (docs/spec/wire.md#map-keys).
-    pub fn write<E: JsonEntry>(entries: &[E], out: &mut Writer<'_>) {
-        out.object(|out| {
-            // Sorted, as Go and we write them, so there are no duplicates.
-            if entries.is_sorted_by(|one, next| one.key() < next.key())
-                && entries
-                    .iter()
-                    .all(|entry| str::from_utf8(entry.key()).is_ok())
-            {
-                for entry in entries {
-                    out.bytes_member(entry.key(), |out| entry.write_value(out));
-                }
-                return;
-            }
-            for (entry, name) in entries.iter().zip(&unique_names(entries)) {
-                out.named_member(name, |out| entry.write_value(out));
-            }
-        });
-    }
-
-    /// The member names: the keys as Go writes them. Of several equal ones, the first keeps the name. To the others `#`
-    /// and the hex of their bytes are appended, repeatedly until the name is unique.
-    fn unique_names<E: JsonEntry>(entries: &[E]) -> Vec<String> {
-        let mut names: Vec<String> = entries
-            .iter()
-            .map(|entry| bytes_text::go_text(entry.key()))
-            .collect();
-        let go_names: HashSet<&str> = names.iter().map(String::as_str).collect();
-        if go_names.len() == names.len() {
-            return names;
-        }
-        let mut taken: HashSet<String> = go_names.into_iter().map(str::to_owned).collect();
-        let mut first = HashSet::new();
-        for (entry, name) in entries.iter().zip(&mut names) {
-            if first.insert(name.clone()) {
-                continue;
-            }
-            while !taken.insert(name.clone()) {
-                name.push('#');
-                for byte in entry.key() {
-                    write!(name, "{byte:02x}").expect("writing to a String can't fail");
-                }
-            }
-        }
-        names
-    }
-
-    pub fn is_zero<E>(entries: &[E]) -> bool {
-        entries.is_empty()
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod bytes_text;
 mod fields;
+pub mod map;
 mod reader;
 mod writer;
 

@@ -330,7 +330,10 @@ impl<'a> Reader<'a> {
         let mut escaped = false;
         loop {
             let rest = &self.text[self.at..];
-            let Some(next) = memchr::memchr2(b'"', b'\\', rest) else {
+            // Another escape is mostly right behind the digits of the last one.
+            let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
+            let near = rest.iter().take(5).position(is_end);
+            let Some(next) = near.or_else(|| memchr::memchr2(b'"', b'\\', rest)) else {
                 self.at = self.text.len();
                 return Err(self.error(JsonFault::End));
             };

@@ -189,7 +189,9 @@ impl<'a> Writer<'a> {
                 }
                 _ => 1,
             };
-            self.raw(&rest[..plain]);
+            if plain > 0 {
+                self.raw(&rest[..plain]);
+            }
             self.escape(&rest[plain..plain + length]);
             rest = &rest[plain + length..];
             plain = 0;
