@@ -49,6 +49,17 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
+    /// Like [`get`](Self::get), with the size of the value, in bytes.
+    #[cfg(any(feature = "vm", test))]
+    pub(crate) fn get_sized<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<(&V, usize)>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries
+            .get(key)
+            .map(|entry| (&entry.value, entry.bytes))
+    }
+
     /// Like [`get`](Self::get), to change the value.
     pub(crate) fn get_mut<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where

@@ -171,11 +171,14 @@ impl<H: HostCalls> ModuleCache<H> {
     ) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
         let hash = self.hashes.of(code);
         let key = (hash, counted);
-        if let Some(module) = self.modules.get(&key).cloned() {
+        if let Some((module, bytes)) = self.modules.get_sized(&key) {
+            let module = Arc::clone(module);
             self.counters.hits += 1;
             // More than at first, once it is compiled behind the interpreter.
-            let evicted = self.modules.resize(&key, module.memory_bytes());
-            self.counters.evictions += evicted as u64;
+            let now = module.memory_bytes();
+            if now != bytes {
+                self.counters.evictions += self.modules.resize(&key, now) as u64;
+            }
             return Ok(module);
         }
         self.counters.misses += 1;

@@ -22,6 +22,9 @@ const MOST_ARGUMENT_BYTES: u64 = 4 << 30;
 /// The most arguments of a list, which may be empty and then cost no gas.
 const MOST_ARGUMENTS: usize = 8 << 20;
 
+/// Up to so many bytes are a short string.
+const SHORT_BYTES: usize = 1024;
+
 const PAGE_BYTES: u64 = 65536;
 const MAXIMUM_PAGES: u64 = 65536;
 
@@ -97,13 +100,27 @@ pub fn load(
         return Err(MemoryError::LoadBounds);
     }
     let length = u64::try_from(length).map_err(|_| MemoryError::LoadLength)?;
-    // Fresh pages of the system, which are zero already.
-    let mut bytes = vec![0; length as usize];
+    let mut bytes = zeros(length as usize);
     let inside = length.min(size - start) as usize;
     instance
         .read_memory(start, &mut bytes[..inside])
         .expect("the range ends where the memory ends, or before");
     Ok(bytes.into())
+}
+
+/// So many zeros. Long ones are fresh pages of the system, which are zero already; for short ones that takes longer than to
+/// write them.
+#[expect(
+    clippy::slow_vector_initialization,
+    reason = "zeroed memory of the allocator takes 160 instructions more for a few bytes"
+)]
+fn zeros(length: usize) -> Vec<u8> {
+    if length > SHORT_BYTES {
+        return vec![0; length];
+    }
+    let mut zeros = Vec::with_capacity(length);
+    zeros.resize(length, 0);
+    zeros
 }
 
 /// STORE(offset, bytes): grows the memory by one page when they do not fit.

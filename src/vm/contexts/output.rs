@@ -78,7 +78,8 @@ pub struct OutputState {
     pub return_message: Bytes,
     pub gas_remaining: u64,
     pub gas_refund: BigInt,
-    pub accounts: BTreeMap<Bytes, OutputAccount>,
+    /// Boxed: a node of the tree has room for eleven values, so that the first account of a run would allocate 2.6 KB.
+    pub accounts: BTreeMap<Bytes, Box<OutputAccount>>,
     pub logs: Vec<LogEntry>,
 }
 
@@ -110,7 +111,7 @@ impl OutputState {
     /// Takes over what a later state says; logs and return data are added to those of this one.
     pub fn merge(&mut self, later: OutputState) {
         for (address, account) in later.accounts {
-            self.account(&address).merge(account);
+            self.account(&address).merge(*account);
         }
         self.logs.extend(later.logs);
         self.return_data.extend(later.return_data);
@@ -136,7 +137,7 @@ impl OutputState {
                 account.address.clone()
             };
             let account = self.account_of_builtin(&address, account);
-            accounts.insert(address, account);
+            accounts.insert(address, Box::new(account));
         }
         self.merge(OutputState {
             return_data: answer.return_data,

@@ -25,18 +25,20 @@ pub enum StorageStatus {
 impl Contexts {
     /// GETSTORAGE: empty for a key without a value. A value that there is, even an empty one, is reported as an update;
     /// for one that there is not, the hook is asked again each time.
-    pub fn load_storage(&mut self, key: &[u8]) -> Result<Bytes, Broken> {
+    pub fn load_storage(&mut self, key: &Bytes) -> Result<Bytes, Broken> {
         let value = self.stored_value(key)?;
-        let address = Bytes::clone(&self.storage_address);
-        self.tell_effect(|| Effect::Read {
-            address,
-            key: key.into(),
-            value: value[..].into(),
-        });
+        if self.is_observed() {
+            let address = Bytes::clone(&self.storage_address);
+            self.tell_effect(|| Effect::Read {
+                address,
+                key: key[..].into(),
+                value: value[..].into(),
+            });
+        }
         Ok(value)
     }
 
-    fn stored_value(&mut self, key: &[u8]) -> Result<Bytes, Broken> {
+    fn stored_value(&mut self, key: &Bytes) -> Result<Bytes, Broken> {
         let address = Bytes::clone(&self.storage_address);
         if let Some(value) = self.output.account(&address).storage.get(key) {
             return Ok(value.clone());
@@ -45,7 +47,7 @@ impl Contexts {
         let Some(value) = answer.flatten() else {
             return Ok(Bytes::new());
         };
-        let (key, value) = (not_null(key.to_vec()), not_null(value));
+        let (key, value) = (not_null(key.clone()), not_null(value));
         let account = self.output.account(&address);
         account.storage.insert(key, value.clone());
         Ok(value)
