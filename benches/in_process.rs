@@ -1,16 +1,17 @@
-//! The VM in this process, without pipes: calls of a warm contract, with little and with much memory, and the first call of
-//! unknown code, with the interpreter and without.
+//! The VM in this process, without pipes: calls of a warm contract, with little and with much memory, calls in fresh instances, and the
+//! first call of unknown code, with the interpreter and without.
 //!
 //! With `ARWEN_BENCH_WASM=/path/to/contract.wasm` that code is compiled as well (its `init` may fail, it runs all the
 //! same).
 
 mod support;
 
-use arwen::internal::vm::QuickLimits;
+use arwen::internal::scenario::Account;
+use arwen::internal::vm::{QuickLimits, WarmLimits};
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use support::in_process::{call, deploy, deployed, vm_on_tiers};
-use support::{COUNTER, compare, timed, world};
+use support::in_process::{call, deploy, deployed, deployed_in, vm_on_tiers, vm_with_instances};
+use support::{CALLER, COUNTER, INNER, compare, timed, world};
 
 /// A contract of tests/contracts.
 fn contract(text: &str) -> Bytes {
@@ -86,6 +87,42 @@ fn large(_: &mut Criterion) {
     }
 }
 
+/// Calls that make an instance each, or two, and calls of two contracts of which one keeps its memory, beside those whose instances
+/// were kept.
+fn fresh(_: &mut Criterion) {
+    let with_data = COUNTER.replace(
+        r#"(data (i32.const 0) "COUNTER")"#,
+        &format!(
+            r#"(data (i32.const 0) "COUNTER") (data (i32.const 1024) "{}")"#,
+            "data ".repeat(4_000)
+        ),
+    );
+    for (name, text, function, instances) in [
+        ("counter", COUNTER, "increment", 0),
+        ("counter with 20 KB of data", &with_data, "increment", 0),
+        ("a call of another contract", CALLER, "run", 0),
+        ("a call of another contract", CALLER, "run", 1),
+    ] {
+        let [mut few, mut kept] = [instances, WarmLimits::default().instances].map(|instances| {
+            let world = world();
+            let mut counter = Account::default();
+            counter.set_code(contract(COUNTER));
+            world.lock().accounts.insert(INNER, counter);
+            let vm = vm_with_instances(&world, instances);
+            deployed_in(vm, &world, &contract(text), &[])
+        });
+        compare(
+            &format!("in process: {name}, instances kept: {instances}"),
+            ("few", |count| {
+                timed(count, || drop(call(&mut few, function, &[])))
+            }),
+            ("all", |count| {
+                timed(count, || drop(call(&mut kept, function, &[])))
+            }),
+        );
+    }
+}
+
 fn cold(c: &mut Criterion) {
     let mut group = c.benchmark_group("in process, unknown code");
     group.sample_size(10);
@@ -117,5 +154,5 @@ fn cold(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, warm, large, cold);
+criterion_group!(benches, warm, large, fresh, cold);
 criterion_main!(benches);

@@ -9,7 +9,10 @@ use arwen::messages::*;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;
-use support::{CONTRACT, COUNTER, USER, call_input, compare, config, deployed, own_binary, timed};
+use support::{
+    CALLER, CONTRACT, COUNTER, INNER, USER, call_input, compare, config, deployed, own_binary,
+    timed,
+};
 
 const TOKEN: &str = include_str!("../tests/contracts/token.wat");
 
@@ -36,22 +39,6 @@ const READS: &str = r#"(module
     (drop (call $argument (i32.const 0) (i32.const 0)))
     (i64.store (i32.const 0) (i64.mul (i64.load (i32.const 0)) (i64.const 0x9e3779b97f4a7c15)))
     (call $read)))"#;
-
-/// Reads a value and calls the counter.
-const CALLER: &str = r#"(module
-  (import "env" "storageLoad" (func $load (param i32 i32 i32) (result i32)))
-  (import "env" "executeOnDestContext"
-    (func $execute (param i64 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-  (memory (export "memory") 1)
-  (data (i32.const 0) "\00\00\00\00\00\00\00\00\05\00counter_______________")
-  (data (i32.const 64) "increment")
-  (func (export "init"))
-  (func (export "run")
-    (drop (call $load (i32.const 64) (i32.const 9) (i32.const 128)))
-    (drop (call $execute (i64.const 1000000) (i32.const 0) (i32.const 96) (i32.const 64) (i32.const 9)
-      (i32.const 0) (i32.const 0) (i32.const 0)))))"#;
-
-const INNER: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0counter_______________");
 
 /// How many accounts transfer to each other.
 const ACCOUNTS: u64 = 61;

@@ -21,6 +21,23 @@ pub const OTHER: Bytes = Bytes::from_static(b"other___________________________")
 
 pub const COUNTER: &str = include_str!("../../tests/contracts/counter.wat");
 
+/// Reads a value and calls the counter, which must be at [`INNER`].
+pub const CALLER: &str = r#"(module
+  (import "env" "storageLoad" (func $load (param i32 i32 i32) (result i32)))
+  (import "env" "executeOnDestContext"
+    (func $execute (param i64 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\00\00\00\00\00\00\00\00\05\00counter_______________")
+  (data (i32.const 64) "increment")
+  (func (export "init"))
+  (func (export "run")
+    (drop (call $load (i32.const 64) (i32.const 9) (i32.const 128)))
+    (drop (call $execute (i64.const 1000000) (i32.const 0) (i32.const 96) (i32.const 64) (i32.const 9)
+      (i32.const 0) (i32.const 0) (i32.const 0)))))"#;
+
+/// The address that [`CALLER`] calls.
+pub const INNER: Bytes = Bytes::from_static(b"\0\0\0\0\0\0\0\0\x05\0counter_______________");
+
 /// How often each side of a comparison is measured, in turns: what else the machine does strikes both alike.
 const ROUNDS: usize = 101;
 
