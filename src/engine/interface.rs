@@ -125,6 +125,6 @@ pub struct InstanceCounters {
     pub reused: u64,
     /// Not kept after a call: their memory could not be put back.
     pub unusable: u64,
-    /// Dropped because too many waited.
+    /// Without their memory, or dropped, because too many waited.
     pub evicted: u64,
 }

@@ -5,6 +5,7 @@ mod generated;
 mod host_functions;
 mod instances;
 mod metering;
+mod passed_on;
 mod recursion;
 mod warm;
 

@@ -5,15 +5,19 @@
 
 mod access;
 mod deadline;
+mod idle;
 mod image;
-pub use image::open_page_map;
 mod instance;
 mod lease;
 mod linking;
 mod memory;
+mod pages;
+pub use pages::open_page_map;
 mod residence;
 mod unchecked;
+mod unchecked_addresses;
 mod unchecked_memory;
+mod unchecked_reserved;
 mod unchecked_scan;
 mod unchecked_send;
 pub mod warm;
@@ -114,6 +118,12 @@ impl<H: HostCalls> WasmerEngine<H> {
     #[cfg(test)]
     pub(super) fn for_few_addresses(limits: WarmLimits) -> Self {
         Self::with_layout(limits, MemoryLayout::Exact)
+    }
+
+    /// How many addresses wait for a memory.
+    #[cfg(test)]
+    pub(super) fn idle_addresses(&self) -> usize {
+        self.system.addresses.len()
     }
 
     /// How many instances wait.

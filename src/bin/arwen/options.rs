@@ -43,7 +43,7 @@ pub struct CommandLine {
     pub module_memory_bytes: usize,
 
     /// Instances that wait in memory for the next call of their contract; each reserves 8 GiB of addresses,
-    /// unless the process may have less than all of them together take.
+    /// unless the process may have less than all of them together take. Four times as many wait without their memory.
     #[arg(long, env = "ARWEN_WARM_INSTANCES", value_name = "N", default_value_t = WarmLimits::default().instances)]
     pub warm_instances: usize,
 

@@ -11,10 +11,10 @@ use crate::engine::wasmer::warm::WarmLimits;
 use crate::engine::{Engine, InstanceCounters};
 use std::sync::Arc;
 
-type Compiled = Arc<dyn CompiledModule<TestHost>>;
+pub(super) type Compiled = Arc<dyn CompiledModule<TestHost>>;
 
 /// No instance is kept.
-const NONE: WarmLimits = WarmLimits {
+pub(super) const NONE: WarmLimits = WarmLimits {
     instances: 0,
     memory_bytes: 0,
 };
@@ -26,12 +26,23 @@ fn compiled(text: &str, limits: WarmLimits) -> (WasmerEngine<TestHost>, Compiled
     (engine, module.expect("it is valid"))
 }
 
-/// Compiles for warm instances, and for fresh ones only.
+/// Compiles for warm instances, and for fresh ones only, whose memories are new as well.
 fn warm_and_fresh(text: &str) -> [Compiled; 2] {
-    [WarmLimits::default(), NONE].map(|limits| compiled(text, limits).1)
+    [compiled(text, WarmLimits::default()).1, unpooled(text)]
 }
 
-fn call(module: &Compiled, function: &str, limit: u64) -> Result<CallOutcome, InstantiationError> {
+/// Compiles for an engine in which nothing is used twice: such memories have addresses of their own.
+pub(super) fn unpooled(text: &str) -> Compiled {
+    let engine = WasmerEngine::for_few_addresses(NONE);
+    let module = engine.compile(&instrumented(&wasm(text), &unit_costs()));
+    module.expect("it is valid")
+}
+
+pub(super) fn call(
+    module: &Compiled,
+    function: &str,
+    limit: u64,
+) -> Result<CallOutcome, InstantiationError> {
     let mut instance = module.instantiate(limit)?;
     let outcome = outcome_of(&mut *instance, function, TestHost::default());
     Ok(outcome)
@@ -39,7 +50,7 @@ fn call(module: &Compiled, function: &str, limit: u64) -> Result<CallOutcome, In
 
 /// Everything that a call can leave behind: memory (pages without data, pages with data, the last byte), globals with
 /// and without an export. `look` notes what it finds, `f` is `write`, then `look`.
-const STATE: &str = r#"(module
+pub(super) const STATE: &str = r#"(module
     (import "env" "echo" (func $echo (param i64) (result i64)))
     (import "env" "abort" (func $abort))
     (import "env" "panic" (func $panic))
@@ -81,7 +92,7 @@ const STATE: &str = r#"(module
             (br_if $all (i32.lt_u (local.get $at) (i32.const 196608))))
         (drop (call $echo (local.get $sum)))))"#;
 
-const WRITERS: [&str; 9] = [
+pub(super) const WRITERS: [&str; 9] = [
     "write",
     "writeAndTrap",
     "writeAndAbort",
@@ -93,7 +104,7 @@ const WRITERS: [&str; 9] = [
     "writeThroughTable",
 ];
 
-const LIMIT: u64 = 20_000_000;
+pub(super) const LIMIT: u64 = 20_000_000;
 
 #[test]
 fn nothing_of_a_call_is_seen_by_the_next() {

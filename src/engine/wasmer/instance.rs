@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use ::wasmer::{
     AsStoreMut as _, Engine as CodeEngine, Exports, Extern, FunctionEnv, Global,
-    Instance as CodeInstance, Module, RuntimeError, Store, Value,
+    Instance as CodeInstance, Module, Pages, RuntimeError, Store, Value, WASM_PAGE_SIZE,
 };
 
 use super::access::{Access, Handles};
 use super::image::Image;
 use super::linking::{Environment, link};
-use super::memory::SystemMemory;
+use super::memory::{SystemMemory, empty, shrink};
 use super::residence::Residence;
-use super::unchecked::shrink;
 use crate::engine::border::SPENT;
 use crate::engine::failure::{Ending, caught};
 use crate::engine::instrument::{HiddenExports, InstrumentedModule};
@@ -39,6 +38,8 @@ pub(super) struct WasmerInstance<H: HostCalls> {
     system: Arc<SystemMemory>,
     /// Which pages of the memory stay between calls.
     residence: Residence,
+    /// False while nothing but its links is kept, see `without_memory`.
+    has_memory: bool,
     /// A call has trapped or aborted: the counters of the stack are off, and the memory is in an unknown state.
     is_spent: bool,
 }
@@ -83,6 +84,7 @@ impl<H: HostCalls> WasmerInstance<H> {
             description: Arc::clone(description),
             system: Arc::clone(system),
             residence: Residence::default(),
+            has_memory: true,
             is_spent: false,
         })
     }
@@ -138,6 +140,32 @@ impl<H: HostCalls> WasmerInstance<H> {
         environment.host = None;
         self.is_spent = false;
         Some(memory_bytes)
+    }
+
+    /// Takes the memory from an instance that was reset; what is left takes no addresses. None if that can't be done.
+    pub(super) fn without_memory(mut self) -> Option<Self> {
+        if let Some(memory) = &self.handles.memory {
+            empty(memory, &mut self.store, self.system.layout)?;
+        }
+        self.has_memory = false;
+        Some(self)
+    }
+
+    /// Gives it back what `without_memory` took. None if that can't be done.
+    pub(super) fn with_memory(mut self, image: Option<&Image>) -> Option<Self> {
+        if let (false, Some(memory)) = (self.has_memory, &self.handles.memory) {
+            let image = image?;
+            let pages = u32::try_from(image.bytes() / WASM_PAGE_SIZE as u64).ok()?;
+            if memory.grow(&mut self.store, Pages(pages)).is_err() {
+                // Nothing runs yet: a fresh instance is tried next, and fails if this was not by chance.
+                self.system.take_failure();
+                return None;
+            }
+            image.write(&memory.view(&self.store));
+            self.residence = Residence::default();
+        }
+        self.has_memory = true;
+        Some(self)
     }
 
     fn call_by_name(&mut self, name: &str, results: usize) -> Result<(), RuntimeError> {

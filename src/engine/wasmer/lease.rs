@@ -68,7 +68,9 @@ impl<H: HostCalls> Lease<H> {
                 origin.image.get_or_init(|| instance.image());
             })
         };
-        let instance = origin.warm.take(origin.module, fresh)?;
+        let image = || origin.image.get().and_then(Option::as_ref);
+        let with_memory = |instance: WasmerInstance<H>| instance.with_memory(image());
+        let instance = origin.warm.take(origin.module, with_memory, fresh)?;
         Ok(Self {
             instance: Some(instance),
             origin: Arc::clone(origin),

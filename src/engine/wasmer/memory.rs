@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use ::wasmer::sys::vm::{
     LinearMemory, MemoryError, MemoryStyle, VMMemory, VMMemoryDefinition, drain_stack_pool,
 };
-use ::wasmer::{MemoryType, Pages};
+use ::wasmer::{Memory, MemoryType, Pages, Store, WASM_PAGE_SIZE};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
+use super::idle::IdleAddresses;
 use crate::engine::MachineFailure;
 use crate::engine::failure::is_limit_of_the_contract;
 
@@ -64,7 +65,7 @@ impl MemoryLayout {
     }
 
     /// The addresses that a memory of `bytes` takes, in bytes.
-    fn reserved_bytes(self, bytes: u64) -> u64 {
+    pub(super) fn reserved_bytes(self, bytes: u64) -> u64 {
         match self {
             MemoryLayout::Reserved => {
                 MemoryStyle::static_bound().bytes().0 as u64 + self.style().offset_guard_size()
@@ -84,6 +85,7 @@ pub(super) trait MakeRoom: Send + Sync {
 #[derive(Debug)]
 pub(super) struct SystemMemory {
     pub(super) layout: MemoryLayout,
+    pub(super) addresses: Arc<IdleAddresses>,
     idle: Weak<dyn MakeRoom>,
     failure: Mutex<Option<MachineFailure>>,
     has_failed: AtomicBool,
@@ -94,6 +96,7 @@ impl SystemMemory {
     pub(super) fn new(layout: MemoryLayout, idle: Weak<dyn MakeRoom>) -> Self {
         Self {
             layout,
+            addresses: Arc::default(),
             idle,
             failure: Mutex::default(),
             has_failed: AtomicBool::new(false),
@@ -135,6 +138,8 @@ impl SystemMemory {
         if let Some(idle) = self.idle.upgrade() {
             idle.make_room();
         }
+        // Also those of the instances that are gone now.
+        self.addresses.drop_all();
     }
 
     fn note(&self, failure: MachineFailure) {
@@ -178,6 +183,51 @@ impl SystemMemory {
         }
         result
     }
+}
+
+/// The size of a memory of this type with `before` pages when it has grown by `delta`.
+pub(super) fn grown(ty: &MemoryType, before: Pages, delta: Pages) -> Result<Pages, MemoryError> {
+    let maximum = ty.maximum.unwrap_or(Pages::max_value());
+    let grown = before.checked_add(delta);
+    let grown = grown.filter(|pages| *pages <= maximum.min(Pages::max_value()));
+    grown.ok_or(MemoryError::CouldNotGrow {
+        current: before,
+        attempted_delta: delta,
+    })
+}
+
+/// Takes from a memory at rest what it has grown by, so that it has `bytes` again. None if that can't be done; then the
+/// instance must be dropped.
+///
+/// Only for [`MemoryLayout::Reserved`]; other memories move when they grow.
+pub(super) fn shrink(
+    memory: &Memory,
+    store: &mut Store,
+    layout: MemoryLayout,
+    bytes: u64,
+) -> Option<()> {
+    if memory.view(store).data_size() == bytes {
+        return Some(());
+    }
+    if layout == MemoryLayout::Exact {
+        return None;
+    }
+    let pages = u32::try_from(bytes / WASM_PAGE_SIZE as u64).ok()?;
+    memory.reset(store).ok()?;
+    memory.grow(store, Pages(pages)).ok()?;
+    Some(())
+}
+
+/// Takes everything from a memory at rest, for others to use. It gets new addresses, which hold zeros, when it grows. None if that can't be
+/// done.
+///
+/// Only for [`MemoryLayout::Reserved`].
+pub(super) fn empty(memory: &Memory, store: &mut Store, layout: MemoryLayout) -> Option<()> {
+    if layout == MemoryLayout::Exact {
+        return None;
+    }
+    memory.reset(store).ok()?;
+    memory.reset(store).ok()
 }
 
 /// A memory that tells when the machine can't make it grow.

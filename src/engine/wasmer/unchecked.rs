@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use ::wasmer::Engine as CodeEngine;
 use ::wasmer::sys::{EngineBuilder, NativeEngineExt as _};
-use ::wasmer::{
-    DeserializeError, Memory, MemoryView, Module, Pages, SerializeError, Store, WASM_PAGE_SIZE,
-};
+use ::wasmer::{DeserializeError, MemoryView, Module, SerializeError};
 use bytes::Bytes;
 use nix::libc;
-use region::Protection;
 
-use super::memory::{MemoryLayout, SystemMemory};
+use super::memory::SystemMemory;
 use super::unchecked_memory::SystemTunables;
 
 /// Machine code and what belongs to it, as bytes; this version of wasmer made them for this processor.
@@ -87,42 +84,10 @@ pub(super) fn give_back(memory: &MemoryView<'_>, range: Range<u64>) -> bool {
     advised == 0
 }
 
-/// Takes from a memory at rest what it has grown by, so that it has `bytes` again. None if that can't be done; then the
-/// instance must be dropped.
-///
-/// Only for [`MemoryLayout::Reserved`]; other memories move when they grow. wasmer does half of it: it forgets the size, but
-/// leaves the pages accessible. Compiled code does not compare addresses with the size, it relies on a fault.
-pub(super) fn shrink(
-    memory: &Memory,
-    store: &mut Store,
-    layout: MemoryLayout,
-    bytes: u64,
-) -> Option<()> {
-    let view = memory.view(store);
-    let (start, grown) = (view.data_ptr(), view.data_size());
-    if grown == bytes {
-        return Some(());
-    }
-    if layout == MemoryLayout::Exact {
-        return None;
-    }
-    let [bytes, grown] = [usize::try_from(bytes).ok()?, usize::try_from(grown).ok()?];
-    let taken = grown.checked_sub(bytes)?;
-    memory.reset(store).ok()?;
-    let pages = u32::try_from(bytes / WASM_PAGE_SIZE).ok()?;
-    memory.grow(store, Pages(pages)).ok()?;
-    // SAFETY: the range is the end of what was this memory a moment ago, in whole pages. It is reserved for the memory as
-    // long as that lives, and holds nothing else. Nothing refers to it: the memory is at rest, and views of it borrow the
-    // store. wasmer makes it accessible again when the memory grows.
-    #[expect(unsafe_code, reason = "changes the protection of memory")]
-    let protected = unsafe { region::protect(start.add(bytes), taken, Protection::NONE) };
-    protected.ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::wasmer::MemoryType;
+    use ::wasmer::{Memory, MemoryType, Store};
 
     #[test]
     fn nothing_is_written_beyond_a_memory() {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use ::wasmer::sys::Tunables;
 use ::wasmer::sys::vm::{
-    LinearMemory, MemoryError, MemoryStyle, TableStyle, VMMemory, VMMemoryDefinition,
-    VMOwnedMemory, VMTable, VMTableDefinition,
+    LinearMemory, MemoryError, MemoryStyle, TableStyle, VMMemory, VMMemoryDefinition, VMTable,
+    VMTableDefinition,
 };
 use ::wasmer::{MemoryType, Pages, TableType};
 use memmap2::{MmapMut, RemapOptions};
 
-use super::memory::{MemoryLayout, SystemMemory};
+use super::memory::{MemoryLayout, SystemMemory, grown};
+use super::unchecked_reserved::ReservedMemory;
 
 impl Tunables for SystemTunables {
     fn memory_style(&self, _: &MemoryType) -> MemoryStyle {
@@ -32,13 +33,13 @@ impl Tunables for SystemTunables {
     unsafe fn create_vm_memory(
         &self,
         ty: &MemoryType,
-        style: &MemoryStyle,
+        _: &MemoryStyle,
         definition: NonNull<VMMemoryDefinition>,
     ) -> Result<VMMemory, MemoryError> {
         match self.0.layout {
             // SAFETY: the caller promises what is asked for here.
             MemoryLayout::Reserved => self.0.make_memory(ty, || unsafe {
-                VMOwnedMemory::from_definition(ty, style, definition)
+                ReservedMemory::new(ty, definition, &self.0.addresses)
             }),
             // SAFETY: as above.
             MemoryLayout::Exact => self
@@ -164,14 +165,7 @@ impl LinearMemory for ExactMemory {
 
     fn grow(&mut self, delta: Pages) -> Result<Pages, MemoryError> {
         let before = self.pages;
-        let maximum = self.ty.maximum.unwrap_or(Pages::max_value());
-        let grown = before.checked_add(delta);
-        let grown = grown.filter(|pages| *pages <= maximum.min(Pages::max_value()));
-        let pages = grown.ok_or(MemoryError::CouldNotGrow {
-            current: before,
-            attempted_delta: delta,
-        })?;
-        self.resize(pages)?;
+        self.resize(grown(&self.ty, before, delta)?)?;
         Ok(before)
     }
 
