@@ -38,8 +38,8 @@ pub trait Machine: Send {
     /// Calls a contract, or upgrades it if the function is `upgradeContract` (docs/spec/host.md#call).
     fn call(&mut self, input: ContractCallInput) -> Result<Outcome, Self::Fatal>;
 
-    /// Tells `recorder` from now on what contracts do, or nobody. No output depends on it. Returns whether this machine can, which a
-    /// child of another implementation can't.
+    /// Tells `recorder` what contracts do, from the next request on; `None` ends that. No output depends on it. Returns whether this
+    /// machine can do it: a child of another implementation can't.
     fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
         recorder.is_none()
     }

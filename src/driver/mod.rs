@@ -200,8 +200,9 @@ impl<H: BlockchainHook> Driver<H> {
         self.contract_request(request)
     }
 
-    /// Has the child tell `recorder` from now on what contracts do, or nobody. No output depends on it. Returns whether the child can:
-    /// one in Go can't. The request after it replaces what is recorded of a request; of one without an outcome nothing is.
+    /// Has the child tell `recorder` what contracts do, from the next request on; `None` ends that. No output depends on it. The
+    /// recorder holds the run of the last request, and is empty after a request without an outcome. Returns whether the child can
+    /// do it: one in Go can't.
     pub fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
         self.traces.record(recorder)
     }

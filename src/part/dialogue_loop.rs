@@ -179,7 +179,7 @@ where
         }
     }
 
-    /// Has the machine tell a recorder what it does, if the request asks for that, and nobody otherwise.
+    /// Has the machine tell a recorder what it does, if the request asks for that.
     fn trace(&mut self, trace_filter: Option<Bytes>) -> Option<SharedRecorder> {
         let filter = trace_filter.map(Filter::of_field).transpose();
         let filter = filter.unwrap_or_else(|error| {

@@ -49,7 +49,7 @@ fn a_child_tells_what_a_vm_in_the_same_process_tells() {
         );
         for format in [Format::Json, Format::PREFERRED] {
             let mut node = Node::with_contract(config().format(format), COUNTER);
-            // Twice: what is known ahead the second time is no other run.
+            // Twice: the second time hook calls are answered ahead, and the run is the same.
             for _ in 0..2 {
                 assert_eq!(runs(&mut node.driver, &filter), expected, "{format:?}");
             }
