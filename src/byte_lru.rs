@@ -50,7 +50,7 @@ impl<K: Hash + Eq, V> ByteLru<K, V> {
     }
 
     /// Like [`get`](Self::get), with the size of the value, in bytes.
-    #[cfg(any(feature = "vm", test))]
+    #[cfg(feature = "vm")]
     pub(crate) fn get_sized<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<(&V, usize)>
     where
         K: Borrow<Q>,

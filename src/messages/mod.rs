@@ -6,6 +6,8 @@
 //! A message is a [`Payload`] and travels with an [`Envelope`]; `codec` turns the two into bytes and back.
 
 pub(crate) mod ahead;
+#[cfg(any(feature = "vm", fuzzing, test))]
+pub(crate) mod answer_places;
 mod big_int;
 pub(crate) mod codec;
 pub(crate) mod elements;

@@ -1,6 +1,6 @@
 //! Answers to hook calls that came with the current request (docs/spec/wire.md#read-ahead).
 
-use crate::messages::ahead::{AnswerPlace, answer_places};
+use crate::messages::answer_places::{AnswerPlace, answer_places};
 use crate::messages::elements::{self, Elements};
 use crate::messages::{HookRequest, Message, MessageKind};
 use bytes::Bytes;
