@@ -10,19 +10,17 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;
 use support::{
-    CALLER, CONTRACT, COUNTER, INNER, USER, call_input, compare, config, deployed, own_binary,
-    timed,
+    CALLER, COUNTER, INNER, call_input, compare, compiled, config, deployed, own_binary, timed,
+    tokens,
 };
 
-const TOKEN: &str = include_str!("../tests/contracts/token.wat");
-
-/// Reads 100 keys. Those of `same` are always the same, those of `argument` begin with the argument, and those of `random` are
+/// Reads 100 keys, which have no part of the caller's address in them. Those of `same` are always the same, those of `argument` begin with the argument, and those of `random` are
 /// computed, so that they can't be predicted.
 const READS: &str = r#"(module
   (import "env" "storageLoad" (func $load (param i32 i32 i32) (result i32)))
   (import "env" "getArgument" (func $argument (param i32 i32) (result i32)))
   (memory (export "memory") 1)
-  (data (i32.const 0) "a_storage_key_of_32_bytes_______")
+  (data (i32.const 0) "storage key with 32 bytes, No. x")
   (func (export "init"))
   (func $read
     (local $i i32)
@@ -40,9 +38,6 @@ const READS: &str = r#"(module
     (i64.store (i32.const 0) (i64.mul (i64.load (i32.const 0)) (i64.const 0x9e3779b97f4a7c15)))
     (call $read)))"#;
 
-/// How many accounts transfer to each other.
-const ACCOUNTS: u64 = 61;
-
 struct Case {
     name: &'static str,
     code: &'static str,
@@ -51,26 +46,11 @@ struct Case {
     call: fn(u64) -> ContractCallInput,
 }
 
-fn account(number: u64) -> Bytes {
-    let mut address = USER.to_vec();
-    address[24..].copy_from_slice(&(number % ACCOUNTS).to_be_bytes());
-    address.into()
-}
-
-fn transfer(number: u64) -> ContractCallInput {
-    // From each account to one that is ever farther away.
-    let to = account(number.wrapping_mul(7) + 1);
-    let mut input = call_input("transfer", &[to, Bytes::from_static(&[1])]);
-    input.input.get_or_insert_default().caller_addr = account(number);
-    input
-}
-
 fn cases() -> Vec<Case> {
     fn with_argument(function: &str, number: u64) -> ContractCallInput {
         let spread = number.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1;
         call_input(function, &[spread.to_le_bytes().repeat(2).into()])
     }
-    let supply = Bytes::from_static(&[1, 0, 0, 0, 0, 0, 0]);
     let case = |name, code, call| Case {
         name,
         code,
@@ -80,8 +60,8 @@ fn cases() -> Vec<Case> {
     vec![
         case("counter", COUNTER, |_| call_input("increment", &[])),
         Case {
-            init: vec![supply],
-            ..case("token, changing accounts", TOKEN, transfer)
+            init: vec![tokens::supply()],
+            ..case("token, changing accounts", tokens::TOKEN, tokens::transfer)
         },
         case("a call of another contract", CALLER, |_| {
             call_input("run", &[])
@@ -98,10 +78,6 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn compiled(source: &str) -> Bytes {
-    wat::parse_str(source).expect("valid").into()
-}
-
 impl Case {
     fn driver(
         &self,
@@ -116,12 +92,8 @@ impl Case {
         let mut counter = Account::default();
         counter.set_code(compiled(COUNTER));
         world.accounts.insert(INNER, counter);
-        let storage = &mut world.accounts.get_mut(&CONTRACT).expect("deployed").storage;
-        for number in 0..ACCOUNTS {
-            let key = [b"B", &account(number)[..]].concat();
-            storage.insert(key.into(), Bytes::from_static(&[1, 0, 0]));
-        }
         drop(world);
+        tokens::distribute(driver.hook_mut());
         driver
     }
 

@@ -5,6 +5,7 @@
 #[path = "../../tests/common/mod.rs"]
 mod common;
 pub mod in_process;
+pub mod tokens;
 
 pub use common::{CONTRACT, USER, world};
 
@@ -94,6 +95,11 @@ pub fn config(binary: &Path, format: Format) -> DriverConfig {
     config.disk_cache = DiskCache::Off;
     config.log_profile.log_level_patterns = "*:NONE".to_owned();
     config
+}
+
+/// The code of a contract.
+pub fn compiled(source: &str) -> Bytes {
+    wat::parse_str(source).expect("valid").into()
 }
 
 pub fn vm_input(arguments: &[Bytes]) -> VmInput {

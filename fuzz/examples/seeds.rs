@@ -173,7 +173,7 @@ fn streams() {
             seed(
                 "frame_decoder",
                 &name,
-                &[&[16 * length + choice], pieces, frames],
+                &[&[16 * (12 + length) + choice], pieces, frames],
             );
         }
     }

@@ -47,7 +47,8 @@ fn expected(header: Header, bytes: &[u8], limit: u32) -> Expected<'_> {
 }
 
 /// Any stream in any pieces gives the frames of the spec, each as soon as it is there. The first byte chooses the header,
-/// how many bytes behind it are the lengths of pieces, which are used over and over, and whether a long frame comes first.
+/// how many bytes behind it are the lengths of pieces, which are used over and over, and whether a long frame comes first, which is
+/// rare, as it takes a hundred times as long.
 pub fn frame_decoder(data: &[u8]) {
     let Some((&choice, rest)) = data.split_first() else {
         return;
@@ -59,9 +60,10 @@ pub fn frame_decoder(data: &[u8]) {
     };
     let pieces = usize::from(choice / 2 % 8).min(rest.len());
     let (pieces, stream) = rest.split_at(pieces);
-    let (limit, stream) = match usize::from(choice / 16 % 4) {
-        0 => (LIMIT_BYTES, stream.to_vec()),
-        prepended => long_frame_before(header, PREPENDED_BYTES[prepended - 1], stream),
+    let prepended = usize::from(choice / 16).checked_sub(16 - PREPENDED_BYTES.len());
+    let (limit, stream) = match prepended {
+        None => (LIMIT_BYTES, stream.to_vec()),
+        Some(prepended) => long_frame_before(header, PREPENDED_BYTES[prepended], stream),
     };
     let pieces = scaled(pieces, stream.len());
     cut(header, limit, pieces, &stream);

@@ -10,7 +10,6 @@
 use super::reader::{JsonError, Reader};
 use super::writer::Writer;
 use super::{JsonEntry, bytes_text};
-use bytes::Bytes;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
@@ -21,8 +20,8 @@ pub fn read<E: JsonEntry>(entries: &mut Vec<E>, input: &mut Reader<'_>) -> Resul
     }
     // Go sorts the keys of maps: as long as keys ascend, there are no duplicates. Where they were not UTF-8 they need not.
     let mut ascending = entries.is_empty();
-    input.object(|name, input| {
-        let key = Bytes::from(bytes_text::go_text(name));
+    input.raw_object(|name, input| {
+        let key = name.text_bytes()?;
         ascending &= entries.last().is_none_or(|last| *last.key() < key);
         input.element::<E>(entries.len())?;
         let mut entry = E::with_key(key);
@@ -145,6 +144,7 @@ pub fn is_zero<E>(entries: &[E]) -> bool {
 mod tests {
     use super::*;
     use crate::messages::StorageUpdateEntry;
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     fn entries(keys: &[Vec<u8>]) -> Vec<StorageUpdateEntry> {

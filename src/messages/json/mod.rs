@@ -9,6 +9,7 @@
 mod bytes_text;
 mod fields;
 pub mod map;
+mod raw_string;
 mod reader;
 mod writer;
 

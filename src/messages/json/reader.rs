@@ -1,6 +1,5 @@
-use super::bytes_text;
+use super::raw_string::RawString;
 use crate::messages::elements;
-use std::borrow::Cow;
 use thiserror::Error;
 
 /// Limit of nested arrays and objects, as in Go's reader. Our messages nest 6 deep.
@@ -69,17 +68,6 @@ pub(super) struct RawNumber<'a> {
     pub at: usize,
 }
 
-/// The text of a string, between its quotes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RawString<'a> {
-    /// The text, with its escapes.
-    pub text: &'a [u8],
-    /// Whether there is a backslash in it.
-    pub escaped: bool,
-    /// Where it begins.
-    pub at: usize,
-}
-
 impl<'a> Reader<'a> {
     /// Starts at the beginning.
     pub fn new(text: &'a [u8]) -> Reader<'a> {
@@ -117,6 +105,15 @@ impl<'a> Reader<'a> {
         self.rest_of_object(member)
     }
 
+    /// Like [`object`](Self::object), with the names as they stand in the text.
+    pub(super) fn raw_object(
+        &mut self,
+        member: impl FnMut(RawString<'a>, &mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
+        self.begin_object()?;
+        self.rest_of_raw_object(member)
+    }
+
     /// Consumes the opening brace of an object.
     pub fn begin_object(&mut self) -> Result<(), JsonError> {
         self.open(b'{', "an object")
@@ -149,6 +146,14 @@ impl<'a> Reader<'a> {
         &mut self,
         mut member: impl FnMut(&[u8], &mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
+        self.rest_of_raw_object(|name, input| member(&name.bytes()?, input))
+    }
+
+    /// Like [`rest_of_object`](Self::rest_of_object), with the names as they stand in the text.
+    fn rest_of_raw_object(
+        &mut self,
+        mut member: impl FnMut(RawString<'a>, &mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         if !self.nothing_was_read() {
             if !self.continues(b'}', "',' or '}'")? {
                 return Ok(());
@@ -158,9 +163,9 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         loop {
-            let name = self.string()?.bytes()?;
+            let name = self.string()?;
             self.expect(b':', "':'")?;
-            member(&name, self)?;
+            member(name, self)?;
             if !self.continues(b'}', "',' or '}'")? {
                 return Ok(());
             }
@@ -332,7 +337,10 @@ impl<'a> Reader<'a> {
             let rest = &self.text[self.at..];
             // Another escape is mostly right behind the digits of the last one.
             let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
-            let near = rest.iter().take(5).position(is_end);
+            let near = match escaped {
+                true => rest.iter().take(5).position(is_end),
+                false => None,
+            };
             let Some(next) = near.or_else(|| memchr::memchr2(b'"', b'\\', rest)) else {
                 self.at = self.text.len();
                 return Err(self.error(JsonFault::End));
@@ -462,35 +470,5 @@ impl RawNumber<'_> {
             at: self.at,
             fault: JsonFault::Number(what),
         }
-    }
-}
-
-impl<'a> RawString<'a> {
-    /// The bytes of the string, with escapes resolved. Bytes that are not UTF-8 are kept; a lone surrogate becomes
-    /// U+FFFD.
-    pub fn bytes(self) -> Result<Cow<'a, [u8]>, JsonError> {
-        if !self.escaped {
-            return Ok(Cow::Borrowed(self.text));
-        }
-        let mut bytes = Vec::with_capacity(self.text.len());
-        self.unescape(|piece| bytes.extend_from_slice(piece))?;
-        Ok(Cow::Owned(bytes))
-    }
-
-    /// The text of the string, with escapes resolved. Bytes that are not UTF-8 become U+FFFD.
-    pub fn text(self) -> Result<String, JsonError> {
-        Ok(bytes_text::go_text(&self.bytes()?))
-    }
-
-    /// Fails if there is a bad escape sequence.
-    fn check(self) -> Result<(), JsonError> {
-        self.unescape(|_| {})
-    }
-
-    fn unescape(self, piece: impl FnMut(&[u8])) -> Result<(), JsonError> {
-        bytes_text::unescape(self.text, piece).ok_or(JsonError {
-            at: self.at,
-            fault: JsonFault::Escape,
-        })
     }
 }

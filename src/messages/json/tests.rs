@@ -3,7 +3,8 @@
 use super::*;
 use crate::messages::{
     Account, Arguments, BigInt, BlockchainGetAllStateResponse, BlockchainGetStorageDataResponse,
-    ContractCallInput, LogCorrelation, LogLine, VmInput, VmOutput, null,
+    ContractCallInput, LogCorrelation, LogLine, OutputAccount, StorageUpdate, StorageUpdateEntry,
+    VmInput, VmOutput, null,
 };
 
 fn read<T: JsonObject + Default>(text: &str) -> Result<T, JsonError> {
@@ -310,6 +311,51 @@ fn text_is_written_as_by_go() {
     };
     let expected = "{\"Message\":\"\\u003c\\u0026\\u003e\\\"\\\\/\\u0008\\u000c\\n\\r\\t\\u0001\u{7f}\\u2028\\u2029\\ufffdé\u{1f600}\"}";
     assert_eq!(written(&line), expected);
+}
+
+#[test]
+fn characters_are_escaped_wherever_they_stand() {
+    let line = |message: String| LogLine {
+        message,
+        ..LogLine::default()
+    };
+    let characters = (0..0x80).map(char::from);
+    for character in characters.chain(['\u{e9}', '\u{2028}', '\u{fffd}', '\u{1f600}']) {
+        let alone = written(&line(character.to_string()));
+        for before in [1, 15, 16, 17, 40].map(|count| "a".repeat(count)) {
+            let text = format!("{before}{character}bc");
+            let (begin, end) = alone.split_at("{\"Message\":\"".len());
+            let (escaped, end) = end.split_at(end.len() - 2);
+            let expected = format!("{begin}{before}{escaped}bc{end}");
+            assert_eq!(written(&line(text.clone())), expected, "{text:?}");
+            assert_eq!(read(&expected), Ok(line(text)), "{expected}");
+        }
+    }
+}
+
+#[test]
+fn keys_of_maps_are_text_of_any_length() {
+    for character in ['a', '"', '\0', '\u{2028}', '\u{1f600}'] {
+        for length in [1, 31, 32, 33, 500] {
+            let key = character.to_string().repeat(length);
+            let storage_update = StorageUpdateEntry {
+                key: key.into(),
+                value: Some(StorageUpdate::default()),
+            };
+            let account = OutputAccount {
+                storage_updates: vec![storage_update],
+                ..OutputAccount::default()
+            };
+            let text = written(&account);
+            assert_eq!(read(&text), Ok(account), "{text}");
+        }
+    }
+    let text = r#"{"StorageUpdates":{"a\q":{}}}"#;
+    let fault = JsonFault::Escape;
+    assert_eq!(
+        read::<OutputAccount>(text),
+        Err(JsonError { at: 20, fault })
+    );
 }
 
 #[test]

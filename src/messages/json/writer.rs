@@ -37,6 +37,17 @@ const IS_SPECIAL: [bool; 256] = {
     is_special
 };
 
+/// How many bytes at the beginning certainly need no escape, looked at sixteen at a time, which compiles to vector instructions.
+fn plain_bytes(text: &[u8]) -> usize {
+    let (chunks, _) = text.as_chunks::<16>();
+    let is_plain = |chunk: &&[u8; 16]| {
+        !chunk.iter().fold(false, |found, byte| {
+            found | !(0x20..0x80).contains(byte) | matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
+        })
+    };
+    16 * chunks.iter().take_while(is_plain).count()
+}
+
 impl<'a> Writer<'a> {
     /// Appends to `out`. If `sparse`, members that are zero, empty or null are left out.
     pub fn new(out: &'a mut Vec<u8>, sparse: bool) -> Writer<'a> {
@@ -141,10 +152,15 @@ impl<'a> Writer<'a> {
     /// Writes a string of bytes that need not be UTF-8: each byte that is not becomes an escaped U+FFFD.
     pub fn bytes_text(&mut self, bytes: &[u8]) {
         self.raw(b"\"");
-        for chunk in bytes.utf8_chunks() {
-            self.escaped(chunk.valid());
-            for _ in chunk.invalid() {
-                self.raw(b"\\ufffd");
+        match str::from_utf8(bytes) {
+            Ok(text) => self.escaped(text),
+            Err(_) => {
+                for chunk in bytes.utf8_chunks() {
+                    self.escaped(chunk.valid());
+                    for _ in chunk.invalid() {
+                        self.raw(b"\\ufffd");
+                    }
+                }
             }
         }
         self.raw(b"\"");
@@ -176,7 +192,11 @@ impl<'a> Writer<'a> {
         let mut rest = text.as_bytes();
         let mut plain = 0;
         let is_special = |byte: &u8| IS_SPECIAL[usize::from(*byte)];
-        while let Some(next) = rest[plain..].iter().position(is_special) {
+        loop {
+            plain += plain_bytes(&rest[plain..]);
+            let Some(next) = rest[plain..].iter().position(is_special) else {
+                break;
+            };
             plain += next;
             let length = match rest[plain] {
                 // U+2028 and U+2029.
