@@ -4,7 +4,7 @@
 //! what it gives back is an output that the node applies. Nodes have to agree on outputs to the byte, so:
 //!
 //! * The output depends on the parameters, the input and the answers of the hook, and on nothing else: there is no clock,
-//!   no environment and no hash map here, and limits are numbers, not what a machine happens to have.
+//!   no environment and no order of a hash map here, and limits are numbers, not what a machine happens to have.
 //! * No state outlives a run. The reference keeps some until it is restarted
 //!   (docs/spec/README.md#state-that-outlives-a-run); we begin every run like a fresh process. Compiled code is kept
 //!   between runs, but cannot be told from code compiled anew.

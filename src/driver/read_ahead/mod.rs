@@ -10,9 +10,11 @@
 //! | `mod.rs` | predicts the questions of a request, and learns from it |
 //! | `profile` | the templates of a function, and whether predicting pays |
 //! | `template` | a question with places open for parts of the request and of earlier answers |
+//! | `parts` | finds what of a question may stand in an open place |
 //! | `asked` | what a child has asked |
 
 mod asked;
+mod parts;
 mod profile;
 mod template;
 

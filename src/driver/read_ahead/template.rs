@@ -1,6 +1,7 @@
 //! Templates of hook calls: the fields of a call in which places are left open for parts of the request and of earlier
 //! answers.
 
+use super::parts::pieces;
 use crate::messages::ahead::{put_key, put_varint, start_field};
 use crate::messages::{Message, MessageKind};
 use bytes::Bytes;
@@ -8,11 +9,8 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
-/// The shortest part of a source that is left open inside of a longer value, in bytes. Shorter ones are equal by chance.
-const SHORTEST_PART: usize = 4;
-
 /// Values and sources are compared up to this length, in bytes: longer ones are no addresses or keys.
-const LONGEST_VALUE: usize = 256;
+pub(super) const LONGEST_VALUE: usize = 256;
 
 /// The most sources that a value is compared with.
 const MOST_SOURCES: usize = 64;
@@ -153,7 +151,7 @@ impl Sources<'_> {
     }
 
     /// All sources of bytes, those of the request first.
-    fn all(&self) -> impl Iterator<Item = (Source, &[u8])> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (Source, &[u8])> {
         let input = self.input.iter().enumerate();
         let input = input.map(|(place, bytes)| (Source::Input(place), *bytes));
         let answers = self.answers.iter();
@@ -324,57 +322,6 @@ fn number_value(value: u64, sources: &Sources) -> Value {
     }
 }
 
-/// Cuts a value into what sources have and what is fixed.
-fn pieces(value: &[u8], sources: &Sources) -> Vec<Piece> {
-    let fixed = |bytes: &[u8]| Piece::Fixed(Bytes::copy_from_slice(bytes));
-    if value.len() > LONGEST_VALUE {
-        return vec![fixed(value)];
-    }
-    let mut pieces = Vec::new();
-    let (mut at, mut fixed_from) = (0, 0);
-    while at < value.len() {
-        let Some((piece, length)) = longest(&value[at..], sources) else {
-            at += 1;
-            continue;
-        };
-        if fixed_from < at {
-            pieces.push(fixed(&value[fixed_from..at]));
-        }
-        pieces.push(piece);
-        at += length;
-        fixed_from = at;
-    }
-    if fixed_from < value.len() {
-        pieces.push(fixed(&value[fixed_from..]));
-    }
-    pieces
-}
-
-/// The longest part of a source that a value begins with, and its length. A short part counts only if it is a whole source
-/// and the whole value, or what is left of it.
-fn longest(value: &[u8], sources: &Sources) -> Option<(Piece, usize)> {
-    let mut best: Option<(Piece, usize)> = None;
-    for (source, bytes) in sources.all() {
-        for start in 0..bytes.len() {
-            let rest = &bytes[start..];
-            let equal = value.iter().zip(rest).take_while(|(a, b)| a == b);
-            let length = equal.count();
-            let is_whole = start == 0 && length == bytes.len() && length == value.len();
-            let is_longer = best.as_ref().is_none_or(|(_, longest)| length > *longest);
-            if is_longer && (length >= SHORTEST_PART || is_whole) {
-                let length_of_part = (length < rest.len()).then_some(length);
-                let piece = Piece::Open {
-                    source,
-                    start,
-                    length: length_of_part,
-                };
-                best = Some((piece, length));
-            }
-        }
-    }
-    best
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -437,6 +384,22 @@ mod tests {
         // Three equal bytes are chance.
         let asked = storage(b"contract", b"key 012 x");
         assert_eq!(Template::open(&asked, &input(&[first])), None);
+    }
+
+    #[test]
+    fn zeros_are_chance_but_in_a_whole_argument() {
+        let [one, other] = [b"\0\0\0\0\0\0\0\0\x05\0one", b"\0\0\0\0\0\0\0\0\x05\0two"];
+        assert_eq!(
+            Template::open(&storage(one, b"key"), &input(&[other])),
+            None
+        );
+        let number = b"\0\0\0\0\0\0\0\x07";
+        let asked = storage(one, &[b"order ", &number[..]].concat());
+        assert!(Template::open(&asked, &input(&[number])).is_some());
+        assert_eq!(
+            Template::open(&asked, &input(&[b"\0\0\0\0\0\0\0\x07\x01"])),
+            None
+        );
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Text and base64 as Go reads them.
 
+use bytes::Bytes;
 use std::borrow::Cow;
+
+/// Strings up to this length have their escapes resolved on the stack: 32 bytes with 6 for each.
+const SHORT_TEXT_BYTES: usize = 192;
 
 /// Converts bytes to text as Go does: every byte that is not part of valid UTF-8 becomes one U+FFFD. (Rust's lossy
 /// conversion makes one of a whole broken sequence.)
@@ -24,39 +28,83 @@ pub fn go_text(bytes: &[u8]) -> String {
 /// Resolves the escape sequences of a JSON string without its quotes and passes the result to `out` in pieces. `None`
 /// if a sequence is malformed.
 pub fn unescape(mut text: &[u8], mut out: impl FnMut(&[u8])) -> Option<()> {
-    loop {
-        // Escapes mostly come one behind the other: the bytes of an address or a hash.
-        let next = match text.first() {
-            Some(b'\\') => 0,
-            _ => match memchr::memchr(b'\\', text) {
-                Some(next) => next,
-                None => break,
-            },
-        };
-        if next > 0 {
-            out(&text[..next]);
-        }
+    while let Some(next) = memchr::memchr(b'\\', text) {
+        out(&text[..next]);
         let (&letter, rest) = text[next + 1..].split_first()?;
         text = rest;
         let byte = match letter {
-            b'"' | b'\\' | b'/' => letter,
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
             b'u' => {
                 let (character, rest) = unicode_escape(text)?;
                 text = rest;
                 out(character.encode_utf8(&mut [0; 4]).as_bytes());
                 continue;
             }
-            _ => return None,
+            letter => short_escape(letter)?,
         };
         out(&[byte]);
     }
     out(text);
     Some(())
+}
+
+/// The byte that an escape of one letter stands for.
+fn short_escape(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'"' | b'\\' | b'/' => letter,
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        _ => return None,
+    })
+}
+
+/// The fast path of keys, which are addresses and hashes: the text of the string that begins after this quote, if it is short, and
+/// the number of bytes up to its end. `None` for text that is long, malformed or not UTF-8.
+pub fn short_text(text: &[u8]) -> Option<(Bytes, usize)> {
+    let (mut out, mut length) = ([0; SHORT_TEXT_BYTES], 0);
+    let mut rest = text;
+    loop {
+        let mut put = |bytes: &[u8]| {
+            out.get_mut(length..length + bytes.len())?
+                .copy_from_slice(bytes);
+            length += bytes.len();
+            Some(())
+        };
+        rest = match rest {
+            [b'"', ..] => break,
+            // As Go writes each byte that is not UTF-8.
+            [b'\\', b'u', b'f', b'f', b'f', b'd', after @ ..] => {
+                put("\u{fffd}".as_bytes())?;
+                after
+            }
+            [b'\\', b'u', b'0', b'0', high @ b'0'..=b'7', low, after @ ..] => {
+                let low = HEX_VALUES[usize::from(*low)];
+                put(&[(low < 16).then_some((high - b'0') << 4 | low)?])?;
+                after
+            }
+            [b'\\', letter, after @ ..] => {
+                put(&[short_escape(*letter)?])?;
+                after
+            }
+            _ => {
+                let plain = memchr::memchr2(b'"', b'\\', rest)?;
+                let (plain, after) = rest.split_at(plain);
+                if plain
+                    .iter()
+                    .fold(false, |found, byte| found | (*byte < 0x20))
+                {
+                    return None;
+                }
+                put(plain)?;
+                after
+            }
+        };
+    }
+    let out = &out[..length];
+    str::from_utf8(out).ok()?;
+    Some((Bytes::copy_from_slice(out), text.len() - rest.len()))
 }
 
 /// The character of a `\u` escape, or of a surrogate pair of two. A lone surrogate becomes U+FFFD.

@@ -20,8 +20,7 @@ pub fn read<E: JsonEntry>(entries: &mut Vec<E>, input: &mut Reader<'_>) -> Resul
     }
     // Go sorts the keys of maps: as long as keys ascend, there are no duplicates. Where they were not UTF-8 they need not.
     let mut ascending = entries.is_empty();
-    input.raw_object(|name, input| {
-        let key = name.text_bytes()?;
+    input.map(|key, input| {
         ascending &= entries.last().is_none_or(|last| *last.key() < key);
         input.element::<E>(entries.len())?;
         let mut entry = E::with_key(key);

@@ -2,11 +2,7 @@
 
 use super::bytes_text;
 use super::reader::{JsonError, JsonFault};
-use bytes::Bytes;
 use std::borrow::Cow;
-
-/// Strings up to this length have their escapes resolved on the stack: keys of maps, such as 32 bytes with 6 for each.
-const SHORT_TEXT_BYTES: usize = 192;
 
 /// The text of a string, between its quotes.
 #[derive(Debug, Clone, Copy)]
@@ -31,27 +27,6 @@ impl<'a> RawString<'a> {
         Ok(Cow::Owned(bytes))
     }
 
-    /// Like [`text`](Self::text), as bytes, with one allocation for short ones.
-    pub fn text_bytes(self) -> Result<Bytes, JsonError> {
-        if str::from_utf8(self.text).is_err() {
-            return Ok(self.text()?.into());
-        }
-        if !self.escaped {
-            return Ok(Bytes::copy_from_slice(self.text));
-        }
-        // Escapes get shorter when they are resolved, and stand for text.
-        let mut short = [0; SHORT_TEXT_BYTES];
-        if self.text.len() > short.len() {
-            return Ok(self.bytes()?.into_owned().into());
-        }
-        let mut length = 0;
-        self.unescape(|piece| {
-            short[length..length + piece.len()].copy_from_slice(piece);
-            length += piece.len();
-        })?;
-        Ok(Bytes::copy_from_slice(&short[..length]))
-    }
-
     /// The text of the string, with escapes resolved. Bytes that are not UTF-8 become U+FFFD.
     pub fn text(self) -> Result<String, JsonError> {
         Ok(bytes_text::go_text(&self.bytes()?))
@@ -62,8 +37,8 @@ impl<'a> RawString<'a> {
         self.unescape(|_| {})
     }
 
-    fn unescape(self, piece: impl FnMut(&[u8])) -> Result<(), JsonError> {
-        bytes_text::unescape(self.text, piece).ok_or(JsonError {
+    fn unescape(self, out: impl FnMut(&[u8])) -> Result<(), JsonError> {
+        bytes_text::unescape(self.text, out).ok_or(JsonError {
             at: self.at,
             fault: JsonFault::Escape,
         })

@@ -1,5 +1,7 @@
+use super::bytes_text;
 use super::raw_string::RawString;
 use crate::messages::elements;
+use bytes::Bytes;
 use thiserror::Error;
 
 /// Limit of nested arrays and objects, as in Go's reader. Our messages nest 6 deep.
@@ -105,13 +107,13 @@ impl<'a> Reader<'a> {
         self.rest_of_object(member)
     }
 
-    /// Like [`object`](Self::object), with the names as they stand in the text.
-    pub(super) fn raw_object(
+    /// Like [`object`](Self::object), with the names as text: bytes that are not UTF-8 become U+FFFD.
+    pub(super) fn map(
         &mut self,
-        member: impl FnMut(RawString<'a>, &mut Self) -> Result<(), JsonError>,
+        member: impl FnMut(Bytes, &mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
         self.begin_object()?;
-        self.rest_of_raw_object(member)
+        self.members(Self::text_as_bytes, member)
     }
 
     /// Consumes the opening brace of an object.
@@ -146,13 +148,17 @@ impl<'a> Reader<'a> {
         &mut self,
         mut member: impl FnMut(&[u8], &mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
-        self.rest_of_raw_object(|name, input| member(&name.bytes()?, input))
+        self.members(
+            |input| input.string()?.bytes(),
+            |name, input| member(&name, input),
+        )
     }
 
-    /// Like [`rest_of_object`](Self::rest_of_object), with the names as they stand in the text.
-    fn rest_of_raw_object(
+    /// The rest of an object; `name` reads a name.
+    fn members<N>(
         &mut self,
-        mut member: impl FnMut(RawString<'a>, &mut Self) -> Result<(), JsonError>,
+        name: impl Fn(&mut Self) -> Result<N, JsonError>,
+        mut member: impl FnMut(N, &mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
         if !self.nothing_was_read() {
             if !self.continues(b'}', "',' or '}'")? {
@@ -163,7 +169,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         loop {
-            let name = self.string()?;
+            let name = name(self)?;
             self.expect(b':', "':'")?;
             member(name, self)?;
             if !self.continues(b'}', "',' or '}'")? {
@@ -328,6 +334,17 @@ impl<'a> Reader<'a> {
             .ok_or(self.error(JsonFault::End))
     }
 
+    /// Reads a string. Bytes that are not UTF-8 become U+FFFD.
+    fn text_as_bytes(&mut self) -> Result<Bytes, JsonError> {
+        if self.peek()? == b'"'
+            && let Some((text, length)) = bytes_text::short_text(&self.text[self.at + 1..])
+        {
+            self.at += length + 2;
+            return Ok(text);
+        }
+        Ok(self.string()?.text()?.into())
+    }
+
     /// Reads the text of a string, without resolving escapes.
     pub(super) fn string(&mut self) -> Result<RawString<'a>, JsonError> {
         self.expect(b'"', "a string")?;
@@ -335,13 +352,8 @@ impl<'a> Reader<'a> {
         let mut escaped = false;
         loop {
             let rest = &self.text[self.at..];
-            // Another escape is mostly right behind the digits of the last one.
-            let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
-            let near = match escaped {
-                true => rest.iter().take(5).position(is_end),
-                false => None,
-            };
-            let Some(next) = near.or_else(|| memchr::memchr2(b'"', b'\\', rest)) else {
+            let next = memchr::memchr2(b'"', b'\\', rest);
+            let Some(next) = next else {
                 self.at = self.text.len();
                 return Err(self.error(JsonFault::End));
             };

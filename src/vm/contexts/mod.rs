@@ -14,6 +14,7 @@ pub mod output;
 pub mod recorded_hook;
 pub mod runtime;
 pub mod storage;
+pub mod storage_updates;
 
 use crate::trace::Observer;
 use crate::vm::crypto::CryptoHook;

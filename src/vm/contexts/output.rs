@@ -1,5 +1,6 @@
 //! What an execution does: the output under construction (docs/spec/host.md#output, #merging).
 
+use super::storage_updates::StorageUpdates;
 use crate::messages::{
     self, LogEntry, OutputAccountEntry, StorageUpdate, StorageUpdateEntry, VmOutput,
 };
@@ -16,7 +17,7 @@ pub struct OutputAccount {
     pub balance: Option<BigInt>,
     pub balance_delta: BigInt,
     /// Storage values written or read.
-    pub storage: BTreeMap<Bytes, Bytes>,
+    pub storage: StorageUpdates,
     pub code: Bytes,
     pub code_metadata: Bytes,
     /// What transfers to the account carry, one behind the other.
@@ -48,7 +49,7 @@ impl OutputAccount {
     fn into_wire(self, address: Bytes) -> messages::OutputAccount {
         let updates = self
             .storage
-            .into_iter()
+            .into_sorted()
             .map(|(key, data)| StorageUpdateEntry {
                 key: key.clone(),
                 value: Some(StorageUpdate { offset: key, data }),
