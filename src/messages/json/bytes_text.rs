@@ -15,6 +15,12 @@ pub fn go_text(bytes: &[u8]) -> String {
     let broken: usize = bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
     let growth = char::REPLACEMENT_CHARACTER.len_utf8() - 1;
     let mut text = String::with_capacity(bytes.len() + broken * growth);
+    push_go_text(bytes, &mut text);
+    text
+}
+
+/// Appends [`go_text`].
+pub fn push_go_text(bytes: &[u8], text: &mut String) {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         text.extend(std::iter::repeat_n(
@@ -22,7 +28,6 @@ pub fn go_text(bytes: &[u8]) -> String {
             chunk.invalid().len(),
         ));
     }
-    text
 }
 
 /// Resolves the escape sequences of a JSON string without its quotes and passes the result to `out` in pieces. `None`

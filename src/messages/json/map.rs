@@ -28,7 +28,7 @@ pub fn read<E: JsonEntry>(entries: &mut Vec<E>, input: &mut Reader<'_>) -> Resul
         entries.push(entry);
         Ok(())
     })?;
-    if !ascending && !are_all_different(entries, |entry, hash| hash.add(entry.key())) {
+    if !ascending && !are_all_different(entries.iter().map(E::key)) {
         keep_last_of_equal_keys(entries);
     }
     Ok(())
@@ -48,82 +48,86 @@ fn keep_last_of_equal_keys<E: JsonEntry>(entries: &mut Vec<E>) {
 /// Writes keys as Go does, except that member names are unique (docs/spec/wire.md#map-keys).
 pub fn write<E: JsonEntry>(entries: &[E], out: &mut Writer<'_>) {
     out.object(|out| {
-        if are_keys_unique_as_text(entries) {
+        if are_sorted_texts(entries) {
             for entry in entries {
                 out.bytes_member(entry.key(), |out| entry.write_value(out));
             }
             return;
         }
-        for (entry, name) in entries.iter().zip(&unique_names(entries)) {
+        let texts = Texts::of_keys(entries);
+        if are_all_different(texts.iter()) {
+            for (entry, text) in entries.iter().zip(texts.iter()) {
+                out.named_member(text, |out| entry.write_value(out));
+            }
+            return;
+        }
+        for (entry, name) in entries.iter().zip(&unique_names(entries, &texts)) {
             out.named_member(name, |out| entry.write_value(out));
         }
     });
 }
 
-/// Whether no two keys are equal as Go writes them; false if it is not easy to see.
-fn are_keys_unique_as_text<E: JsonEntry>(entries: &[E]) -> bool {
+/// Whether the keys are UTF-8 and sorted, as Go and we write them, so that no two are equal.
+fn are_sorted_texts<E: JsonEntry>(entries: &[E]) -> bool {
     let is_text = |entry: &E| str::from_utf8(entry.key()).is_ok();
-    // Sorted, as Go and we write them, so there are no duplicates.
-    if entries.is_sorted_by(|one, next| one.key() < next.key()) && entries.iter().all(is_text) {
-        return true;
-    }
-    are_all_different(entries, |entry, hash| {
-        for chunk in entry.key().utf8_chunks() {
-            hash.add(chunk.valid().as_bytes());
-            for _ in chunk.invalid() {
-                hash.add("\u{fffd}".as_bytes());
-            }
-        }
-    })
+    entries.is_sorted_by(|one, next| one.key() < next.key()) && entries.iter().all(is_text)
 }
 
-/// Whether no two entries have the same hash, so that they are all different. `add` adds to a hash what makes them so.
-fn are_all_different<E>(entries: &[E], add: impl Fn(&E, &mut KeyHash)) -> bool {
-    let mut hashes: Vec<u64> = entries
-        .iter()
-        .map(|entry| {
-            let mut hash = KeyHash::default();
-            add(entry, &mut hash);
-            hash.0
-        })
-        .collect();
+/// The keys of a map as Go writes them, one behind the other.
+struct Texts {
+    all: String,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    fn of_keys<E: JsonEntry>(entries: &[E]) -> Texts {
+        let mut all = String::new();
+        let ends = entries.iter().map(|entry| {
+            bytes_text::push_go_text(entry.key(), &mut all);
+            all.len()
+        });
+        Texts {
+            ends: ends.collect(),
+            all,
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let ranges = starts.zip(&self.ends);
+        ranges.map(|(start, end)| &self.all[start..*end])
+    }
+}
+
+/// Whether no two texts have the same hash, so that they are all different.
+fn are_all_different<T: AsRef<[u8]>>(texts: impl Iterator<Item = T>) -> bool {
+    let mut hashes: Vec<u64> = texts.map(|text| hash(text.as_ref())).collect();
     hashes.sort_unstable();
     hashes.is_sorted_by(|one, next| one < next)
 }
 
-/// A hash of bytes, however they are cut into pieces: FNV-1a. Keys that are made to have equal ones are compared.
-struct KeyHash(u64);
-
-impl Default for KeyHash {
-    fn default() -> KeyHash {
-        KeyHash(0xcbf2_9ce4_8422_2325)
+/// A hash of a text, eight bytes at a time. Texts that are made to have equal ones are compared.
+fn hash(text: &[u8]) -> u64 {
+    let (words, rest) = text.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut hash = text.len() as u64;
+    for word in words.iter().chain([&last]) {
+        hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 32;
     }
-}
-
-impl KeyHash {
-    fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
+    hash
 }
 
 /// The member names: the keys as Go writes them. Of several equal ones, the first keeps the name. To the others `#`
 /// and the hex of their bytes are appended, repeatedly until the name is unique.
-fn unique_names<E: JsonEntry>(entries: &[E]) -> Vec<String> {
-    let mut names: Vec<String> = entries
-        .iter()
-        .map(|entry| bytes_text::go_text(entry.key()))
-        .collect();
-    let go_names: HashSet<&str> = names.iter().map(String::as_str).collect();
-    if go_names.len() == names.len() {
-        return names;
-    }
-    let mut taken: HashSet<String> = go_names.into_iter().map(str::to_owned).collect();
+fn unique_names<E: JsonEntry>(entries: &[E], texts: &Texts) -> Vec<String> {
+    let mut taken: HashSet<String> = texts.iter().map(str::to_owned).collect();
     let mut first = HashSet::new();
-    for (entry, name) in entries.iter().zip(&mut names) {
-        if first.insert(name.clone()) {
-            continue;
+    let names = entries.iter().zip(texts.iter()).map(|(entry, text)| {
+        let mut name = text.to_owned();
+        if first.insert(text) {
+            return name;
         }
         while !taken.insert(name.clone()) {
             name.push('#');
@@ -131,8 +135,9 @@ fn unique_names<E: JsonEntry>(entries: &[E]) -> Vec<String> {
                 write!(name, "{byte:02x}").expect("writing to a String can't fail");
             }
         }
-    }
-    names
+        name
+    });
+    names.collect()
 }
 
 pub fn is_zero<E>(entries: &[E]) -> bool {
@@ -151,30 +156,49 @@ mod tests {
         keys.map(StorageUpdateEntry::with_key).collect()
     }
 
-    fn are_unique(keys: &[&[u8]]) -> bool {
-        let keys: Vec<Vec<u8>> = keys.iter().map(|key| key.to_vec()).collect();
-        are_keys_unique_as_text(&entries(&keys))
+    /// The names under which entries with these keys are written.
+    fn names(keys: &[Vec<u8>]) -> Vec<String> {
+        let mut text = Vec::new();
+        write(&entries(keys), &mut Writer::new(&mut text, false));
+        let members: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&text).expect("JSON");
+        members.keys().cloned().collect()
     }
 
     #[test]
     fn equal_texts_are_found_wherever_they_are() {
-        assert!(are_unique(&[b"a", b"b", b"\xffa"]));
-        assert!(!are_unique(&[b"\xfea", b"\xfeb", b"\xffa"]));
-        assert!(!are_unique(&["a\u{fffd}".as_bytes(), b"a\xff"]));
-        assert!(!are_unique(&[b"b", b"a", b"b"]));
+        let names =
+            |keys: &[&[u8]]| names(&keys.iter().map(|key| key.to_vec()).collect::<Vec<_>>());
+        let name = char::REPLACEMENT_CHARACTER;
+        assert_eq!(
+            names(&[b"a", b"b", b"\xffa"]),
+            ["a", "b", &format!("{name}a")]
+        );
+        assert_eq!(
+            names(&[b"\xfea", b"\xfeb", b"\xffa"]),
+            [
+                format!("{name}a"),
+                format!("{name}a#ff61"),
+                format!("{name}b")
+            ]
+        );
+        let keys = [format!("a{name}").into_bytes(), b"a\xff".to_vec()];
+        assert_eq!(
+            super::tests::names(&keys),
+            [format!("a{name}"), format!("a{name}#61ff")]
+        );
     }
 
     proptest! {
         #[test]
-        fn only_unique_texts_are_said_to_be_so(
-            keys in proptest::collection::vec(
-                proptest::collection::vec(prop_oneof![Just(0xff_u8), Just(0xfe), 97..100_u8], 0..4),
+        fn every_key_has_a_name_of_its_own(
+            keys in proptest::collection::hash_set(
+                proptest::collection::vec(prop_oneof![Just(0xff_u8), Just(0xfe), 97..100_u8], 0..12),
                 0..8,
             ),
         ) {
-            let names: HashSet<String> = keys.iter().map(|key| bytes_text::go_text(key)).collect();
-            let is_unique = names.len() == keys.len();
-            prop_assert_eq!(are_keys_unique_as_text(&entries(&keys)), is_unique);
+            let keys: Vec<Vec<u8>> = keys.into_iter().collect();
+            prop_assert_eq!(names(&keys).len(), keys.len());
         }
     }
 }
