@@ -73,11 +73,20 @@ fn recorded() -> Vec<(u8, String, String)> {
 
 /// Messages of ours that no recording has.
 fn extensions() -> Vec<(u8, String, String)> {
-    let kind = MessageKind::DiagnoseWaitResponse.wire() as u8;
+    let request = MessageKind::DiagnoseWaitRequest.wire() as u8;
+    let pin = r#"{"Pin":{"Code":"AGFzbQ==","Unpin":true}}"#;
+    let response = MessageKind::DiagnoseWaitResponse.wire() as u8;
+    let pinned = r#"{"Pinned":{"State":4,"ModuleBytes":7,"Error":"e"}}"#;
     let ready = r#"{"Ready":{"Version":"0.1.0","Build":"b","ProtocolVersion":1,
         "Limits":{"PayloadBytes":1,"MemoryPages":2,"AddressSpaceBytes":3,"StackBytes":4,"OpenFiles":5},"SandboxMode":"required",
         "Sandbox":[{"Name":"landlock","InForce":true,"Detail":"d"},{"Name":"seccomp"}],"Capabilities":["a","b"]}}"#;
-    vec![(kind, "ready".to_owned(), ready.to_owned())]
+    let rows = [
+        (response, "ready", ready),
+        (request, "pin", pin),
+        (response, "pinned", pinned),
+    ];
+    rows.map(|(kind, case, json)| (kind, case.to_owned(), json.to_owned()))
+        .to_vec()
 }
 
 fn json_and_protobuf() {

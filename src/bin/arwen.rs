@@ -49,6 +49,7 @@ impl From<CommandLine> for EngineSettings {
         EngineSettings {
             modules: CacheLimits {
                 memory_bytes: line.module_memory_bytes,
+                pinned_bytes: line.pinned_module_bytes,
             },
             instances: WarmLimits {
                 instances: line.warm_instances,

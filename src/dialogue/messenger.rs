@@ -237,7 +237,7 @@ mod tests {
             for _ in 0..2 {
                 let request = DiagnoseWaitRequest {
                     milliseconds: 7,
-                    ready: false,
+                    ..DiagnoseWaitRequest::default()
                 };
                 node.send("", &request, None).expect("sent");
                 let received = arwen.receive(None).expect("received");

@@ -115,6 +115,7 @@ impl<H: BlockchainHook> Driver<H> {
                 }
                 self.read_ahead.child_started(report.as_ref());
                 self.traces.child_started(report.as_ref());
+                self.pins.child_started(report.as_ref());
                 self.shared.set_ready(report);
                 Ok(process)
             }

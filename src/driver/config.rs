@@ -6,6 +6,7 @@ use crate::logs::profile::{self, LevelPatterns, Levels};
 use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
 use crate::messages::{Arguments, Format, LogProfile};
 use crate::transport::Waiting;
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -67,6 +68,10 @@ pub struct DriverConfig {
     /// How much is answered ahead, so that a call takes one round trip. Default [`ReadAhead::default`]. A child that does not know it asks as
     /// ever.
     pub read_ahead: ReadAhead,
+    /// Code that each child compiles ahead and keeps compiled ([`Driver::pin`](super::Driver::pin)). [`Driver::new`](super::Driver::new)
+    /// sends all of it within [`DriverConfig::start_time`], which therefore has to allow for it. Default none. A child that does not
+    /// know the option is sent nothing.
+    pub pinned: Vec<Bytes>,
     /// Where the child keeps compiled modules on disk, so that the next child need not compile them. Default
     /// [`DiskCache::OfChild`].
     pub disk_cache: DiskCache,
@@ -201,6 +206,7 @@ impl DriverConfig {
             share_core: false,
             spin: None,
             read_ahead: ReadAhead::default(),
+            pinned: Vec::new(),
             disk_cache: DiskCache::default(),
             sandbox: Sandbox::default(),
             limits: ChildLimits::default(),
@@ -284,6 +290,13 @@ impl DriverConfig {
     #[must_use]
     pub fn read_ahead(mut self, read_ahead: ReadAhead) -> DriverConfig {
         self.read_ahead = read_ahead;
+        self
+    }
+
+    /// Sets [`DriverConfig::pinned`](#structfield.pinned).
+    #[must_use]
+    pub fn pinned(mut self, codes: impl IntoIterator<Item = impl Into<Bytes>>) -> DriverConfig {
+        self.pinned = codes.into_iter().map(Into::into).collect();
         self
     }
 

@@ -17,6 +17,7 @@
 //! | `pool` | several drivers for parallel queries |
 //! | `read_ahead` | answers that are sent before they are asked for |
 //! | `traces` | what contracts do, as the child tells it |
+//! | `pins` | code that children compile ahead and keep |
 //! | `dialogue_loop`, `budget` | request, hook calls, answer; within their time |
 //! | `hook_calls` | answers hook calls with the node's [`BlockchainHook`] |
 //! | `logs`, `sinks`, `text_lines` | what the child says |
@@ -53,6 +54,7 @@ pub mod locate;
 mod logs;
 mod mismatch;
 mod oom;
+mod pins;
 mod placement;
 mod pool;
 mod process;
@@ -94,11 +96,13 @@ pub use crate::transport::{Direction, TransportError};
 use crate::hooks::BlockchainHook;
 use crate::logs::GoDuration;
 use crate::machine::Machine;
-pub use crate::machine::{Outcome, VmFailure};
+pub use crate::machine::{Outcome, Pinned, VmFailure};
 use crate::messages::*;
 use crate::trace::SharedRecorder;
 use budget::{Budget, ENDLESS};
+use bytes::Bytes;
 use handle::Shared;
+use pins::Pins;
 use process::Process;
 use read_ahead::{Carrier, Predictor};
 use sinks::LOGGER;
@@ -123,6 +127,7 @@ pub struct Driver<H> {
     stats: DriverStats,
     read_ahead: Predictor,
     traces: Traces,
+    pins: Pins,
     shared: Arc<Shared>,
     #[cfg(feature = "record")]
     recorder: Option<recorder::Recorder>,
@@ -134,13 +139,14 @@ pub struct Driver<H> {
 }
 
 impl<H: BlockchainHook> Driver<H> {
-    /// Creates a driver and starts a child, so that a broken setup fails at once. `hook` answers the hook calls of
-    /// contracts.
+    /// Creates a driver and starts a child, so that a broken setup fails at once; the child has the pinned codes of the
+    /// configuration. `hook` answers the hook calls of contracts.
     pub fn new(config: DriverConfig, hook: H) -> Result<Driver<H>, CriticalError> {
         let shared = Arc::new(Shared::new(config.log_profile.clone()));
         let mut driver = Driver {
             read_ahead: Predictor::new(config.read_ahead),
             traces: Traces::default(),
+            pins: Pins::new(&config.pinned),
             config,
             hook,
             process: None,
@@ -161,8 +167,13 @@ impl<H: BlockchainHook> Driver<H> {
             .map_err(|fault| driver.critical(fault, None))?;
         #[cfg(feature = "record")]
         driver.start_recorder()?;
+        let mut budget = Budget::new(driver.config.start_time);
         // The first start has no budget but `start_time`.
-        let process = driver.start(&Budget::new(ENDLESS))?;
+        let mut process = driver.start(&Budget::new(ENDLESS))?;
+        let (messenger, hook) = (&mut process.messenger, &mut driver.hook);
+        if let Err(fault) = driver.pins.send_all(messenger, hook, &mut budget) {
+            return Err(driver.fail(process, fault));
+        }
         driver.process = Some(process);
         driver.shared.publish(&driver.stats, None);
         Ok(driver)
@@ -207,6 +218,43 @@ impl<H: BlockchainHook> Driver<H> {
         self.traces.record(recorder)
     }
 
+    /// Has the child compile `code` ahead, and keep it compiled however much other code comes; and each child that replaces it.
+    /// Returns at once, while the code is compiled in the background. Called again, this tells its present state. The time budget
+    /// applies. No output depends on pinned code.
+    ///
+    /// A child that replaces another one is not sent pinned codes before it has answered its first request. Then it is sent one
+    /// before each request, within the time budget of that request. Code that ended two children in a row so is sent no more,
+    /// until it is pinned again.
+    ///
+    /// A child that does not know of pinned code is sent nothing ([`Pinned::Ignored`]); a later child that does is sent the code.
+    /// [`Pinned::Invalid`] and [`Pinned::NoRoom`]: the code is not kept.
+    pub fn pin(&mut self, code: impl Into<Bytes>) -> Result<Pinned, CriticalError> {
+        let code = code.into();
+        self.action = "Pin";
+        if !self.pins.is_understood() {
+            self.pins.keep(code);
+            return Ok(Pinned::Ignored);
+        }
+        let pinned = self.request(pins::request(code.clone(), false), accept_pinned)?;
+        self.pins.answered(code, &pinned);
+        Ok(pinned)
+    }
+
+    /// Ends what [`pin`](Self::pin) or the configuration has begun: the child keeps the code like any other, and later children are
+    /// not sent it.
+    pub fn unpin(&mut self, code: &[u8]) -> Result<Pinned, CriticalError> {
+        self.action = "Unpin";
+        let is_known = self.pins.remove(code);
+        match self.pins.is_understood() {
+            false => Ok(Pinned::Ignored),
+            true if is_known && self.process.is_some() => {
+                let code = Bytes::copy_from_slice(code);
+                self.request(pins::request(code, true), accept_pinned)
+            }
+            true => Ok(Pinned::Unpinned),
+        }
+    }
+
     /// Makes the child wait before it answers, in whole milliseconds, rounded down. Serves as a health check. The time
     /// budget applies.
     pub fn diagnose_wait(
@@ -221,7 +269,7 @@ impl<H: BlockchainHook> Driver<H> {
         };
         let request = DiagnoseWaitRequest {
             milliseconds,
-            ready: false,
+            ..DiagnoseWaitRequest::default()
         };
         self.request(request, outcome)
     }
@@ -318,13 +366,16 @@ impl<H: BlockchainHook> Driver<H> {
         // Taken out, so that a panic of the hook drops the child, which still waits for an answer.
         let mut process = self.live_process(&budget)?;
         let begun = self.shared.begin(process.id());
-        let answer = self.read_ahead.run(
-            &mut process.messenger,
-            &mut self.hook,
-            request,
-            &mut budget,
-            &mut self.stats,
-        );
+        let (messenger, hook) = (&mut process.messenger, &mut self.hook);
+        // The first request of a child does not wait for that.
+        let pinned = match process.has_served() {
+            true => self.pins.send_next(messenger, hook, &mut budget),
+            false => Ok(()),
+        };
+        let answer = pinned.and_then(|()| {
+            self.read_ahead
+                .run(messenger, hook, request, &mut budget, &mut self.stats)
+        });
         let is_aborted = begun.end();
         match answer.and_then(|(response, error)| accept(response, error)) {
             Ok(result) => {
@@ -364,6 +415,14 @@ impl<H: BlockchainHook> Machine for Driver<H> {
     fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
         Driver::trace(self, recorder)
     }
+
+    fn pin(&mut self, code: Bytes) -> Result<Pinned, CriticalError> {
+        Driver::pin(self, code)
+    }
+
+    fn unpin(&mut self, code: &[u8]) -> Result<Pinned, CriticalError> {
+        Driver::unpin(self, code)
+    }
 }
 
 impl<H> Drop for Driver<H> {
@@ -378,6 +437,11 @@ fn close(process: Option<Box<Process>>) {
         process.close();
         debug!(target: LOGGER, "arwen is closed");
     }
+}
+
+/// Converts the answer to a request that pins or unpins code.
+fn accept_pinned(response: DiagnoseWaitResponse, error: String) -> Result<Pinned, Fault> {
+    Ok(pins::state(response, error))
 }
 
 /// Converts the answer to a contract request.

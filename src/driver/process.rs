@@ -256,8 +256,8 @@ impl Process {
         if !start.asked {
             // A child that does not know the extension ignores it.
             let request = DiagnoseWaitRequest {
-                milliseconds: 0,
                 ready: true,
+                ..DiagnoseWaitRequest::default()
             };
             dialogue_loop::send(messenger, &request, &Budget::until(until))?;
             start.asked = true;
@@ -276,6 +276,11 @@ impl Process {
     /// Counts an answered request.
     pub(super) fn served(&mut self) {
         self.served += 1;
+    }
+
+    /// Whether it has answered a request.
+    pub(super) fn has_served(&self) -> bool {
+        self.served > 0
     }
 
     /// Whether the child has reached a recycling limit and is to be replaced before the next request.

@@ -1,5 +1,7 @@
 //! From a contract's code to a compiled module, once for each code.
 
+mod pinned;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,13 +9,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 
+pub use self::pinned::NoRoom;
+use self::pinned::{CodeHash, PinnedModules};
 use super::border::panic_message;
 use super::disk::DiskCounters;
 use super::instrument::{InstrumentationError, instrument, instrument_in_detail};
 use super::validation::{InvalidModule, validate};
 use super::{
     CompiledModule, Engine, EngineError, HostCalls, ImportTable, InstanceCounters,
-    InstantiationError, MachineFailure, ModuleIdentity, TierCounters,
+    InstantiationError, MachineFailure, ModuleIdentity, ModuleState, TierCounters,
 };
 use crate::byte_lru::ByteLru;
 use crate::engine::opcode_costs::OpcodeCosts;
@@ -60,17 +64,40 @@ impl From<CompilationError> for InstantiationError {
     }
 }
 
+/// Why code could not be pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PinError {
+    /// It has no module.
+    #[error(transparent)]
+    Compilation(#[from] CompilationError),
+    /// There is no room for its module.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+}
+
+/// A pinned module, as it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PinnedModule {
+    /// What runs it.
+    pub state: ModuleState,
+    /// About how many bytes it takes.
+    pub bytes: usize,
+}
+
 /// How many compiled modules are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheLimits {
-    /// Sum of the bytes that the modules take, machine code and tables.
+    /// Sum of the bytes that the modules take, machine code and tables, but for pinned ones.
     pub memory_bytes: usize,
+    /// The same of pinned modules.
+    pub pinned_bytes: usize,
 }
 
 impl Default for CacheLimits {
     fn default() -> Self {
         Self {
             memory_bytes: 64 * 1024 * 1024,
+            pinned_bytes: 32 * 1024 * 1024,
         }
     }
 }
@@ -84,6 +111,8 @@ pub struct EngineCounters {
     pub misses: u64,
     /// Modules that made room for others.
     pub evictions: u64,
+    /// Codes that are pinned.
+    pub pinned: u64,
     /// The instances.
     pub instances: InstanceCounters,
     /// The interpreter that comes before compiled code, if there is one.
@@ -100,9 +129,6 @@ pub enum Counted {
     /// Points by class of operators and by function, too, for observed runs. Such modules are not kept on disk.
     Details,
 }
-
-/// BLAKE3 of the code: a processor needs no instructions of its own to be fast at it.
-type CodeHash = [u8; 32];
 
 /// Hashes of recent codes. Most calls bring code that an earlier call has brought, in the same buffer or, from a node whose accounts
 /// have no code hash, in another one: to compare 50 KB takes a hundredth of hashing them.
@@ -129,7 +155,7 @@ impl CodeHashes {
     }
 }
 
-/// Compiles code and remembers the modules that were used last. Invalid code is not remembered: seeing that it is
+/// Compiles code and remembers the modules that were used last, and those that are pinned. Invalid code is not remembered: seeing that it is
 /// invalid is cheap. A module that is in use stays alive when the cache drops it.
 pub struct ModuleCache<H> {
     engine: Box<dyn Engine<H>>,
@@ -140,6 +166,8 @@ pub struct ModuleCache<H> {
     hashes: CodeHashes,
     limits: CacheLimits,
     modules: ByteLru<(CodeHash, Counted), Arc<dyn CompiledModule<H>>>,
+    /// Modules that count points. They are in no other place.
+    pinned: PinnedModules<H>,
     counters: EngineCounters,
 }
 
@@ -159,6 +187,7 @@ impl<H: HostCalls> ModuleCache<H> {
             hashes: CodeHashes::default(),
             limits,
             modules: ByteLru::new(limits.memory_bytes),
+            pinned: PinnedModules::new(limits.pinned_bytes),
             counters: EngineCounters::default(),
         }
     }
@@ -170,6 +199,12 @@ impl<H: HostCalls> ModuleCache<H> {
         counted: Counted,
     ) -> Result<Arc<dyn CompiledModule<H>>, CompilationError> {
         let hash = self.hashes.of(code);
+        if counted == Counted::Points
+            && let Some(module) = self.pinned.module(&hash)
+        {
+            self.counters.hits += 1;
+            return Ok(module);
+        }
         let key = (hash, counted);
         if let Some((module, bytes)) = self.modules.get_sized(&key) {
             let module = Arc::clone(module);
@@ -191,16 +226,73 @@ impl<H: HostCalls> ModuleCache<H> {
                 Ok(self.engine.compile(&instrumented)?)
             })?,
         };
-        let evicted = self
-            .modules
-            .put(key, Arc::clone(&module), module.memory_bytes());
-        self.counters.evictions += evicted as u64;
+        let is_pinned = counted == Counted::Points && self.pinned.put_back(&hash, &module);
+        if !is_pinned {
+            self.keep(key, Arc::clone(&module));
+        }
+        self.log(code, &*module, "module");
+        Ok(module)
+    }
+
+    /// Compiles code like [`compile`](Self::compile), and keeps its module until it is unpinned, whatever else is compiled.
+    pub fn pin(&mut self, code: &Bytes) -> Result<PinnedModule, PinError> {
+        let hash = self.hashes.of(code);
+        let pinned = self.pinned_module(code, hash);
+        match &pinned {
+            Ok(module) => self.log(code, &**module, "pinned module"),
+            // It may have been pinned, if its module was dropped.
+            Err(_) => drop(self.pinned.remove(&hash)),
+        }
+        pinned.map(|module| PinnedModule {
+            state: module.state(),
+            bytes: module.memory_bytes(),
+        })
+    }
+
+    fn pinned_module(
+        &mut self,
+        code: &Bytes,
+        hash: CodeHash,
+    ) -> Result<Arc<dyn CompiledModule<H>>, PinError> {
+        if let Some(module) = self.pinned.module(&hash) {
+            return Ok(module);
+        }
+        let key = (hash, Counted::Points);
+        let module = match self.modules.peek(&key) {
+            Some(module) => Arc::clone(module),
+            None => {
+                self.counters.misses += 1;
+                self.load_or_compile(code, hash)?
+            }
+        };
+        self.pinned.insert(hash, &module)?;
+        self.modules.remove(&key);
+        Ok(module)
+    }
+
+    /// Keeps the module of pinned code like any other.
+    pub fn unpin(&mut self, code: &[u8]) {
+        let hash = blake3::hash(code).into();
+        if let Some(module) = self.pinned.remove(&hash) {
+            self.keep((hash, Counted::Points), module);
+        }
+    }
+
+    /// Keeps a module until others that are used later need its room.
+    fn keep(&mut self, key: (CodeHash, Counted), module: Arc<dyn CompiledModule<H>>) {
+        let bytes = module.memory_bytes();
+        self.counters.evictions += self.modules.put(key, module, bytes) as u64;
+    }
+
+    fn log(&self, code: &[u8], module: &dyn CompiledModule<H>, message: &str) {
         let counters = self.counters();
         tracing::debug!(
             target: "arwen/engine",
             codeLength = code.len(),
             moduleBytes = module.memory_bytes(),
             cacheBytes = self.modules.bytes(),
+            pinned = counters.pinned,
+            pinnedBytes = self.pinned.bytes(),
             hits = counters.hits,
             misses = counters.misses,
             evictions = counters.evictions,
@@ -210,14 +302,15 @@ impl<H: HostCalls> ModuleCache<H> {
             abandonedRuns = counters.tiers.abandoned_runs,
             diskHits = counters.disk.hits,
             diskRejected = counters.disk.rejected,
-            "module"
+            "{message}"
         );
-        Ok(module)
     }
 
-    /// Drops all modules: after a failure of the machine none of them is trusted.
+    /// Drops all modules: after a failure of the machine none of them is trusted. Pinned code stays pinned, and gets a new module
+    /// when it is used.
     pub fn clear(&mut self) {
         self.modules = ByteLru::new(self.limits.memory_bytes);
+        self.pinned.drop_modules();
     }
 
     /// The engine that compiles.
@@ -228,6 +321,7 @@ impl<H: HostCalls> ModuleCache<H> {
     /// Counters of modules and instances.
     pub fn counters(&self) -> EngineCounters {
         EngineCounters {
+            pinned: self.pinned.len() as u64,
             instances: self.engine.instance_counters(),
             tiers: self.engine.tier_counters(),
             disk: self.engine.disk_counters(),

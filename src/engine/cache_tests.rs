@@ -20,7 +20,8 @@ impl HostCalls for NoHost {
 
 struct Counting(Arc<AtomicUsize>);
 
-struct Compiled(Vec<ExportedFunction>);
+/// Its functions, and how often its engine has compiled.
+struct Compiled(Vec<ExportedFunction>, Arc<AtomicUsize>);
 
 /// What a module takes for each byte of its function's name.
 const SMALL: usize = 100;
@@ -38,7 +39,10 @@ impl Engine<NoHost> for Counting {
         {
             Some("fails") => Err(EngineError::Refused("no reason".to_owned())),
             Some("panics") => panic!("a bug"),
-            _ => Ok(Arc::new(Compiled(module.exported_functions.clone()))),
+            _ => Ok(Arc::new(Compiled(
+                module.exported_functions.clone(),
+                Arc::clone(&self.0),
+            ))),
         }
     }
 
@@ -56,11 +60,13 @@ impl CompiledModule<NoHost> for Compiled {
         false
     }
 
+    /// A module named `grows` grows with each module that is compiled.
     fn memory_bytes(&self) -> usize {
-        self.0
-            .iter()
-            .map(|function| SMALL * function.name.len())
-            .sum()
+        let bytes = |function: &ExportedFunction| match function.name.as_str() {
+            "grows" => SMALL * self.1.load(Ordering::Relaxed),
+            name => SMALL * name.len(),
+        };
+        self.0.iter().map(bytes).sum()
     }
 
     fn instantiate(&self, _: u64) -> Result<Box<dyn Instance<NoHost>>, InstantiationError> {
@@ -68,12 +74,18 @@ impl CompiledModule<NoHost> for Compiled {
     }
 }
 
+/// What pinned modules may take.
+const PINNED_BYTES: usize = 3 * SMALL;
+
 /// A cache, and how often its engine has compiled.
 fn cache(memory_bytes: usize) -> (ModuleCache<NoHost>, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let engine = Box::new(Counting(Arc::clone(&count)));
     let costs = OpcodeCosts::from_map(|_| 1);
-    let limits = CacheLimits { memory_bytes };
+    let limits = CacheLimits {
+        memory_bytes,
+        pinned_bytes: PINNED_BYTES,
+    };
     (ModuleCache::new(engine, &[], costs, limits), count)
 }
 
@@ -180,6 +192,140 @@ fn nothing_is_kept_if_nothing_may_be() {
         assert!(cache.compile(&code("a"), Counted::Points).is_ok());
     }
     assert_eq!(count.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_pinned_module_is_never_evicted() {
+    let (mut cache, count) = cache(SMALL);
+    let pinned = cache.pin(&code("a")).expect("it is valid");
+    let expected = PinnedModule {
+        state: ModuleState::Compiled,
+        bytes: SMALL,
+    };
+    assert_eq!(pinned, expected);
+    for name in ["b", "c", "b"] {
+        for name in [name, "a"] {
+            cache
+                .compile(&code(name), Counted::Points)
+                .expect("it is valid");
+        }
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 4);
+    let counters = EngineCounters {
+        hits: 3,
+        misses: 4,
+        evictions: 2,
+        pinned: 1,
+        ..EngineCounters::default()
+    };
+    assert_eq!(cache.counters(), counters);
+    // What an observer is told is not in the pinned module.
+    cache
+        .compile(&code("a"), Counted::Details)
+        .expect("it is valid");
+    assert_eq!(count.load(Ordering::Relaxed), 5);
+}
+
+#[test]
+fn pinning_takes_a_module_from_the_others_and_unpinning_gives_it_back() {
+    let (mut cache, count) = cache(SMALL);
+    cache
+        .compile(&code("a"), Counted::Points)
+        .expect("it is valid");
+    assert_eq!(cache.modules.bytes(), SMALL);
+    for _ in 0..2 {
+        cache.pin(&code("a")).expect("it is valid");
+        assert_eq!((cache.modules.bytes(), cache.pinned.bytes()), (0, SMALL));
+    }
+    for _ in 0..2 {
+        cache.unpin(&code("a"));
+        assert_eq!((cache.modules.bytes(), cache.pinned.bytes()), (SMALL, 0));
+        assert_eq!(cache.counters().pinned, 0);
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+    for name in ["b", "a"] {
+        cache
+            .compile(&code(name), Counted::Points)
+            .expect("it is valid");
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 3, "it was evicted");
+}
+
+#[test]
+fn pinned_modules_have_a_budget_of_their_own() {
+    let (mut cache, _) = cache(0);
+    for name in ["a", "bb"] {
+        cache.pin(&code(name)).expect("there is room");
+    }
+    let no_room = |module_bytes, bytes| {
+        Err(PinError::NoRoom(NoRoom {
+            module_bytes,
+            bytes,
+            limit: PINNED_BYTES,
+        }))
+    };
+    assert_eq!(cache.pin(&code("c")), no_room(SMALL, 4 * SMALL));
+    assert_eq!(
+        cache.pin(&code("c")).map_err(|error| error.to_string()),
+        Err(
+            "the module takes 100 bytes, and 400 with those that are pinned; the limit is 300"
+                .to_owned()
+        )
+    );
+    assert_eq!(cache.counters().pinned, 2);
+    cache.unpin(&code("a"));
+    cache.pin(&code("c")).expect("there is room");
+    cache.pin(&code("c")).expect("it is pinned");
+    for name in ["bb", "c"] {
+        cache.unpin(&code(name));
+    }
+
+    // They are counted as they are when another one comes.
+    let (mut cache, _) = super::tests::cache(0);
+    cache.pin(&code("grows")).expect("there is room");
+    assert_eq!(cache.pinned.bytes(), SMALL);
+    cache.pin(&code("a")).expect("there is room");
+    assert_eq!(cache.pinned.bytes(), 3 * SMALL);
+    assert_eq!(cache.pin(&code("b")), no_room(SMALL, 5 * SMALL));
+}
+
+#[test]
+fn cleared_pinned_code_gets_another_module_that_is_kept() {
+    let (mut cache, count) = cache(0);
+    let first = cache.compile(&code("a"), Counted::Points);
+    let first = first.expect("it is valid");
+    cache.pin(&code("a")).expect("it is valid");
+    cache.clear();
+    assert_eq!((cache.pinned.bytes(), cache.counters().pinned), (0, 1));
+    assert_eq!(Arc::strong_count(&first), 1, "it is not used again");
+    count.store(0, Ordering::Relaxed);
+    for _ in 0..3 {
+        cache
+            .compile(&code("a"), Counted::Points)
+            .expect("it is valid");
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+    cache.clear();
+    cache.pin(&code("a")).expect("it is valid");
+    assert_eq!((cache.pinned.bytes(), cache.counters().pinned), (SMALL, 1));
+}
+
+#[test]
+fn what_can_not_be_compiled_is_not_pinned() {
+    let (mut cache, _) = cache(SMALL);
+    for (code, text) in [
+        (Bytes::new(), "invalid bytecode: "),
+        (
+            code("fails"),
+            "the engine can't compile the module: no reason",
+        ),
+        (code("panics"), "a panic while compiling: a bug"),
+    ] {
+        let error = cache.pin(&code).expect_err("it has no module");
+        assert!(matches!(error, PinError::Compilation(_)), "{error:?}");
+        assert_eq!(error.to_string(), text);
+        assert_eq!(cache.counters().pinned, 0);
+    }
 }
 
 #[test]

@@ -30,6 +30,17 @@ pub trait Instance<H: HostCalls>: InstanceAccess {
     fn call(&mut self, name: &str, host: Box<H>) -> (Box<H>, CallEnd);
 }
 
+/// What runs the instances of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModuleState {
+    /// Machine code.
+    Compiled,
+    /// The interpreter, until the compiler is done.
+    Compiling,
+    /// The interpreter, for good.
+    Interpreted,
+}
+
 /// Code that is ready to be instantiated.
 pub trait CompiledModule<H: HostCalls>: Send + Sync {
     /// The exported functions, in the order of the exports.
@@ -40,6 +51,11 @@ pub trait CompiledModule<H: HostCalls>: Send + Sync {
 
     /// About how many bytes the module takes, without its instances. Changes when another tier takes over.
     fn memory_bytes(&self) -> usize;
+
+    /// What runs its instances from now on.
+    fn state(&self) -> ModuleState {
+        ModuleState::Compiled
+    }
 
     /// An instance in its first state with `limit` points, its start function, if any, done (its points are in the used
     /// ones). It may have run before; that can't be told.

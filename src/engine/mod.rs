@@ -31,4 +31,6 @@ pub use border::{
     MAXIMUM_MEMORY_PAGES, ModuleIdentity, OutOfBounds, ValueType,
 };
 pub use failure::{EngineError, InstantiationError, MachineFailure};
-pub use interface::{CallEnd, CompiledModule, Engine, Instance, InstanceCounters, TierCounters};
+pub use interface::{
+    CallEnd, CompiledModule, Engine, Instance, InstanceCounters, ModuleState, TierCounters,
+};

@@ -2,13 +2,14 @@
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::run::PATIENCE;
 use super::*;
 use crate::engine::instrument::instrument;
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::validation::validate;
-use crate::engine::{Abort, CallEnd, EngineError, InstanceAccess, InstantiationError};
+use crate::engine::{Abort, CallEnd, EngineError, InstanceAccess, InstantiationError, ModuleState};
 
 struct NoHost;
 
@@ -85,6 +86,15 @@ fn module(text: &str) -> InstrumentedModule {
     instrument(&validated, &[], &OpcodeCosts::from_map(|_| 1)).expect("it can be instrumented")
 }
 
+/// What runs the module, once that is this.
+fn becomes(module: &dyn CompiledModule<NoHost>, state: ModuleState) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while module.state() != state {
+        assert!(Instant::now() < deadline, "it stays {:?}", module.state());
+        std::thread::yield_now();
+    }
+}
+
 /// Calls `f` in a new instance.
 fn run(module: &dyn CompiledModule<NoHost>) -> CallEnd {
     let instance = module.instantiate(1_000_000);
@@ -117,6 +127,26 @@ fn the_interpreter_runs_until_the_compiler_is_done() {
         ..TierCounters::default()
     };
     assert_eq!(engine.tier_counters(), expected);
+}
+
+#[test]
+fn a_module_says_what_runs_it() {
+    for (order, expected) in [
+        (Order::Compile, ModuleState::Compiled),
+        (Order::Fail, ModuleState::Interpreted),
+        (Order::Panic, ModuleState::Interpreted),
+    ] {
+        let (engine, orders, _) = tiers();
+        let tiered = engine.compile(&module(MODULE)).expect("it is valid");
+        assert_eq!(tiered.state(), ModuleState::Compiling);
+        orders.send(order).expect("the engine is there");
+        becomes(&*tiered, expected);
+        // What was given up is not tried again.
+        if expected == ModuleState::Interpreted {
+            let again = engine.compile(&module(MODULE)).expect("it is valid");
+            assert_eq!(again.state(), expected);
+        }
+    }
 }
 
 #[test]

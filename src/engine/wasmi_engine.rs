@@ -20,7 +20,7 @@ use super::instrument::InstrumentedModule;
 use super::{
     Abort, CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls,
     ImportedFunction, Instance, InstanceAccess, InstanceCounters, InstantiationError,
-    MAXIMUM_MEMORY_PAGES, MachineFailure, OutOfBounds, ValueType,
+    MAXIMUM_MEMORY_PAGES, MachineFailure, ModuleState, OutOfBounds, ValueType,
 };
 
 /// Larger memories are given up: each is filled with zeros when it is made.
@@ -128,6 +128,10 @@ impl<H: HostCalls> CompiledModule<H> for WasmiModule {
 
     fn memory_bytes(&self) -> usize {
         self.memory_bytes
+    }
+
+    fn state(&self) -> ModuleState {
+        ModuleState::Interpreted
     }
 
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError> {

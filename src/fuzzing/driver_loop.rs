@@ -127,7 +127,7 @@ impl RequestKind {
             RequestKind::Deploy => ContractDeployRequest::default().into(),
             RequestKind::Wait => DiagnoseWaitRequest {
                 milliseconds: 7,
-                ready: false,
+                ..DiagnoseWaitRequest::default()
             }
             .into(),
         }
@@ -434,7 +434,7 @@ pub fn driver_loop(data: &[u8]) {
                 dialogue,
                 &DiagnoseWaitRequest {
                     milliseconds: 7,
-                    ready: false,
+                    ..DiagnoseWaitRequest::default()
                 },
             ),
         };

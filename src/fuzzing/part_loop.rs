@@ -386,7 +386,7 @@ impl Request {
             Request::NoInput { deploy: false } => ContractCallRequest::default().into(),
             Request::Wait => DiagnoseWaitRequest {
                 milliseconds: 0,
-                ready: false,
+                ..DiagnoseWaitRequest::default()
             }
             .into(),
             Request::Undefined(2..=4 | 46) => UndefinedRequestOrResponse {}.into(),

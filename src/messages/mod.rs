@@ -42,6 +42,10 @@ pub const PROTOCOL_VERSION: u32 = 1;
 /// The capability of a child that tells what contracts do, as it reports it in `Ready.capabilities` (docs/spec/wire.md#trace).
 pub const TRACE: &str = "trace";
 
+/// The capability of a child that compiles code ahead and keeps it, as it reports it in `Ready.capabilities`
+/// (docs/spec/wire.md#pin).
+pub const PIN: &str = "pin";
+
 /// The role of a kind in a dialogue (docs/spec/wire.md#dialogue).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

@@ -8,10 +8,10 @@ use crate::dialogue::{MessageText, MessengerError, Received};
 use crate::escape::panic_text;
 use crate::hooks::BlockchainHook;
 use crate::logs::GoDuration;
-use crate::machine::{BuildError, Machine, Outcome, VmFailure};
+use crate::machine::{BuildError, Machine, Outcome, Pinned, VmFailure};
 use crate::messages::{
     Arguments, ContractResponse, DiagnoseWaitRequest, DiagnoseWaitResponse, Message, MessageKind,
-    Ready, UndefinedRequestOrResponse, kind_name,
+    PinRequest, Ready, UndefinedRequestOrResponse, kind_name,
 };
 use crate::trace::{Filter, SharedRecorder};
 use crate::transport::Transport;
@@ -37,6 +37,8 @@ pub struct DialogueLoop<T, M, F> {
     served: u64,
     /// Whether the last request was traced.
     is_traced: bool,
+    /// The code that the machine has pinned, for one that takes its place.
+    pinned: Vec<Bytes>,
 }
 
 impl<T, M, F> DialogueLoop<T, M, F>
@@ -56,6 +58,7 @@ where
             ready: Ready::default(),
             served: 0,
             is_traced: false,
+            pinned: Vec::new(),
         })
     }
 
@@ -94,7 +97,7 @@ where
             Message::ContractCallRequest(request) => {
                 self.answer(request.call_input, request.trace_filter, M::call)?;
             }
-            Message::DiagnoseWaitRequest(request) => self.wait(&request)?,
+            Message::DiagnoseWaitRequest(request) => self.wait(request)?,
             other => {
                 if let Message::Unknown(kind) = other {
                     error!(target: "arwen/messages", kind, "Creating undefined message");
@@ -108,17 +111,41 @@ where
         Ok(())
     }
 
-    /// Waits as the request says, and reports what is in force if it asks for that.
-    fn wait(&self, request: &DiagnoseWaitRequest) -> Result<(), LoopEnd> {
+    /// Waits as the request says, reports what is in force if it asks for that, and pins the code that it has.
+    fn wait(&mut self, request: DiagnoseWaitRequest) -> Result<(), LoopEnd> {
         std::thread::sleep(Duration::from_millis(request.milliseconds.into()));
+        let pinned = match request.pin {
+            Some(pin) => self.pin(*pin)?.into_wire().map(Box::new),
+            None => None,
+        };
         let ready = request.ready.then(|| Box::new(self.ready.clone()));
-        match self.link.answer("", &DiagnoseWaitResponse { ready }) {
+        match self
+            .link
+            .answer("", &DiagnoseWaitResponse { ready, pinned })
+        {
             // A node with so small a limit goes without a report.
             Err(LoopEnd::Stream(MessengerError::TooLong(_))) => {
                 self.link.answer("", &DiagnoseWaitResponse::default())
             }
             answered => answered,
         }
+    }
+
+    /// Has the machine pin code, or unpin it.
+    fn pin(&mut self, request: PinRequest) -> Result<Pinned, LoopEnd> {
+        let PinRequest { code, unpin } = request;
+        self.pinned.retain(|pinned| *pinned != code);
+        let pinned = match unpin {
+            true => self.guarded(|machine| machine.unpin(&code))?,
+            false => self.guarded(|machine| machine.pin(code.clone()))?,
+        };
+        let pinned = pinned.unwrap_or_else(|panic| Pinned::Invalid {
+            error: format!("host panic: {panic}"),
+        });
+        if pinned.is_pinned() {
+            self.pinned.push(code);
+        }
+        Ok(pinned)
     }
 
     fn serving(&self, message: &Message, nonce: u32) -> Serving {
@@ -225,18 +252,41 @@ where
         answered
     }
 
-    /// Runs the machine. A panic is a failure of this request, and the machine is replaced by a new one.
+    /// Runs the machine. A panic is a failure of this request.
     fn run_machine(
         &mut self,
         run: impl FnOnce(&mut M) -> Result<Outcome, M::Fatal>,
     ) -> Result<Outcome, LoopEnd> {
-        let machine = &mut self.machine;
-        let panic = match catch_unwind(AssertUnwindSafe(|| run(machine))) {
-            Ok(result) => return result.map_err(LoopEnd::of_machine),
-            Err(panic) => panic,
+        let outcome = self.guarded(run)?;
+        Ok(outcome.unwrap_or_else(|panic| Err(VmFailure(format!("host panic: {panic}")))))
+    }
+
+    /// What the machine returns, or the text of its panic. Then another machine has taken its place.
+    fn guarded<R>(
+        &mut self,
+        run: impl FnOnce(&mut M) -> Result<R, M::Fatal>,
+    ) -> Result<Result<R, String>, LoopEnd> {
+        let text = match caught(&mut self.machine, run)? {
+            Ok(result) => return Ok(Ok(result)),
+            Err(text) => text,
         };
-        let text = panic_text(&*panic).unwrap_or("of unknown cause");
-        error!(target: LOGGER, panic = text, "The machine panicked; a new one takes its place.");
+        self.replace_machine()?;
+        for code in std::mem::take(&mut self.pinned) {
+            match caught(&mut self.machine, |machine| machine.pin(code.clone()))? {
+                Ok(pinned) if pinned.is_pinned() => self.pinned.push(code),
+                Ok(pinned) => warn!(target: LOGGER, %pinned, "The new machine does not pin code."),
+                // Contracts are run without pinned code rather than not at all.
+                Err(_) => {
+                    self.pinned.clear();
+                    self.replace_machine()?;
+                    break;
+                }
+            }
+        }
+        Ok(Err(text))
+    }
+
+    fn replace_machine(&mut self) -> Result<(), LoopEnd> {
         let gateway = Gateway::new(self.link.clone());
         match (self.build)(&self.arguments, Box::new(gateway)) {
             Ok(machine) => self.machine = machine,
@@ -244,8 +294,22 @@ where
             // The same arguments were valid at the start.
             Err(BuildError::Arguments(_)) => {}
         }
-        Ok(Err(VmFailure(format!("host panic: {text}"))))
+        Ok(())
     }
+}
+
+/// What the machine returns, or the text of its panic, after which it must be replaced.
+fn caught<M: Machine, R>(
+    machine: &mut M,
+    run: impl FnOnce(&mut M) -> Result<R, M::Fatal>,
+) -> Result<Result<R, String>, LoopEnd> {
+    let panic = match catch_unwind(AssertUnwindSafe(|| run(machine))) {
+        Ok(result) => return result.map(Ok).map_err(LoopEnd::of_machine),
+        Err(panic) => panic,
+    };
+    let text = panic_text(&*panic).unwrap_or("of unknown cause");
+    error!(target: LOGGER, panic = text, "The machine panicked; a new one takes its place.");
+    Ok(Err(text.to_owned()))
 }
 
 fn is_too_long(answered: &Result<(), LoopEnd>) -> bool {

@@ -1,11 +1,11 @@
 //! The report of a child about itself (docs/spec/wire.md#ready).
 
 use super::sandbox::{Report, Sandbox};
-use crate::messages::{PROTOCOL_VERSION, READ_AHEAD, Ready, ReadyLimits, SandboxLayer, TRACE};
+use crate::messages::{PIN, PROTOCOL_VERSION, READ_AHEAD, Ready, ReadyLimits, SandboxLayer, TRACE};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
 /// What this child can do beyond the protocol version.
-const CAPABILITIES: [&str; 2] = [READ_AHEAD, TRACE];
+const CAPABILITIES: [&str; 3] = [READ_AHEAD, TRACE, PIN];
 
 /// What the virtual machine says of its limits.
 #[derive(Debug, Clone, Copy)]

@@ -4,12 +4,13 @@ use super::*;
 use crate::dialogue::{DialogueError, MessengerError};
 use crate::frame::FrameError;
 use crate::messages::*;
+use crate::transport::memory::MemoryTransport;
 use bytes::Bytes;
 
 mod scripted;
 
 use crate::trace::{Filter, Run, Step};
-use scripted::{answer_hook, call, call_traced, end, entry, response, start};
+use scripted::{answer_hook, call, call_traced, end, entry, pin, response, start};
 
 #[test]
 fn all_twenty_hooks_are_asked_and_answered_through_the_gateway() {
@@ -148,6 +149,74 @@ fn failures_of_the_machine_are_answered_and_the_loop_goes_on() {
         [&b"code"[..]]
     );
     end(node, child);
+}
+
+/// The codes that the machine has pinned.
+fn pinned(node: &mut Messenger<MemoryTransport>) -> Vec<Bytes> {
+    call(node, "pinned");
+    response(node).1.expect("an output").return_data
+}
+
+#[test]
+fn a_machine_that_takes_the_place_of_another_has_the_pinned_code() {
+    let (mut node, child) = start();
+    let compiled = || {
+        Some(PinnedCode {
+            module_bytes: 7,
+            ..PinnedCode::default()
+        })
+    };
+    let invalid = |error: &str| {
+        Some(PinnedCode {
+            state: PinState::Invalid as u32,
+            error: error.to_owned(),
+            ..PinnedCode::default()
+        })
+    };
+    for code in ["a", "b", "a"] {
+        assert_eq!(pin(&mut node, code, false), compiled());
+    }
+    assert_eq!(pin(&mut node, "invalid", false), invalid("invalid"));
+    assert_eq!(pinned(&mut node), ["a", "b"]);
+    call(&mut node, "panic");
+    response(&mut node);
+    assert_eq!(pinned(&mut node), ["b", "a"]);
+
+    let unpinned = pin(&mut node, "b", true).expect("it is answered");
+    assert_eq!(unpinned.state, PinState::Unpinned as u32);
+    let panic = invalid("host panic: out of ideas");
+    assert_eq!(pin(&mut node, "panic", false), panic);
+    assert_eq!(pinned(&mut node), ["a"]);
+    end(node, child);
+}
+
+#[test]
+fn a_machine_that_panics_over_pinned_code_is_replaced_by_one_without() {
+    let (mut node, child) = start();
+    for code in ["a", "panic later", "b"] {
+        assert!(pin(&mut node, code, false).is_some());
+    }
+    call(&mut node, "panic");
+    assert_eq!(response(&mut node).0, "host panic: out of ideas");
+    assert_eq!(pinned(&mut node), [""; 0]);
+    assert!(pin(&mut node, "b", false).is_some());
+    call(&mut node, "panic");
+    response(&mut node);
+    assert_eq!(pinned(&mut node), ["b"]);
+    end(node, child);
+}
+
+#[test]
+fn without_memory_for_pinned_code_the_child_ends() {
+    let (mut node, child) = start();
+    let code = "lack".into();
+    let request = DiagnoseWaitRequest {
+        pin: Some(Box::new(PinRequest { code, unpin: false })),
+        ..DiagnoseWaitRequest::default()
+    };
+    node.send("", &request, None).expect("sent");
+    let end = child.join().expect("no panic");
+    assert!(matches!(end, LoopEnd::Machine(_)), "{end}");
 }
 
 #[test]

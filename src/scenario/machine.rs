@@ -2,9 +2,10 @@
 
 use super::world::SharedWorld;
 use crate::driver::{Blame, CriticalError, Driver, DriverConfig, ReadAhead};
-use crate::machine::{BuildError, Machine, Outcome};
+use crate::machine::{BuildError, Machine, Outcome, Pinned};
 use crate::messages::{Arguments, ContractCallInput, ContractCreateInput, Format};
 use crate::trace::SharedRecorder;
+use bytes::Bytes;
 use std::error::Error;
 #[cfg(feature = "record")]
 use std::path::PathBuf;
@@ -105,6 +106,14 @@ impl<M: Machine> Machine for Untyped<M> {
 
     fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
         self.0.trace(recorder)
+    }
+
+    fn pin(&mut self, code: Bytes) -> Result<Pinned, AnyFatal> {
+        self.0.pin(code).map_err(untyped)
+    }
+
+    fn unpin(&mut self, code: &[u8]) -> Result<Pinned, AnyFatal> {
+        self.0.unpin(code).map_err(untyped)
     }
 }
 

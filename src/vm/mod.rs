@@ -50,7 +50,7 @@ use crate::engine::cache::ModuleCache;
 use crate::engine::tiers::TieredEngine;
 use crate::engine::wasmer::WasmerEngine;
 use crate::hooks::BlockchainHook;
-use crate::machine::{BuildError, Machine, Outcome};
+use crate::machine::{BuildError, Machine, Outcome, Pinned};
 use crate::messages::codec::{self, DEFAULT_PAYLOAD_LIMIT_BYTES};
 use crate::messages::{
     Arguments, ContractCallInput, ContractCreateInput, ContractResponse, GasSectionEntry, VmOutput,
@@ -91,7 +91,7 @@ pub struct VmParameters {
 /// Compilation and caching settings. No output depends on them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineSettings {
-    /// Compiled modules in memory. Default 64 MiB.
+    /// Compiled modules in memory. Default 64 MiB, and 32 MiB of pinned ones.
     pub modules: CacheLimits,
     /// Instances that wait for the next call. Default 64, with 16 MiB.
     pub instances: WarmLimits,
@@ -287,5 +287,14 @@ impl Machine for Vm {
         let observer = recorder.map(|recorder| Box::new(recorder) as Box<dyn Observer>);
         self.host.contexts.observer = observer;
         true
+    }
+
+    fn pin(&mut self, code: Bytes) -> Result<Pinned, VmFatal> {
+        self.host.pin(&code).map_err(VmFatal::Machine)
+    }
+
+    fn unpin(&mut self, code: &[u8]) -> Result<Pinned, VmFatal> {
+        self.host.unpin(code);
+        Ok(Pinned::Unpinned)
     }
 }

@@ -62,12 +62,14 @@ pub fn run(mode: &str) -> ! {
         Format::Json,
         DEFAULT_PAYLOAD_LIMIT_BYTES,
     );
+    let mut pinned = Vec::new();
     while let Ok(received) = node.receive(None) {
         match received.message {
             Message::DiagnoseWaitRequest(request) => {
                 std::thread::sleep(Duration::from_millis(request.milliseconds.into()));
                 let ready = request.ready.then(|| report(mode)).flatten().map(Box::new);
-                node.send("", &DiagnoseWaitResponse { ready }, None)
+                let pinned = request.pin.map(|pin| Box::new(pin_code(&mut pinned, *pin)));
+                node.send("", &DiagnoseWaitResponse { ready, pinned }, None)
                     .expect("sent");
             }
             Message::ContractDeployRequest(request) => {
@@ -76,6 +78,10 @@ pub fn run(mode: &str) -> ! {
             }
             Message::ContractCallRequest(request) => {
                 let function = request.call_input.expect("not null").function;
+                if function == "pinned" {
+                    respond(&mut node, pinned.clone());
+                    continue;
+                }
                 behave(&function, &mut node, &profiles, &logs);
             }
             Message::Stop(_) => stop(mode, &logs),
@@ -87,12 +93,41 @@ pub fn run(mode: &str) -> ! {
 
 /// What a child of this mode reports; most report nothing, like a child in Go.
 fn report(mode: &str) -> Option<Ready> {
-    (mode == "of-the-future").then(|| Ready {
-        version: "9.0\u{1b}[2J".to_owned(),
-        protocol_version: PROTOCOL_VERSION + 1,
-        sandbox_mode: "off".to_owned(),
-        ..Ready::default()
-    })
+    match mode {
+        "of-the-future" => Some(Ready {
+            version: "9.0\u{1b}[2J".to_owned(),
+            protocol_version: PROTOCOL_VERSION + 1,
+            sandbox_mode: "off".to_owned(),
+            ..Ready::default()
+        }),
+        "pins" => Some(Ready {
+            capabilities: vec![PIN.to_owned()],
+            ..Ready::default()
+        }),
+        _ => None,
+    }
+}
+
+/// Pins code, or unpins it; dies of the code `deadly`.
+fn pin_code(pinned: &mut Vec<Bytes>, request: PinRequest) -> PinnedCode {
+    let PinRequest { code, unpin } = request;
+    pinned.retain(|known| *known != code);
+    let state = match &code[..] {
+        _ if unpin => PinState::Unpinned,
+        b"deadly" => exit(7),
+        b"slow" => sleep(),
+        b"invalid" => PinState::Invalid,
+        b"large" => PinState::NoRoom,
+        _ => {
+            pinned.push(code);
+            PinState::Compiling
+        }
+    };
+    PinnedCode {
+        state: state as u32,
+        module_bytes: 9,
+        ..PinnedCode::default()
+    }
 }
 
 /// The end of a child that was told to stop.

@@ -7,6 +7,7 @@ mod child;
 mod common;
 mod handle;
 mod output;
+mod pins;
 #[cfg(feature = "vm")]
 mod real;
 mod restarts;

@@ -92,7 +92,10 @@ fn no_failed_allocation_of_rust_changes_an_output() {
     let expected = expected();
     let default = EngineSettings::default();
     let anew = EngineSettings {
-        modules: CacheLimits { memory_bytes: 0 },
+        modules: CacheLimits {
+            memory_bytes: 0,
+            ..CacheLimits::default()
+        },
         ..default.clone()
     };
     let interpreted = EngineSettings {
@@ -132,7 +135,10 @@ fn no_failed_allocation_of_c_changes_an_output() {
     if let Some(number) = own_number() {
         let expected = expected();
         let anew = EngineSettings {
-            modules: CacheLimits { memory_bytes: 0 },
+            modules: CacheLimits {
+                memory_bytes: 0,
+                ..CacheLimits::default()
+            },
             ..EngineSettings::default()
         };
         make_requests(&mut vm(&anew), &expected, Failing::OfC { number });

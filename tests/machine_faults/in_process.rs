@@ -125,7 +125,10 @@ fn no_fault_of_the_system_changes_an_output() {
         (
             "modules from the disk",
             EngineSettings {
-                modules: CacheLimits { memory_bytes: 0 },
+                modules: CacheLimits {
+                    memory_bytes: 0,
+                    ..CacheLimits::default()
+                },
                 disk: Some(disk),
                 ..default.clone()
             },
@@ -133,14 +136,20 @@ fn no_fault_of_the_system_changes_an_output() {
         (
             "modules compiled anew",
             EngineSettings {
-                modules: CacheLimits { memory_bytes: 0 },
+                modules: CacheLimits {
+                    memory_bytes: 0,
+                    ..CacheLimits::default()
+                },
                 ..default.clone()
             },
         ),
         (
             "interpreted at first",
             EngineSettings {
-                modules: CacheLimits { memory_bytes: 0 },
+                modules: CacheLimits {
+                    memory_bytes: 0,
+                    ..CacheLimits::default()
+                },
                 interpreter: Some(QuickLimits::default()),
                 ..default
             },

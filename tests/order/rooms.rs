@@ -141,6 +141,7 @@ pub const ROOMS: &[Room] = &[
         &[
             "engine",
             "hooks",
+            "machine",
             "messages",
             "trace",
             "vm::contexts",

@@ -38,9 +38,13 @@ pub struct CommandLine {
     #[arg(long, env = "ARWEN_MODULE_CACHE_BYTES", value_name = "BYTES", default_value_t = 1 << 30)]
     pub module_cache_bytes: u64,
 
-    /// Bytes of compiled modules in memory.
+    /// Bytes of compiled modules in memory, but for those of pinned code.
     #[arg(long, env = "ARWEN_MODULE_MEMORY_BYTES", value_name = "BYTES", default_value_t = CacheLimits::default().memory_bytes)]
     pub module_memory_bytes: usize,
+
+    /// Bytes of the modules of code that the node pins; code for which that is too little is not pinned.
+    #[arg(long, env = "ARWEN_PINNED_MODULE_BYTES", value_name = "BYTES", default_value_t = CacheLimits::default().pinned_bytes)]
+    pub pinned_module_bytes: usize,
 
     /// Instances that wait in memory for the next call of their contract; each reserves 8 GiB of addresses,
     /// unless the process may have less than all of them together take. Four times as many wait without their memory.

@@ -9,7 +9,7 @@ use super::run::{PATIENCE, Run};
 use crate::engine::instrument::InstrumentedModule;
 use crate::engine::wasmi_engine::WasmiEngine;
 use crate::engine::{
-    CompiledModule, Engine, ExportedFunction, HostCalls, Instance, InstantiationError,
+    CompiledModule, Engine, ExportedFunction, HostCalls, Instance, InstantiationError, ModuleState,
 };
 
 /// About how many bytes of machine code and tables come of one byte of instrumented wasm. Counted until they are known.
@@ -133,6 +133,14 @@ impl<H: HostCalls> CompiledModule<H> for TieredModule<H> {
         match self.compilation.progress() {
             Progress::Compiled(hot) => hot.memory_bytes(),
             Progress::Unfinished(_) | Progress::GivenUp(_) => self.estimated_bytes,
+        }
+    }
+
+    fn state(&self) -> ModuleState {
+        match self.compilation.progress() {
+            Progress::Compiled(_) => ModuleState::Compiled,
+            Progress::Unfinished(_) => ModuleState::Compiling,
+            Progress::GivenUp(_) => ModuleState::Interpreted,
         }
     }
 

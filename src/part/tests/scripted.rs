@@ -2,18 +2,22 @@
 
 use super::super::*;
 use crate::hooks::HookError;
-use crate::machine::{Outcome, VmFailure};
+use crate::machine::{Outcome, Pinned, VmFailure};
 use crate::messages::*;
 use crate::trace::{CallKind, Entry, Event, Observer as _, SharedRecorder};
 use crate::transport::memory::{MemoryTransport, pair};
 use bytes::Bytes;
 use num_bigint::BigInt as Number;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 /// A machine whose behaviour is chosen by the function name of the call.
 struct ScriptedMachine {
     hook: Box<dyn BlockchainHook>,
     recorder: Option<SharedRecorder>,
+    /// How many were built before it.
+    number: usize,
+    pinned: Vec<Bytes>,
 }
 
 /// The fatal error of a scripted machine.
@@ -38,8 +42,34 @@ impl Machine for ScriptedMachine {
                 Err(error) => Err(Lack("no node", Some(error))),
                 Ok(_) => Ok(Ok(VmOutput::default())),
             },
+            "pinned" => Ok(Ok(VmOutput {
+                return_data: self.pinned.clone(),
+                ..VmOutput::default()
+            })),
             _ => Ok(self.run(input)),
         }
+    }
+
+    fn pin(&mut self, code: Bytes) -> Result<Pinned, Lack> {
+        match &code[..] {
+            b"lack" => return Err(Lack("no memory", None)),
+            b"panic" => panic!("out of ideas"),
+            b"panic later" if self.number > 0 => panic!("out of ideas"),
+            b"invalid" => {
+                let error = "invalid".to_owned();
+                return Ok(Pinned::Invalid { error });
+            }
+            _ => {}
+        }
+        if !self.pinned.contains(&code) {
+            self.pinned.push(code);
+        }
+        Ok(Pinned::Compiled { module_bytes: 7 })
+    }
+
+    fn unpin(&mut self, code: &[u8]) -> Result<Pinned, Lack> {
+        self.pinned.retain(|pinned| pinned != code);
+        Ok(Pinned::Unpinned)
     }
 
     fn trace(&mut self, recorder: Option<SharedRecorder>) -> bool {
@@ -148,10 +178,15 @@ fn ask_every_hook(hook: &mut dyn BlockchainHook) -> Result<Vec<Bytes>, HookError
 
 /// Starts the child's loop in a thread. Returns the node's side and the thread.
 pub(super) fn start() -> (Messenger<MemoryTransport>, JoinHandle<LoopEnd>) {
-    fn build(_: &Arguments, hook: Box<dyn BlockchainHook>) -> Result<ScriptedMachine, BuildError> {
-        let recorder = None;
-        Ok(ScriptedMachine { hook, recorder })
-    }
+    let built = AtomicUsize::new(0);
+    let build = move |_: &Arguments, hook: Box<dyn BlockchainHook>| {
+        Ok::<_, BuildError>(ScriptedMachine {
+            hook,
+            recorder: None,
+            number: built.fetch_add(1, Ordering::Relaxed),
+            pinned: Vec::new(),
+        })
+    };
     let (near, far) = pair(1 << 16);
     let messenger = |side, transport| Messenger::new(side, transport, Format::Json, 1 << 20);
     let node = messenger(Side::Node, near);
@@ -187,6 +222,24 @@ pub(super) fn call_traced(
         None,
     )
     .expect("sent");
+}
+
+/// Pins code, or unpins it; what the child says of it.
+pub(super) fn pin(
+    node: &mut Messenger<MemoryTransport>,
+    code: &'static str,
+    unpin: bool,
+) -> Option<PinnedCode> {
+    let code = code.into();
+    let request = DiagnoseWaitRequest {
+        pin: Some(Box::new(PinRequest { code, unpin })),
+        ..DiagnoseWaitRequest::default()
+    };
+    node.send("", &request, None).expect("sent");
+    let received = node.receive(None).expect("received");
+    let response = DiagnoseWaitResponse::from_message(received.message).expect("the response");
+    assert_eq!(response.ready, None);
+    response.pinned.map(|pinned| *pinned)
 }
 
 /// Receives the response to a call: the error message and the output.

@@ -13,6 +13,7 @@ mod indirect_deploy;
 mod instance;
 mod nested;
 mod observed;
+mod pin;
 mod run;
 
 use crate::engine::cache::{EngineCounters, ModuleCache};

@@ -11,6 +11,7 @@ mod large;
 mod limits;
 mod node;
 mod orphans;
+mod pins;
 mod pool;
 mod raw;
 mod read_ahead;

@@ -4,7 +4,7 @@ use super::node::{Node, config, world};
 use crate::setup::write_script;
 use arwen::driver::{Blame, Driver, Fault, Mismatch, Sandbox, StartError};
 use arwen::hooks::BlockchainHook;
-use arwen::messages::{Format, PROTOCOL_VERSION, READ_AHEAD, TRACE};
+use arwen::messages::{Format, PIN, PROTOCOL_VERSION, READ_AHEAD, TRACE};
 
 const COUNTER: &str = include_str!("../../contracts/counter.wat");
 
@@ -31,7 +31,7 @@ fn a_child_reports_what_is_in_force() {
         assert_eq!(ready.version, env!("CARGO_PKG_VERSION"));
         assert_eq!(ready.build.len(), 16, "{}", ready.build);
         assert_eq!(ready.protocol_version, PROTOCOL_VERSION);
-        assert_eq!(ready.capabilities, [READ_AHEAD, TRACE]);
+        assert_eq!(ready.capabilities, [READ_AHEAD, TRACE, PIN]);
         let limits = ready.limits.expect("it has limits");
         assert_eq!(limits.payload_bytes, 7_000_000);
         assert_eq!(limits.memory_pages, 65_536);
