@@ -366,9 +366,10 @@ impl<H: BlockchainHook> Driver<H> {
         // Taken out, so that a panic of the hook drops the child, which still waits for an answer.
         let mut process = self.live_process(&budget)?;
         let begun = self.shared.begin(process.id());
+        // The first request of a child does not wait for pinned code.
+        let has_served = process.has_served();
         let (messenger, hook) = (&mut process.messenger, &mut self.hook);
-        // The first request of a child does not wait for that.
-        let pinned = match process.has_served() {
+        let pinned = match has_served {
             true => self.pins.send_next(messenger, hook, &mut budget),
             false => Ok(()),
         };

@@ -244,6 +244,14 @@ impl Unusable {
         }
     }
 
+    /// The reference's words, and in brackets what they leave out.
+    pub fn in_detail(&self) -> String {
+        match &self.detail {
+            None => self.text.clone(),
+            Some(detail) => format!("{} ({detail})", self.text),
+        }
+    }
+
     /// The start function has failed, for this reason, which differs between engines.
     pub fn not_started(reason: impl std::fmt::Display) -> Unusable {
         Unusable {

@@ -30,15 +30,8 @@ pub fn why_not_startable(code: &[u8]) -> String {
 }
 
 fn validated(code: &[u8]) -> Result<ValidatedModule, String> {
-    validation::validate(code, eei::import_table()).map_err(|invalid| {
-        match Unusable::from(invalid) {
-            Unusable { text, detail: None } => text,
-            Unusable {
-                text,
-                detail: Some(detail),
-            } => format!("{text} ({detail})"),
-        }
-    })
+    validation::validate(code, eei::import_table())
+        .map_err(|invalid| Unusable::from(invalid).in_detail())
 }
 
 fn why_not_started(module: &ValidatedModule) -> String {

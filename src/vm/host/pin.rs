@@ -4,6 +4,7 @@ use super::Host;
 use crate::engine::cache::{CompilationError, PinError, PinnedModule};
 use crate::engine::{MachineFailure, ModuleState};
 use crate::machine::Pinned;
+use crate::vm::error::Unusable;
 use bytes::Bytes;
 
 impl Host {
@@ -25,6 +26,9 @@ impl Host {
             Ok(module) => state(module),
             Err(PinError::NoRoom(error)) => Pinned::NoRoom {
                 error: error.to_string(),
+            },
+            Err(PinError::Compilation(CompilationError::Invalid(invalid))) => Pinned::Invalid {
+                error: Unusable::from(invalid).in_detail(),
             },
             Err(PinError::Compilation(error)) => Pinned::Invalid {
                 error: error.to_string(),

@@ -1,6 +1,6 @@
 //! The real child compiles pinned code ahead and keeps it (docs/spec/wire.md#pin).
 
-use super::node::{CONTRACT, GAS, Node, call_input, config, deploy_input, wasm};
+use super::node::{GAS, Node, call_input, config, deploy_input, wasm};
 use crate::output::logged;
 use crate::setup::write_script;
 use arwen::driver::{DiskCache, DriverConfig, Pinned};
@@ -44,10 +44,9 @@ fn compiled(node: &mut Node, code: &Bytes) -> u64 {
 
 /// How many modules of code of this length were made, as the child logs it.
 fn made(lines: &[String], code: &Bytes) -> usize {
-    let length = format!(" codeLength={}", code.len());
-    let is_of_code = |line: &&String| {
-        line.contains(" message=module") && line.split(" [").any(|part| part.contains(&length))
-    };
+    let arguments = format!(" args=codeLength = {},", code.len());
+    let is_of_code =
+        |line: &&String| line.contains(" message=module ") && line.contains(&arguments);
     lines.iter().filter(is_of_code).count()
 }
 
@@ -66,69 +65,83 @@ fn outputs(node: &mut Node) -> Vec<VmOutput> {
 
 #[test]
 fn pinned_code_is_compiled_ahead_and_stays_whatever_else_comes() {
-    let counter = wasm(COUNTER);
+    let [counter, adder, store] = [COUNTER, ADDER, STORE].map(wasm);
     let expected = outputs(&mut Node::with_contract(config(), COUNTER));
     for format in [Format::Json, Format::PREFERRED] {
-        // No other module is kept.
-        let (config, _folder) = config_with("--module-memory-bytes 0");
-        let mut node = Node::with_contract(config.format(format), COUNTER);
-        let first = node.driver.pin(counter.clone()).expect("answered");
-        assert!(first.is_pinned(), "{first}");
-        assert!(compiled(&mut node, &counter) > 1000);
-        let adder = wasm(ADDER);
-        compiled(&mut node, &adder);
-        let lines = logged(|| assert_eq!(outputs(&mut node), expected));
-        let store = wasm(STORE);
-        let counts = [&counter, &adder, &store].map(|code| made(&lines, code));
-        assert_eq!(counts, [0, 0, 3], "{lines:#?}");
+        let lines = logged(|| {
+            // No other module is kept.
+            let (config, _folder) = config_with("--module-memory-bytes 0");
+            let mut node = Node::with_contract(config.format(format), COUNTER);
+            let first = node.driver.pin(counter.clone()).expect("answered");
+            assert!(first.is_pinned(), "{first}");
+            assert!(compiled(&mut node, &counter) > 1000);
+            compiled(&mut node, &adder);
+            assert_eq!(outputs(&mut node), expected);
 
-        // Unpinned code is like any other.
-        let unpinned = node.driver.unpin(&counter).expect("answered");
-        assert_eq!(unpinned, Pinned::Unpinned);
-        let lines = logged(|| drop(outputs(&mut node)));
-        let counts = [&counter, &adder, &store].map(|code| made(&lines, code));
-        assert_eq!(counts, [3, 0, 3], "{lines:#?}");
+            // Unpinned code is like any other.
+            tracing::info!("unpinned");
+            let unpinned = node.driver.unpin(&counter).expect("answered");
+            assert_eq!(unpinned, Pinned::Unpinned);
+            outputs(&mut node);
+        });
+        let mut parts = lines.split(|line| line.contains("message=unpinned"));
+        for expected in [[0, 0, 3], [3, 0, 3]] {
+            let lines = parts.next().expect("two parts");
+            let counts = [&counter, &adder, &store].map(|code| made(lines, code));
+            assert_eq!(counts, expected, "{lines:#?}");
+        }
     }
 }
 
 #[test]
 fn a_child_that_takes_the_place_of_another_has_the_pinned_code_again() {
-    let (config, _folder) = config_with("--module-memory-bytes 0");
     let counter = wasm(COUNTER);
-    let mut node = Node::with_contract(config.pinned([counter.clone()]), COUNTER);
-    let lines = logged(|| drop(node.call("increment")));
-    assert_eq!(made(&lines, &counter), 0, "{lines:#?}");
-
-    let child = node.driver.child_id().expect("it lives");
-    kill(Pid::from_raw(child as i32), Signal::SIGKILL).expect("killed");
-    let lines = logged(|| while node.driver.call(call_input("get", GAS)).is_err() {});
-    assert_eq!(made(&lines, &counter), 1, "the first request does not wait");
-    // The second request pins it, and is the first to use it.
-    for _ in 0..3 {
-        let lines = logged(|| drop(node.call("increment")));
-        assert_eq!(made(&lines, &counter), 0, "{lines:#?}");
-    }
-    compiled(&mut node, &counter);
-    let account = node.world.lock().accounts[&CONTRACT].clone();
-    assert_eq!(account.storage.len(), 1);
-    assert_eq!(node.call("increment").return_data, [&[5][..]]);
+    let lines = logged(|| {
+        let (config, _folder) = config_with("--module-memory-bytes 0");
+        let mut node = Node::with_contract(config.pinned([counter.clone()]), COUNTER);
+        node.call("increment");
+        let child = node.driver.child_id().expect("it lives");
+        kill(Pid::from_raw(child as i32), Signal::SIGKILL).expect("killed");
+        tracing::info!("first request");
+        while node.driver.call(call_input("get", GAS)).is_err() {}
+        assert_ne!(node.driver.child_id(), Some(child));
+        tracing::info!("second request");
+        for calls in 2..5 {
+            assert_eq!(node.call("increment").return_data, [&[calls][..]]);
+        }
+        compiled(&mut node, &counter);
+        node.call("increment");
+    });
+    let parts = lines.split(|line| line.contains(" request") && line.starts_with("INFO"));
+    let parts: Vec<_> = parts.collect();
+    // The first request does not wait for pinned code, so it has to make a module.
+    let counts: Vec<_> = parts.iter().map(|lines| made(lines, &counter)).collect();
+    assert_eq!(counts, [0, 1, 0], "{lines:#?}");
+    // The driver says so, once for each child.
+    let is_told = |line: &&String| line.contains("arwenDriver: message=code is pinned");
+    let told: Vec<_> = parts
+        .iter()
+        .map(|lines| lines.iter().filter(is_told).count())
+        .collect();
+    assert_eq!(told, [1, 0, 1], "{lines:#?}");
 }
 
 #[test]
 fn what_is_not_pinned_says_why() {
-    let (config, _folder) = config_with("--pinned-module-bytes 5000");
+    let (config, _folder) = config_with("--pinned-module-bytes 3000");
     let mut node = Node::with_contract(config, COUNTER);
     let refused = node.driver.pin(wasm(STORE)).expect("answered");
     let Pinned::NoRoom { error } = refused else {
         panic!("{refused}");
     };
-    assert!(error.ends_with("; the limit is 5000"), "{error}");
-    let error = "invalid bytecode: ".to_owned();
+    assert!(error.ends_with("; the limit is 3000"), "{error}");
     let invalid = node.driver.pin("junk").expect("answered");
-    let Pinned::Invalid { error: found } = invalid else {
+    let Pinned::Invalid { error } = invalid else {
         panic!("{invalid}");
     };
-    assert!(found.starts_with(&error), "{found}");
+    // What is wrong, and not only that something is.
+    let text = "could not create wasmer instance: compile error (";
+    assert!(error.starts_with(text), "{error}");
     assert_eq!(node.call("increment").return_data, [&[1][..]]);
 }
 
