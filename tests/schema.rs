@@ -142,6 +142,7 @@ fn copy_of_the_project() -> PathBuf {
         for file in [
             "src/lib.rs",
             "src/logs/mod.rs",
+            "src/machine.rs",
             "src/messages/mod.rs",
             "src/messages/json/mod.rs",
         ] {
