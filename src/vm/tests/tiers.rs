@@ -1,6 +1,7 @@
 //! Runs that begin on the interpreter: nothing of it can be seen from outside.
 
 use super::texts::*;
+use crate::machine::{Machine as _, Pinned};
 use crate::messages::VmOutput;
 use crate::vm::fixtures::*;
 use crate::vm::{TierCounters, VmFatal};
@@ -78,6 +79,37 @@ proptest! {
         let expected = runs(&mut compiled(), &code);
         prop_assert_eq!(expected[0].0.return_code, 0);
         prop_assert_eq!(runs(&mut bench_on_tiers(fuel), &code), expected);
+    }
+}
+
+/// On each engine, also after runs that have done without the interpreter.
+#[test]
+fn pinned_code_runs_like_any_other() {
+    let codes = [looping(300, 5), callee()];
+    let expected = runs(&mut compiled(), &codes[0]);
+    // Observed runs, on the second and the last, have modules of their own.
+    let observed = [0, 2, 0, 2];
+    for (mut bench, observed) in benches(&schedule_entries()).into_iter().zip(observed) {
+        for _ in 0..2 {
+            for code in &codes {
+                let pinned = bench.vm.pin(code.clone()).expect("the machine works");
+                assert!(pinned.is_pinned(), "{pinned}");
+            }
+            assert_eq!(runs(&mut bench, &codes[0]), expected);
+        }
+        let counters = bench.vm.counters();
+        let expected_counts = (2, 2 + observed);
+        assert_eq!(
+            (counters.pinned, counters.misses),
+            expected_counts,
+            "{counters:?}"
+        );
+        for code in &codes {
+            let unpinned = bench.vm.unpin(code).expect("the machine works");
+            assert_eq!(unpinned, Pinned::Unpinned);
+        }
+        assert_eq!(runs(&mut bench, &codes[0]), expected);
+        assert_eq!(bench.vm.counters().pinned, 0);
     }
 }
 
