@@ -1,9 +1,9 @@
 //! What the process is doing, for the signal that asks it. There is one in a process, as there is one dialogue loop in a child.
 
-use crate::messages::kind_name;
+use crate::messages::{MessageKind, kind_name};
 use bytes::Bytes;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -37,11 +37,13 @@ pub struct Serving {
     pub function: String,
     /// When it came.
     pub since: Instant,
-    /// The kind of the hook call that the node has yet to answer.
-    pub asking: Option<&'static str>,
 }
 
 static CURRENT: Mutex<Activity> = Mutex::new(Activity::Starting);
+
+/// The number of the kind of the hook call that the node has yet to answer; 0 for none. Outside of the lock, which a hook call would
+/// take twice.
+static ASKING: AtomicU32 = AtomicU32::new(0);
 
 static COMPILING: AtomicUsize = AtomicUsize::new(0);
 
@@ -56,10 +58,8 @@ pub fn begin(activity: Activity) {
 }
 
 /// Notes that the node was asked, or has answered.
-pub fn asking(kind: Option<&'static str>) {
-    if let Activity::Serving(serving) = &mut *current() {
-        serving.asking = kind;
-    }
+pub fn asking(kind: Option<MessageKind>) {
+    ASKING.store(kind.map_or(0, MessageKind::wire), Relaxed);
 }
 
 /// A module is being compiled as long as this lives. Only the engine compiles.
@@ -84,10 +84,19 @@ impl Drop for Compiling {
 /// All of it, in one line.
 pub fn describe() -> String {
     let activity = current().clone();
-    match COMPILING.load(Relaxed) {
-        0 => activity.to_string(),
-        modules => format!("{activity}; compiling {modules} module(s)"),
+    text(&activity, ASKING.load(Relaxed), COMPILING.load(Relaxed))
+}
+
+fn text(activity: &Activity, asking: u32, compiling: usize) -> String {
+    let mut text = activity.to_string();
+    if let (Activity::Serving(_), kind @ 1..) = (activity, asking) {
+        let kind = kind_name(kind);
+        text += &format!(", waiting for the node's answer to {kind}");
     }
+    if compiling > 0 {
+        text += &format!("; compiling {compiling} module(s)");
+    }
+    text
 }
 
 impl fmt::Display for Activity {
@@ -109,7 +118,6 @@ impl fmt::Display for Serving {
             contract,
             function,
             since,
-            asking,
         } = self;
         let kind = kind_name(*kind);
         let seconds = since.elapsed().as_secs_f64();
@@ -119,9 +127,6 @@ impl fmt::Display for Serving {
         )?;
         if !contract.is_empty() {
             write!(f, ", contract {contract:x}, function {function:?}")?;
-        }
-        if let Some(kind) = asking {
-            write!(f, ", waiting for the node's answer to {kind}")?;
         }
         Ok(())
     }
@@ -133,24 +138,25 @@ mod tests {
 
     #[test]
     fn it_is_told_in_one_line() {
-        assert_eq!(Activity::Starting.to_string(), "starting");
+        assert_eq!(
+            text(&Activity::Starting, 0, 1),
+            "starting; compiling 1 module(s)"
+        );
         let waiting = Activity::Waiting { served: 7 };
-        assert_eq!(waiting.to_string(), "waiting for a request, 7 answered");
-        let mut serving = Serving {
+        assert_eq!(text(&waiting, 6, 0), "waiting for a request, 7 answered");
+        let serving = Serving {
             number: 8,
             nonce: 1,
             kind: crate::messages::MessageKind::ContractCallRequest.wire(),
             contract: Bytes::from_static(&[0xab, 1]),
             function: "pay\n".to_owned(),
             since: Instant::now(),
-            asking: Some("BlockchainGetStorageDataRequest"),
         };
-        let text = serving.to_string();
+        let asking = MessageKind::BlockchainGetStorageDataRequest.wire();
+        let text = text(&Activity::Serving(serving), asking, 2);
         assert!(text.starts_with("running request 8 [kind=ContractCallRequest nonce=1] for 0."));
-        let end = " s, contract ab01, function \"pay\\n\", waiting for the node's answer to BlockchainGetStorageDataRequest";
+        let end = " s, contract ab01, function \"pay\\n\", waiting for the node's answer to BlockchainGetStorageDataRequest; compiling 2 module(s)";
         assert!(text.ends_with(end), "{text}");
-        (serving.contract, serving.asking) = (Bytes::new(), None);
-        assert!(serving.to_string().ends_with(" s"));
     }
 
     #[test]

@@ -2,6 +2,7 @@ use super::level::Level;
 use super::line;
 use crate::messages::LogLine;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +22,8 @@ pub struct LineQueue {
     state: Mutex<State>,
     changed: Condvar,
     limit_bytes: usize,
+    /// Whether there is nothing to write, to be asked without the lock.
+    is_idle: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +45,14 @@ impl LineQueue {
             state: Mutex::default(),
             changed: Condvar::new(),
             limit_bytes,
+            is_idle: AtomicBool::new(true),
         }
+    }
+
+    /// Whether there is nothing to write: no line waits, and the one that was taken last is written. Of what other threads do at the
+    /// same time it may know nothing yet.
+    pub fn is_idle(&self) -> bool {
+        self.is_idle.load(Ordering::Acquire)
     }
 
     /// Adds a line, or drops it when the queue is full or closed.
@@ -59,7 +69,7 @@ impl LineQueue {
             state.tell_dropped();
             state.put(line);
         }
-        drop(state);
+        self.end(state);
         self.changed.notify_all();
     }
 
@@ -72,6 +82,7 @@ impl LineQueue {
         let line = state.lines.pop_front();
         state.unfinished = line.is_some();
         state.bytes -= line.as_ref().map_or(0, cost);
+        self.end(state);
         line
     }
 
@@ -96,13 +107,18 @@ impl LineQueue {
             dropped_total: state.dropped_total,
             ..State::default()
         };
-        drop(state);
+        self.end(state);
         self.changed.notify_all();
     }
 
     /// Number of lines dropped so far.
     pub fn dropped_total(&self) -> u64 {
         self.lock().dropped_total
+    }
+
+    /// Ends a change.
+    fn end(&self, state: MutexGuard<'_, State>) {
+        self.is_idle.store(state.is_idle(), Ordering::Release);
     }
 
     /// Ignores poisoning: every change under the lock is complete or can't panic.

@@ -162,7 +162,6 @@ where
                 .unwrap_or_default(),
             function: call.map(|call| call.function.clone()).unwrap_or_default(),
             since: Instant::now(),
-            asking: None,
         }
     }
 

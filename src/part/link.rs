@@ -145,7 +145,7 @@ impl<T: Transport> Messenger<T> {
             error: "",
         };
         trace!(target: "arwen/part", request = %request_text, "[ARWEN]: SendHookCallRequest");
-        activity::asking(Some(R::KIND.as_str_name()));
+        activity::asking(Some(R::KIND));
         self.send("", request, None).map_err(NodeLost::CannotAsk)?;
         let Received { envelope, message } = self.receive(None).map_err(NodeLost::receiving)?;
         activity::asking(None);

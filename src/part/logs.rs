@@ -105,9 +105,9 @@ impl LogsHandle {
 pub struct LogFlusher(Arc<LineWriter>);
 
 impl LogFlusher {
-    /// Writes what the pipe takes without waiting. Costs two locks when the queue is empty.
+    /// Writes what the pipe takes without waiting.
     pub fn flush(&self) {
-        if matches!(self.0.write_waiting(), Progress::Closed) {
+        if !self.0.logs.queue.is_idle() && matches!(self.0.write_waiting(), Progress::Closed) {
             self.0.logs.close();
         }
     }

@@ -23,10 +23,9 @@ pub fn go_text(bytes: &[u8]) -> String {
 pub fn push_go_text(bytes: &[u8], text: &mut String) {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        text.extend(std::iter::repeat_n(
-            char::REPLACEMENT_CHARACTER,
-            chunk.invalid().len(),
-        ));
+        for _ in chunk.invalid() {
+            text.push_str("\u{fffd}");
+        }
     }
 }
 

@@ -37,15 +37,23 @@ const IS_SPECIAL: [bool; 256] = {
     is_special
 };
 
-/// How many bytes at the beginning certainly need no escape, looked at sixteen at a time, which compiles to vector instructions.
+/// How many bytes at the beginning need no escape.
 fn plain_bytes(text: &[u8]) -> usize {
+    let is_special = |byte: &u8| IS_SPECIAL[usize::from(*byte)];
+    // Mostly behind another escape: the bytes of an address or a hash.
+    if text.first().is_some_and(is_special) {
+        return 0;
+    }
+    // Sixteen at a time, which compiles to vector instructions.
     let (chunks, _) = text.as_chunks::<16>();
     let is_plain = |chunk: &&[u8; 16]| {
         !chunk.iter().fold(false, |found, byte| {
             found | !(0x20..0x80).contains(byte) | matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
         })
     };
-    16 * chunks.iter().take_while(is_plain).count()
+    let certain = 16 * chunks.iter().take_while(is_plain).count();
+    let rest = &text[certain..];
+    certain + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 impl<'a> Writer<'a> {
@@ -191,19 +199,15 @@ impl<'a> Writer<'a> {
     fn escaped(&mut self, text: &str) {
         let mut rest = text.as_bytes();
         let mut plain = 0;
-        let is_special = |byte: &u8| IS_SPECIAL[usize::from(*byte)];
         loop {
             plain += plain_bytes(&rest[plain..]);
-            let Some(next) = rest[plain..].iter().position(is_special) else {
-                break;
-            };
-            plain += next;
-            let length = match rest[plain] {
+            let length = match rest[plain..] {
+                [] => break,
                 // U+2028 and U+2029.
-                0xe2 if matches!(rest[plain..], [_, 0x80, 0xa8 | 0xa9, ..]) => 3,
+                [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
                 // U+FFFD: Go escapes it where it replaces a byte that is not UTF-8, which is nearly always.
-                0xef if matches!(rest[plain..], [_, 0xbf, 0xbd, ..]) => 3,
-                0xe2 | 0xef => {
+                [0xef, 0xbf, 0xbd, ..] => 3,
+                [0xe2 | 0xef, ..] => {
                     plain += 1;
                     continue;
                 }
