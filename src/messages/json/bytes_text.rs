@@ -24,7 +24,7 @@ pub fn push_go_text(bytes: &[u8], text: &mut String) {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         for _ in chunk.invalid() {
-            text.push_str("\u{fffd}");
+            text.push(char::REPLACEMENT_CHARACTER);
         }
     }
 }
