@@ -1,6 +1,6 @@
 //! Which parts of a value of a question come from the request and from earlier answers.
 
-use super::template::{LONGEST_VALUE, Piece, Sources};
+use super::template::{LONGEST_VALUE, Piece, Source, Sources};
 use bytes::Bytes;
 
 /// The shortest part of a source that is left open inside of a longer value, in bytes. Shorter ones are equal by chance.
@@ -12,10 +12,12 @@ pub(super) fn pieces(value: &[u8], sources: &Sources) -> Vec<Piece> {
     if value.len() > LONGEST_VALUE {
         return vec![fixed(value)];
     }
+    // Most answers are no source: they are not looked through at each byte.
+    let sources: Vec<_> = sources.all().collect();
     let mut pieces = Vec::new();
     let (mut at, mut fixed_from) = (0, 0);
     while at < value.len() {
-        let Some((piece, length)) = longest(&value[at..], sources) else {
+        let Some((piece, length)) = longest(&value[at..], &sources) else {
             at += 1;
             continue;
         };
@@ -35,11 +37,14 @@ pub(super) fn pieces(value: &[u8], sources: &Sources) -> Vec<Piece> {
 /// The longest part of a source that a value begins with, and its length. A short part counts only if it is a whole source
 /// and the whole value, or what is left of it. A part with hardly any different bytes counts only if it is a whole source: others
 /// are the zeros that addresses of contracts begin with.
-fn longest(value: &[u8], sources: &Sources) -> Option<(Piece, usize)> {
+fn longest(value: &[u8], sources: &[(Source, &[u8])]) -> Option<(Piece, usize)> {
     let mut best: Option<(Piece, usize)> = None;
-    for (source, bytes) in sources.all() {
+    for &(source, bytes) in sources {
         for start in 0..bytes.len() {
             let rest = &bytes[start..];
+            if rest[0] != value[0] {
+                continue;
+            }
             let equal = value.iter().zip(rest).take_while(|(a, b)| a == b);
             let length = equal.count();
             let is_whole_source = start == 0 && length == bytes.len();

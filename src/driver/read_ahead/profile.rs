@@ -19,7 +19,7 @@ const MOST_LOSS: Duration = Duration::from_millis(1);
 const PAUSES: [u32; 2] = [16, 4096];
 
 /// The most requests that are not learned from after requests from which nothing could be learned.
-const LONGEST_REST: u32 = 256;
+const LONGEST_REST: u32 = 1024;
 
 /// Requests from which nothing could be learned before the first rest.
 const FRUITLESS_BEFORE_REST: u32 = 3;
