@@ -217,7 +217,7 @@ impl Vm {
     }
 
     /// Tells `observer` from now on what runs do. No output depends on it.
-    #[cfg(test)]
+    #[cfg(any(all(fuzzing, feature = "interpreter"), test))]
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         self.host.contexts.observer = Some(observer);
     }
