@@ -75,9 +75,13 @@ def tables(log):
         sides = lambda row: [f"{key[:-3].replace('_', ' ')} {row[key]} us" for key in row if key.endswith("_us")]
         rows = [[row["benchmark"], *sides(row), f"{row['ratio']:.2f}"] for row in comparisons]
         yield table(["compared in turns", "this", "that", "ratio"], rows)
+    # Those with the same figures in one table.
+    alike = {}
     for row in others:
-        name = row.pop("benchmark")
-        yield table([name, ""], [[key.replace("_", " "), f"{value:,}"] for key, value in row.items()])
+        alike.setdefault(tuple(row)[1:], []).append(row)
+    for keys, rows in alike.items():
+        head = ["", *(key.replace("_", " ") for key in keys)]
+        yield table(head, [[row["benchmark"], *(f"{row[key]:,}" for key in keys)] for row in rows])
 
 
 def main():

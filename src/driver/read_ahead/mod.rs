@@ -322,6 +322,7 @@ impl Predictor {
         // A hook that panicked has left it as it was.
         self.field.clear();
         let start = Instant::now();
+        let most = profile.confirmed();
         let mut writer = Writer {
             limits: &self.limits,
             until: start + self.limits.time,
@@ -329,11 +330,11 @@ impl Predictor {
             known: &mut self.known_hashes,
             field: &mut self.field,
             count: 0,
-            known_hashes: Vec::with_capacity(profile.len()),
+            known_hashes: Vec::with_capacity(most),
         };
         let mut sources = Sources {
             input: input.sources,
-            answers: Vec::with_capacity(profile.len()),
+            answers: Vec::with_capacity(most),
         };
         let predictions = profile.predict(&mut sources, |question| writer.answer(question, hook));
         budget.deadline += writer.now - start;

@@ -93,7 +93,7 @@ impl Profile {
         sources: &mut Sources,
         mut answer: impl FnMut(&Question) -> Answered,
     ) -> Vec<Prediction> {
-        let mut predictions: Vec<Prediction> = Vec::with_capacity(self.len());
+        let mut predictions: Vec<Prediction> = Vec::with_capacity(self.confirmed());
         let mut last: Option<Cow<'_, Question>> = None;
         let mut filled = Vec::new();
         for (place, tracked) in self.templates.iter().enumerate() {
@@ -248,9 +248,10 @@ impl Profile {
         }
     }
 
-    /// The number of templates.
-    pub(super) fn len(&self) -> usize {
-        self.templates.len()
+    /// The number of templates that predict questions.
+    pub(super) fn confirmed(&self) -> usize {
+        let templates = self.templates.iter();
+        templates.filter(|tracked| tracked.is_confirmed).count()
     }
 
     /// About how much memory it takes, in bytes.

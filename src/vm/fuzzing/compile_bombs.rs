@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use arbitrary::{Result, Unstructured};
 
 use self::shapes::{Bomb, Shape};
-use crate::engine::compile_cost;
 use crate::engine::instrument::{InstrumentedModule, instrument};
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::tiers::TieredEngine;
@@ -139,6 +138,7 @@ fn peak_kib() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::compile_cost;
 
     /// Ten of each shape, from small to far too large.
     fn bombs() -> impl Iterator<Item = Bomb> {
