@@ -66,8 +66,9 @@ impl Pins {
 
     /// Has the code sent to each child that can, unless that is so already.
     pub(super) fn keep(&mut self, code: Bytes) {
-        if !self.codes.iter().any(|known| known.code == code) {
-            self.codes.push(PinnedCode::new(code));
+        match self.codes.iter_mut().find(|known| known.code == code) {
+            Some(known) => known.children_lost = 0,
+            None => self.codes.push(PinnedCode::new(code)),
         }
     }
 
@@ -136,10 +137,14 @@ fn send<T: Transport>(
     code: &mut PinnedCode,
 ) -> Result<(), Fault> {
     code.is_sent = true;
-    code.children_lost += 1;
     let request = request(code.code.clone(), false);
-    let (response, error) =
-        dialogue_loop::run(messenger, hook, &request, budget, &mut Asked::default())?;
+    let answer = dialogue_loop::run(messenger, hook, &request, budget, &mut Asked::default());
+    let (response, error) = answer.inspect_err(|fault| {
+        code.children_lost += u8::from(fault.is_the_childs());
+        if code.children_lost == CHILDREN_LOST {
+            warn!(target: LOGGER, codeLength = code.code.len(), "children end over code, which is pinned no more");
+        }
+    })?;
     code.children_lost = 0;
     let pinned = state(response, error);
     match pinned.is_pinned() {

@@ -89,7 +89,7 @@ pub struct PinnedModule {
 pub struct CacheLimits {
     /// Sum of the bytes that the modules take, machine code and tables, but for pinned ones.
     pub memory_bytes: usize,
-    /// The same of pinned modules.
+    /// The same of pinned modules, with the lengths of their codes.
     pub pinned_bytes: usize,
 }
 
@@ -155,8 +155,8 @@ impl CodeHashes {
     }
 }
 
-/// Compiles code and remembers the modules that were used last, and those that are pinned. Invalid code is not remembered: seeing that it is
-/// invalid is cheap. A module that is in use stays alive when the cache drops it.
+/// Compiles code and remembers the modules that were used last, and those that are pinned. Invalid code is not remembered: seeing
+/// that it is invalid is cheap. A module that is in use stays alive when the cache drops it.
 pub struct ModuleCache<H> {
     engine: Box<dyn Engine<H>>,
     import_table: ImportTable,
@@ -265,7 +265,7 @@ impl<H: HostCalls> ModuleCache<H> {
                 self.load_or_compile(code, hash)?
             }
         };
-        self.pinned.insert(hash, &module)?;
+        self.pinned.insert(hash, code.len(), &module)?;
         self.modules.remove(&key);
         Ok(module)
     }

@@ -3,7 +3,8 @@
 //! Three globals are added after the module's own: the points used, their limit, and the free stack slots. All
 //! existing indices stay as they are, so everything that is not a place of counting is copied byte by byte. The start
 //! function becomes a hidden export, called once the instance is complete; memory and mutable globals get hidden
-//! exports, too; what else the contract exports is left out, but for functions, and so are custom sections. For observed runs more globals count the points by class of operators and by function.
+//! exports, too. Of the contract's own exports only functions are kept; custom sections go, too. For observed runs more globals count
+//! the points by class of operators and by function.
 
 mod body;
 mod details;

@@ -16,6 +16,7 @@ use crate::messages::{
 use crate::trace::{Filter, SharedRecorder};
 use crate::transport::Transport;
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 use tracing::{debug, error, trace, warn};
@@ -39,6 +40,8 @@ pub struct DialogueLoop<T, M, F> {
     is_traced: bool,
     /// The code that the machine has pinned, for one that takes its place.
     pinned: Vec<Bytes>,
+    /// The code that a machine before it had pinned, and it has not.
+    lost_pins: VecDeque<Bytes>,
 }
 
 impl<T, M, F> DialogueLoop<T, M, F>
@@ -59,6 +62,7 @@ where
             served: 0,
             is_traced: false,
             pinned: Vec::new(),
+            lost_pins: VecDeque::new(),
         })
     }
 
@@ -108,7 +112,7 @@ where
             }
         }
         trace!(target: "arwen/duration", duration = %GoDuration(start.elapsed()), "request answered");
-        Ok(())
+        self.pin_again()
     }
 
     /// Waits as the request says, reports what is in force if it asks for that, and pins the code that it has.
@@ -135,6 +139,7 @@ where
     fn pin(&mut self, request: PinRequest) -> Result<Pinned, LoopEnd> {
         let PinRequest { code, unpin } = request;
         self.pinned.retain(|pinned| *pinned != code);
+        self.lost_pins.retain(|pinned| *pinned != code);
         let pinned = match unpin {
             true => self.guarded(|machine| machine.unpin(&code))?,
             false => self.guarded(|machine| machine.pin(code.clone()))?,
@@ -270,19 +275,26 @@ where
             Err(text) => text,
         };
         self.replace_machine()?;
-        for code in std::mem::take(&mut self.pinned) {
-            match caught(&mut self.machine, |machine| machine.pin(code.clone()))? {
-                Ok(pinned) if pinned.is_pinned() => self.pinned.push(code),
-                Ok(pinned) => warn!(target: LOGGER, %pinned, "The new machine does not pin code."),
-                // Contracts are run without pinned code rather than not at all.
-                Err(_) => {
-                    self.pinned.clear();
-                    self.replace_machine()?;
-                    break;
-                }
+        self.lost_pins.extend(self.pinned.drain(..));
+        Ok(Err(text))
+    }
+
+    /// Has a new machine pin one of the codes that the last one had pinned: after an answer, so that none waits for all of them.
+    fn pin_again(&mut self) -> Result<(), LoopEnd> {
+        let Some(code) = self.lost_pins.pop_front() else {
+            return Ok(());
+        };
+        match caught(&mut self.machine, |machine| machine.pin(code.clone()))? {
+            Ok(pinned) if pinned.is_pinned() => self.pinned.push(code),
+            Ok(pinned) => warn!(target: LOGGER, %pinned, "The new machine does not pin code."),
+            // Contracts are run without pinned code rather than not at all.
+            Err(_) => {
+                self.pinned.clear();
+                self.lost_pins.clear();
+                self.replace_machine()?;
             }
         }
-        Ok(Err(text))
+        Ok(())
     }
 
     fn replace_machine(&mut self) -> Result<(), LoopEnd> {

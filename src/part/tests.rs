@@ -180,6 +180,8 @@ fn a_machine_that_takes_the_place_of_another_has_the_pinned_code() {
     assert_eq!(pinned(&mut node), ["a", "b"]);
     call(&mut node, "panic");
     response(&mut node);
+    // One after each answer.
+    assert_eq!(pinned(&mut node), ["b"]);
     assert_eq!(pinned(&mut node), ["b", "a"]);
 
     let unpinned = pin(&mut node, "b", true).expect("it is answered");
@@ -198,6 +200,7 @@ fn a_machine_that_panics_over_pinned_code_is_replaced_by_one_without() {
     }
     call(&mut node, "panic");
     assert_eq!(response(&mut node).0, "host panic: out of ideas");
+    assert_eq!(pinned(&mut node), ["a"]);
     assert_eq!(pinned(&mut node), [""; 0]);
     assert!(pin(&mut node, "b", false).is_some());
     call(&mut node, "panic");

@@ -12,7 +12,7 @@ pub(super) fn pieces(value: &[u8], sources: &Sources) -> Vec<Piece> {
     if value.len() > LONGEST_VALUE {
         return vec![fixed(value)];
     }
-    // Most answers are no source: they are not looked through at each byte.
+    // Most answers are not sources: they are not looked through at each byte.
     let sources: Vec<_> = sources.all().collect();
     let mut pieces = Vec::new();
     let (mut at, mut fixed_from) = (0, 0);

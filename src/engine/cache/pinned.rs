@@ -13,10 +13,10 @@ pub(super) type CodeHash = [u8; 32];
 /// All pinned modules together would take too many bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "the module takes {module_bytes} bytes, and {bytes} with those that are pinned; the limit is {limit}"
+    "the module and its code take {module_bytes} bytes, and {bytes} with those that are pinned; the limit is {limit}"
 )]
 pub struct NoRoom {
-    /// What the module takes.
+    /// What the module and its code take.
     pub module_bytes: usize,
     /// What it and the pinned ones take.
     pub bytes: usize,
@@ -26,9 +26,15 @@ pub struct NoRoom {
 
 /// The pinned codes and their modules.
 pub(super) struct PinnedModules<H> {
-    /// None for code whose module was dropped, until it is compiled again.
-    modules: HashMap<CodeHash, Option<Arc<dyn CompiledModule<H>>>>,
+    modules: HashMap<CodeHash, Pinned<H>>,
     limit_bytes: usize,
+}
+
+struct Pinned<H> {
+    /// None for code whose module was dropped, until it is compiled again.
+    module: Option<Arc<dyn CompiledModule<H>>>,
+    /// The length of the code, which is kept for a machine that takes the place of this one.
+    code_bytes: usize,
 }
 
 impl<H: HostCalls> PinnedModules<H> {
@@ -41,17 +47,19 @@ impl<H: HostCalls> PinnedModules<H> {
 
     /// The module of pinned code.
     pub(super) fn module(&self, code: &CodeHash) -> Option<Arc<dyn CompiledModule<H>>> {
-        self.modules.get(code).cloned().flatten()
+        self.modules.get(code)?.module.clone()
     }
 
     /// Pins code, if there is room. Modules grow when they are compiled, so all are counted as they are now.
     pub(super) fn insert(
         &mut self,
         code: CodeHash,
+        code_bytes: usize,
         module: &Arc<dyn CompiledModule<H>>,
     ) -> Result<(), NoRoom> {
-        let module_bytes = module.memory_bytes();
-        let bytes = self.bytes().saturating_add(module_bytes);
+        let module_bytes = module.memory_bytes().saturating_add(code_bytes);
+        let codes = self.modules.values().map(|pinned| pinned.code_bytes);
+        let bytes = (self.bytes() + codes.sum::<usize>()).saturating_add(module_bytes);
         if bytes > self.limit_bytes {
             return Err(NoRoom {
                 module_bytes,
@@ -59,7 +67,8 @@ impl<H: HostCalls> PinnedModules<H> {
                 limit: self.limit_bytes,
             });
         }
-        self.modules.insert(code, Some(Arc::clone(module)));
+        let module = Some(Arc::clone(module));
+        self.modules.insert(code, Pinned { module, code_bytes });
         Ok(())
     }
 
@@ -71,18 +80,19 @@ impl<H: HostCalls> PinnedModules<H> {
     ) -> bool {
         let place = self.modules.get_mut(code);
         place
-            .map(|place| *place = Some(Arc::clone(module)))
+            .map(|place| place.module = Some(Arc::clone(module)))
             .is_some()
     }
 
     /// Unpins code. Returns its module.
     pub(super) fn remove(&mut self, code: &CodeHash) -> Option<Arc<dyn CompiledModule<H>>> {
-        self.modules.remove(code).flatten()
+        self.modules.remove(code)?.module
     }
 
     /// Drops the modules, while their codes stay pinned.
     pub(super) fn drop_modules(&mut self) {
-        self.modules.values_mut().for_each(|module| *module = None);
+        let modules = self.modules.values_mut();
+        modules.for_each(|pinned| pinned.module = None);
     }
 
     /// The number of pinned codes.
@@ -92,7 +102,8 @@ impl<H: HostCalls> PinnedModules<H> {
 
     /// What the modules take now.
     pub(super) fn bytes(&self) -> usize {
-        let modules = self.modules.values().flatten();
+        let modules = self.modules.values();
+        let modules = modules.filter_map(|pinned| pinned.module.as_ref());
         modules.map(|module| module.memory_bytes()).sum()
     }
 }

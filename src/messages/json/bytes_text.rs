@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use std::borrow::Cow;
 
-/// Strings up to this length have their escapes resolved on the stack: 32 bytes with 6 for each.
-const SHORT_TEXT_BYTES: usize = 192;
+/// Strings with so many bytes at most, once their escapes are resolved, are short.
+pub const SHORT_TEXT_BYTES: usize = 192;
 
 /// Converts bytes to text as Go does: every byte that is not part of valid UTF-8 becomes one U+FFFD. (Rust's lossy
 /// conversion makes one of a whole broken sequence.)
@@ -92,6 +92,8 @@ pub fn short_text(text: &[u8]) -> Option<(Bytes, usize)> {
                 put(&[short_escape(*letter)?])?;
                 after
             }
+            // The text ends within an escape.
+            [b'\\'] => return None,
             _ => {
                 let plain = memchr::memchr2(b'"', b'\\', rest)?;
                 let (plain, after) = rest.split_at(plain);

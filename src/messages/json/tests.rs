@@ -39,7 +39,7 @@ fn unexpected(found: u8, expected: &'static str) -> JsonFault {
 #[test]
 fn every_prefix_of_an_object_ends_too_early() {
     let text = r#"{"ReturnCode":-12,"GasRefund":345,"ReturnMessage":"a\u00e9\n","ReturnData":["YQ==",null,[1,2]],
-        "X":{"y":[true,false,1.5e-3,{}]},"Logs":[{"Topics":[]}],"OutputAccounts":{"k":{"Code":""}}}"#;
+        "X":{"y":[true,false,1.5e-3,{}]},"Logs":[{"Topics":[]}],"OutputAccounts":{"k\u0000\ufffd\"\u00e9":{"Code":""}}}"#;
     assert!(read::<VmOutput>(text).is_ok());
     for end in 0..text.len() {
         assert_fails(&text[..end], end, JsonFault::End);
@@ -336,7 +336,7 @@ fn characters_are_escaped_wherever_they_stand() {
 #[test]
 fn keys_of_maps_are_text_of_any_length() {
     for character in ['a', '"', '\0', '\u{2028}', '\u{1f600}'] {
-        for length in [1, 31, 32, 33, 500] {
+        for length in [1, 32, 47, 48, 49, 63, 64, 65, 191, 192, 193, 500] {
             let key = character.to_string().repeat(length);
             let storage_update = StorageUpdateEntry {
                 key: key.into(),
@@ -356,6 +356,28 @@ fn keys_of_maps_are_text_of_any_length() {
         read::<OutputAccount>(text),
         Err(JsonError { at: 20, fault })
     );
+}
+
+proptest::proptest! {
+    /// The fast path of keys gives what the slow one gives, or nothing.
+    #[test]
+    fn short_texts_are_read_as_others(
+        pieces in proptest::collection::vec(
+            proptest::sample::select(vec![
+                &b"\\"[..], b"u", b"0", b"7", b"8", b"f", b"F", b"d", b"n", b"a", b"\"", b"\x1f", b"\xc3", b"\xa9", b"\xff",
+                b"\\u0000", b"\\u00e9", b"\\ufffd", b"\\ud83d\\ude00",
+            ]),
+            0..12,
+        ),
+    ) {
+        let text = pieces.concat();
+        let quoted = [b"\"", &text[..]].concat();
+        let slow = Reader::new(&quoted).string().and_then(|string| string.text());
+        if let Some((fast, length)) = bytes_text::short_text(&text) {
+            proptest::prop_assert_eq!(slow.map(bytes::Bytes::from), Ok(fast));
+            proptest::prop_assert_eq!(text[length], b'"');
+        }
+    }
 }
 
 #[test]

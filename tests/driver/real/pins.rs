@@ -150,20 +150,25 @@ fn pinned_code_that_another_child_has_compiled_is_loaded() {
     let folder = tempfile::tempdir().expect("a folder");
     let cache = DiskCache::Folder(folder.path().join("modules"));
     let counter = wasm(COUNTER);
-    let config = config().disk_cache(cache);
-    let mut node = Node::with_contract(config, COUNTER);
-    compiled(&mut node, &counter);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        // The file is written beside.
-        node.driver.close();
-        let pinned = Machine::pin(&mut node.driver, counter.clone()).expect("answered");
-        if matches!(pinned, Pinned::Compiled { .. }) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{pinned}");
+    let lines = logged(|| {
+        let (config, _folder) = config_with("");
+        let mut node = Node::with_contract(config.disk_cache(cache), COUNTER);
         compiled(&mut node, &counter);
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert_eq!(node.call("increment").return_data, [&[1][..]]);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            // The file is written beside.
+            node.driver.close();
+            let pinned = Machine::pin(&mut node.driver, counter.clone()).expect("answered");
+            if matches!(pinned, Pinned::Compiled { .. }) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{pinned}");
+            compiled(&mut node, &counter);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(node.call("increment").return_data, [&[1][..]]);
+    });
+    let is_loaded =
+        |line: &String| line.contains(" message=pinned module ") && line.contains("diskHits = 1,");
+    assert!(lines.iter().any(is_loaded), "{lines:#?}");
 }
