@@ -1,6 +1,7 @@
 //! What a child asks in the course of a request.
 
-use super::template::{Gist, Question};
+use super::sources::Gist;
+use super::template::Question;
 use crate::messages::ahead::is_readable_ahead;
 use crate::messages::{BlockchainGetUserAccountRequest, Message, MessageKind};
 use bytes::Bytes;

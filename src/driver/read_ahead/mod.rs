@@ -10,12 +10,14 @@
 //! | `mod.rs` | predicts the questions of a request, and learns from it |
 //! | `profile` | the templates of a function, and whether predicting pays |
 //! | `template` | a question with places open for parts of the request and of earlier answers |
+//! | `sources` | what open places are filled with |
 //! | `parts` | finds what of a question may stand in an open place |
 //! | `asked` | what a child has asked |
 
 mod asked;
 mod parts;
 mod profile;
+mod sources;
 mod template;
 
 #[cfg(test)]
@@ -38,8 +40,9 @@ use crate::transport::Transport;
 use asked::KnownHash;
 use bytes::Bytes;
 use profile::{Answered, Prediction, Profile, Score};
+use sources::{Gist, Sources, TemplateId};
 use std::time::{Duration, Instant};
-use template::{Gist, Question, Sources, TemplateId};
+use template::Question;
 
 /// The most memory that all templates take, in bytes.
 const PROFILES_BYTES: usize = 16 << 20;

@@ -1,10 +1,41 @@
 //! Which parts of a value of a question come from the request and from earlier answers.
 
-use super::template::{LONGEST_VALUE, Piece, Source, Sources};
+use super::sources::{LONGEST_VALUE, Source, Sources};
 use bytes::Bytes;
 
 /// The shortest part of a source that is left open inside of a longer value, in bytes. Shorter ones are equal by chance.
 const SHORTEST_PART: usize = 4;
+
+/// A part of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    Fixed(Bytes),
+    /// So many bytes of a source from `start` on; `None` for all of them.
+    Open {
+        source: Source,
+        start: usize,
+        length: Option<usize>,
+    },
+}
+
+impl Piece {
+    pub(super) fn bytes<'a>(&'a self, sources: &'a Sources) -> Option<&'a [u8]> {
+        match self {
+            Piece::Fixed(bytes) => Some(bytes),
+            Piece::Open {
+                source,
+                start,
+                length,
+            } => {
+                let bytes = sources.bytes(*source)?.get(*start..)?;
+                match length {
+                    Some(length) => bytes.get(..*length),
+                    None => Some(bytes),
+                }
+            }
+        }
+    }
+}
 
 /// Cuts a value into what sources have and what is fixed.
 pub(super) fn pieces(value: &[u8], sources: &Sources) -> Vec<Piece> {

@@ -1,7 +1,8 @@
 //! What is known of a function's hook calls: templates, and whether predicting them pays.
 
 use super::asked::Exchange;
-use super::template::{Gist, Question, Sources, Template, TemplateId};
+use super::sources::{Gist, Sources, TemplateId};
+use super::template::{Question, Template};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;

@@ -8,7 +8,8 @@
     reason = "read, write and is_zero are the same in every module"
 )]
 
-use super::reader::{JsonError, JsonFault, Reader};
+use super::error::{JsonError, JsonFault};
+use super::reader::Reader;
 use super::writer::Writer;
 use super::{JsonObject, bytes_text};
 use crate::messages::null;

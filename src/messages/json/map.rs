@@ -7,7 +7,8 @@
     reason = "read, write and is_zero are the same in every module of a field type"
 )]
 
-use super::reader::{JsonError, Reader};
+use super::error::JsonError;
+use super::reader::Reader;
 use super::writer::Writer;
 use super::{JsonEntry, bytes_text};
 use std::collections::HashSet;

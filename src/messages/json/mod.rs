@@ -7,6 +7,7 @@
 //! docs/json.md has the rules and the intended differences from Go.
 
 mod bytes_text;
+mod error;
 mod fields;
 pub mod map;
 mod raw_string;
@@ -17,8 +18,9 @@ mod writer;
 pub(crate) use bytes_text::base64_length;
 #[cfg(any(feature = "vm", fuzzing, test))]
 pub(crate) use bytes_text::go_text;
+pub use error::{JsonError, JsonFault};
 pub use fields::*;
-pub use reader::{JsonError, JsonFault, Reader};
+pub use reader::Reader;
 pub use writer::Writer;
 
 /// A message that is a JSON object. Generated from the schema.

@@ -1,7 +1,7 @@
 //! A string of a JSON text as it stands there, with its escapes.
 
 use super::bytes_text;
-use super::reader::{JsonError, JsonFault};
+use super::error::{JsonError, JsonFault};
 use std::borrow::Cow;
 
 /// The text of a string, between its quotes.
