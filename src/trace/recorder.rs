@@ -62,7 +62,7 @@ impl SharedRecorder {
 
     /// A copy of the run that was recorded last.
     #[cfg(any(all(fuzzing, feature = "interpreter"), test))]
-    pub fn peek(&self) -> Run {
+    pub(crate) fn peek(&self) -> Run {
         self.with(|recorder| {
             recorder.close_all();
             recorder.run.clone()
