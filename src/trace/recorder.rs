@@ -61,7 +61,7 @@ impl SharedRecorder {
     }
 
     /// A copy of the run that was recorded last.
-    #[cfg(any(all(fuzzing, feature = "interpreter"), test))]
+    #[cfg(any(all(fuzzing, feature = "interpreter"), all(test, feature = "vm")))]
     pub(crate) fn peek(&self) -> Run {
         self.with(|recorder| {
             recorder.close_all();
