@@ -13,8 +13,8 @@ use crate::transport::Transport;
 use bytes::Bytes;
 use tracing::{debug, warn};
 
-/// How many children in a row may end over a pinned code before it is no longer sent by itself: children that die of it are worse
-/// than code that is not pinned.
+/// After so many children in a row that ended over a pinned code, the driver stops sending it: a dead child is worse than code that
+/// is not pinned.
 const CHILDREN_LOST: u8 = 2;
 
 /// The pinned codes, and what the current child knows of them.
@@ -30,7 +30,7 @@ struct PinnedCode {
     code: Bytes,
     /// Whether the current child has been sent it.
     is_sent: bool,
-    /// How many children in a row have ended when they were sent it by itself.
+    /// How many children in a row have ended when the driver sent it.
     children_lost: u8,
 }
 
@@ -142,7 +142,7 @@ fn send<T: Transport>(
     let (response, error) = answer.inspect_err(|fault| {
         code.children_lost += u8::from(fault.is_the_childs());
         if code.children_lost == CHILDREN_LOST {
-            warn!(target: LOGGER, codeLength = code.code.len(), "children end over code, which is pinned no more");
+            warn!(target: LOGGER, codeLength = code.code.len(), "children end over this code; it is not sent any more until it is pinned again");
         }
     })?;
     code.children_lost = 0;

@@ -70,7 +70,7 @@ pub enum PinError {
     /// It has no module.
     #[error(transparent)]
     Compilation(#[from] CompilationError),
-    /// There is no room for its module.
+    /// Its module would pass the limit of pinned modules.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
 }
