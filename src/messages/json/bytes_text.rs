@@ -15,18 +15,13 @@ pub fn go_text(bytes: &[u8]) -> String {
     let broken: usize = bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
     let growth = char::REPLACEMENT_CHARACTER.len_utf8() - 1;
     let mut text = String::with_capacity(bytes.len() + broken * growth);
-    push_go_text(bytes, &mut text);
-    text
-}
-
-/// Appends [`go_text`].
-pub fn push_go_text(bytes: &[u8], text: &mut String) {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         for _ in chunk.invalid() {
             text.push(char::REPLACEMENT_CHARACTER);
         }
     }
+    text
 }
 
 /// Resolves the escape sequences of a JSON string without its quotes and passes the result to `out` in pieces. `None`

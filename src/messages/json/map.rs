@@ -8,6 +8,7 @@
 )]
 
 use super::error::JsonError;
+use super::escapes::push_escaped;
 use super::reader::Reader;
 use super::writer::Writer;
 use super::{JsonEntry, bytes_text};
@@ -55,14 +56,14 @@ pub fn write<E: JsonEntry>(entries: &[E], out: &mut Writer<'_>) {
             }
             return;
         }
-        let texts = Texts::of_keys(entries);
-        if are_all_different(texts.iter()) {
-            for (entry, text) in entries.iter().zip(texts.iter()) {
-                out.named_member(text, |out| entry.write_value(out));
+        let names = Names::of_keys(entries);
+        if are_all_different(names.iter()) {
+            for (entry, name) in entries.iter().zip(names.iter()) {
+                out.escaped_member(name, |out| entry.write_value(out));
             }
             return;
         }
-        for (entry, name) in entries.iter().zip(&unique_names(entries, &texts)) {
+        for (entry, name) in entries.iter().zip(&unique_names(entries)) {
             out.named_member(name, |out| entry.write_value(out));
         }
     });
@@ -75,25 +76,25 @@ fn are_sorted_texts<E: JsonEntry>(entries: &[E]) -> bool {
 }
 
 /// The keys of a map as Go writes them, one behind the other.
-struct Texts {
-    all: String,
+struct Names {
+    all: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl Texts {
-    fn of_keys<E: JsonEntry>(entries: &[E]) -> Texts {
-        let mut all = String::new();
+impl Names {
+    fn of_keys<E: JsonEntry>(entries: &[E]) -> Names {
+        let mut all = Vec::new();
         let ends = entries.iter().map(|entry| {
-            bytes_text::push_go_text(entry.key(), &mut all);
+            push_escaped(entry.key(), &mut all);
             all.len()
         });
-        Texts {
+        Names {
             ends: ends.collect(),
             all,
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &str> {
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         let ranges = starts.zip(&self.ends);
         ranges.map(|(start, end)| &self.all[start..*end])
@@ -122,11 +123,13 @@ fn hash(text: &[u8]) -> u64 {
 
 /// The member names: the keys as Go writes them. Of several equal ones, the first keeps the name. To the others `#`
 /// and the hex of their bytes are appended, repeatedly until the name is unique.
-fn unique_names<E: JsonEntry>(entries: &[E], texts: &Texts) -> Vec<String> {
-    let mut taken: HashSet<String> = texts.iter().map(str::to_owned).collect();
+fn unique_names<E: JsonEntry>(entries: &[E]) -> Vec<String> {
+    let texts = entries.iter().map(|entry| bytes_text::go_text(entry.key()));
+    let texts: Vec<String> = texts.collect();
+    let mut taken: HashSet<String> = texts.iter().cloned().collect();
     let mut first = HashSet::new();
-    let names = entries.iter().zip(texts.iter()).map(|(entry, text)| {
-        let mut name = text.to_owned();
+    let names = entries.iter().zip(&texts).map(|(entry, text)| {
+        let mut name = text.clone();
         if first.insert(text) {
             return name;
         }

@@ -8,6 +8,7 @@
 
 mod bytes_text;
 mod error;
+mod escapes;
 mod fields;
 pub mod map;
 mod raw_string;

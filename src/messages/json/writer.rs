@@ -1,4 +1,5 @@
 use super::bytes_text;
+use super::escapes::{escape, is_escaped, plain_bytes};
 use std::fmt::{self, Write as _};
 
 /// Writes JSON to the end of a buffer, as Go's encoding/json does: no white space, HTML characters escaped.
@@ -18,42 +19,6 @@ enum Sink<'a> {
     Buffer(&'a mut Vec<u8>),
     /// Only counts the bytes.
     Count(usize),
-}
-
-/// The bytes that are escaped in a text, or begin a character that may be.
-const IS_SPECIAL: [bool; 256] = {
-    let mut is_special = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        is_special[control] = true;
-        control += 1;
-    }
-    let others = b"\"\\<>&\xe2\xef";
-    let mut other = 0;
-    while other < others.len() {
-        is_special[others[other] as usize] = true;
-        other += 1;
-    }
-    is_special
-};
-
-/// How many bytes at the beginning need no escape.
-fn plain_bytes(text: &[u8]) -> usize {
-    let is_special = |byte: &u8| IS_SPECIAL[usize::from(*byte)];
-    // Mostly behind another escape: the bytes of an address or a hash.
-    if text.first().is_some_and(is_special) {
-        return 0;
-    }
-    // Sixteen at a time, which compiles to vector instructions.
-    let (chunks, _) = text.as_chunks::<16>();
-    let is_plain = |chunk: &&[u8; 16]| {
-        !chunk.iter().fold(false, |found, byte| {
-            found | !(0x20..0x80).contains(byte) | matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
-        })
-    };
-    let certain = 16 * chunks.iter().take_while(is_plain).count();
-    let rest = &text[certain..];
-    certain + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 impl<'a> Writer<'a> {
@@ -104,12 +69,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a member of an object whose name needs no escapes; `value` writes its value.
     pub fn member(&mut self, name: &str, value: impl FnOnce(&mut Self)) {
-        self.separate();
-        self.raw(b"\"");
-        self.raw(name.as_bytes());
-        self.raw(b"\":");
-        value(self);
-        self.comma = true;
+        self.escaped_member(name.as_bytes(), value);
     }
 
     /// Writes a field of the schema, whose name is given with its quotes and the colon.
@@ -134,9 +94,15 @@ impl<'a> Writer<'a> {
 
     /// Writes a member with any name.
     pub fn named_member(&mut self, name: &str, value: impl FnOnce(&mut Self)) {
+        self.bytes_member(name.as_bytes(), value);
+    }
+
+    /// Like [`member`](Self::member), with a name whose escapes are made.
+    pub fn escaped_member(&mut self, name: &[u8], value: impl FnOnce(&mut Self)) {
         self.separate();
-        self.text(name);
-        self.raw(b":");
+        self.raw(b"\"");
+        self.raw(name);
+        self.raw(b"\":");
         value(self);
         self.comma = true;
     }
@@ -203,48 +169,21 @@ impl<'a> Writer<'a> {
             plain += plain_bytes(&rest[plain..]);
             let length = match rest[plain..] {
                 [] => break,
-                // U+2028 and U+2029.
-                [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
-                // U+FFFD: Go escapes it where it replaces a byte that is not UTF-8, which is nearly always.
-                [0xef, 0xbf, 0xbd, ..] => 3,
-                [0xe2 | 0xef, ..] => {
+                [0xe2 | 0xef, ..] if !is_escaped(&rest[plain..]) => {
                     plain += 1;
                     continue;
                 }
+                [0xe2 | 0xef, ..] => 3,
                 _ => 1,
             };
             if plain > 0 {
                 self.raw(&rest[..plain]);
             }
-            self.escape(&rest[plain..plain + length]);
+            self.raw(&escape(&rest[plain..plain + length]));
             rest = &rest[plain + length..];
             plain = 0;
         }
         self.raw(rest);
-    }
-
-    fn escape(&mut self, character: &[u8]) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        match character {
-            b"\"" | b"\\" => self.raw(&[b'\\', character[0]]),
-            b"\n" => self.raw(b"\\n"),
-            b"\r" => self.raw(b"\\r"),
-            b"\t" => self.raw(b"\\t"),
-            [.., 0xa8] => self.raw(b"\\u2028"),
-            [.., 0xa9] => self.raw(b"\\u2029"),
-            [.., 0xbd] => self.raw(b"\\ufffd"),
-            _ => {
-                let (high, low) = (character[0] >> 4, character[0] & 15);
-                self.raw(&[
-                    b'\\',
-                    b'u',
-                    b'0',
-                    b'0',
-                    HEX[usize::from(high)],
-                    HEX[usize::from(low)],
-                ]);
-            }
-        }
     }
 
     fn separate(&mut self) {
