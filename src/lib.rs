@@ -131,6 +131,7 @@ mod replay;
 mod scenario;
 #[cfg(feature = "tool")]
 mod server;
+mod short_bytes;
 #[cfg(feature = "vm")]
 mod tool;
 mod transport;

@@ -3,6 +3,7 @@
 
 use crate::engine::InstanceAccess;
 use crate::messages::null;
+use crate::short_bytes::ShortBytes;
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -21,9 +22,6 @@ const MOST_ARGUMENT_BYTES: u64 = 4 << 30;
 
 /// The most arguments of a list, which may be empty and then cost no gas.
 const MOST_ARGUMENTS: usize = 8 << 20;
-
-/// Up to so many bytes are a short string.
-const SHORT_BYTES: usize = 1024;
 
 const PAGE_BYTES: u64 = 65536;
 const MAXIMUM_PAGES: u64 = 65536;
@@ -88,6 +86,7 @@ pub enum MemoryError {
 /// LOAD(offset, length): what lies behind the end of the memory reads as zero. It takes addresses, but no memory.
 pub fn load(
     instance: &mut dyn InstanceAccess,
+    strings: &mut ShortBytes,
     offset: i32,
     length: i32,
 ) -> Result<Bytes, MemoryError> {
@@ -100,27 +99,12 @@ pub fn load(
         return Err(MemoryError::LoadBounds);
     }
     let length = u64::try_from(length).map_err(|_| MemoryError::LoadLength)?;
-    let mut bytes = zeros(length as usize);
     let inside = length.min(size - start) as usize;
-    instance
-        .read_memory(start, &mut bytes[..inside])
-        .expect("the range ends where the memory ends, or before");
-    Ok(bytes.into())
-}
-
-/// So many zeros. Long ones are fresh pages of the system, which are zero already; for short ones that takes longer than to
-/// write them.
-#[expect(
-    clippy::slow_vector_initialization,
-    reason = "zeroed memory of the allocator takes 160 instructions more for a few bytes"
-)]
-fn zeros(length: usize) -> Vec<u8> {
-    if length > SHORT_BYTES {
-        return vec![0; length];
-    }
-    let mut zeros = Vec::with_capacity(length);
-    zeros.resize(length, 0);
-    zeros
+    Ok(strings.written(length as usize, |bytes| {
+        instance
+            .read_memory(start, &mut bytes[..inside])
+            .expect("the range ends where the memory ends, or before");
+    }))
 }
 
 /// STORE(offset, bytes): grows the memory by one page when they do not fit.
@@ -221,11 +205,18 @@ pub struct FunctionAndArguments {
 /// READARGS.
 pub fn read_arguments(
     instance: &mut dyn InstanceAccess,
+    strings: &mut ShortBytes,
     pointers: ArgumentPointers,
 ) -> Result<FunctionAndArguments, MemoryError> {
-    let function = load(instance, pointers.function_offset, pointers.function_length)?;
+    let function = load(
+        instance,
+        strings,
+        pointers.function_offset,
+        pointers.function_length,
+    )?;
     let lengths = load(
         instance,
+        strings,
         pointers.lengths_offset,
         pointers.count.wrapping_mul(4),
     )?;
@@ -242,7 +233,7 @@ pub fn read_arguments(
     let mut total = 0;
     for length in lengths {
         let length = i32::from_le_bytes(*length);
-        let argument = load(instance, cursor, length)?;
+        let argument = load(instance, strings, cursor, length)?;
         total += argument.len() as u64;
         if total > MOST_ARGUMENT_BYTES {
             return Err(MemoryError::LongArguments { bytes: total });

@@ -58,15 +58,21 @@ fn memory() -> Memory {
 
 #[test]
 fn reads_behind_the_end_are_zero() {
-    let memory = &mut memory();
-    assert_eq!(load(memory, 65534, 4), Ok(Bytes::from(vec![7, 7, 0, 0])));
-    assert_eq!(load(memory, 65536, 2), Ok(Bytes::from(vec![0, 0])));
-    assert_eq!(load(memory, 65537, 2), Err(MemoryError::LoadBounds));
-    assert_eq!(load(memory, -1, 2), Err(MemoryError::LoadBounds));
-    assert_eq!(load(memory, -1, -2), Err(MemoryError::LoadBounds));
-    assert_eq!(load(memory, 0, -1), Err(MemoryError::LoadLength));
-    assert_eq!(load(memory, -1, 0), Ok(Bytes::new()));
-    let longest = load(memory, 0, i32::MAX).expect("2 GiB of addresses");
+    let (memory, strings) = (&mut memory(), &mut ShortBytes::default());
+    assert_eq!(
+        load(memory, strings, 65534, 4),
+        Ok(Bytes::from(vec![7, 7, 0, 0]))
+    );
+    assert_eq!(load(memory, strings, 65536, 2), Ok(Bytes::from(vec![0, 0])));
+    assert_eq!(
+        load(memory, strings, 65537, 2),
+        Err(MemoryError::LoadBounds)
+    );
+    assert_eq!(load(memory, strings, -1, 2), Err(MemoryError::LoadBounds));
+    assert_eq!(load(memory, strings, -1, -2), Err(MemoryError::LoadBounds));
+    assert_eq!(load(memory, strings, 0, -1), Err(MemoryError::LoadLength));
+    assert_eq!(load(memory, strings, -1, 0), Ok(Bytes::new()));
+    let longest = load(memory, strings, 0, i32::MAX).expect("2 GiB of addresses");
     assert_eq!(longest.len(), i32::MAX as usize);
     assert_eq!(longest[65535..65537], [7, 0]);
     assert_eq!(longest.last(), Some(&0));
@@ -131,35 +137,35 @@ fn pointers(count: i32) -> ArgumentPointers {
 
 #[test]
 fn arguments_follow_each_other() {
-    let memory = &mut memory();
+    let (memory, strings) = (&mut memory(), &mut ShortBytes::default());
     memory.bytes[10..18].copy_from_slice(&[2, 0, 0, 0, 1, 0, 0, 0]);
     memory.bytes[100..103].copy_from_slice(b"abc");
-    let read = read_arguments(memory, pointers(2)).expect("readable");
+    let read = read_arguments(memory, strings, pointers(2)).expect("readable");
     assert_eq!(read.function, vec![7]);
     assert_eq!(read.arguments, ["ab", "c"]);
     assert_eq!(read.argument_bytes, 3);
     memory.bytes[14..18].copy_from_slice(&[0xff; 4]);
     assert_eq!(
-        read_arguments(memory, pointers(2)),
+        read_arguments(memory, strings, pointers(2)),
         Err(MemoryError::LoadLength)
     );
 }
 
 #[test]
 fn argument_counts_that_make_no_sense() {
-    let memory = &mut memory();
+    let (memory, strings) = (&mut memory(), &mut ShortBytes::default());
     assert_eq!(
-        read_arguments(memory, pointers(-1)),
+        read_arguments(memory, strings, pointers(-1)),
         Err(MemoryError::LoadLength)
     );
     // Four times this is 0 in 32 bits.
     let count = 1 << 30;
     assert_eq!(
-        read_arguments(memory, pointers(count)),
+        read_arguments(memory, strings, pointers(count)),
         Err(MemoryError::ArgumentCount(count))
     );
     assert_eq!(
-        read_arguments(memory, pointers(i32::MIN)),
+        read_arguments(memory, strings, pointers(i32::MIN)),
         Err(MemoryError::ListLength(i32::MIN))
     );
 }

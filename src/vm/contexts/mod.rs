@@ -16,6 +16,7 @@ pub mod runtime;
 pub mod storage;
 pub mod storage_updates;
 
+use crate::short_bytes::ShortBytes;
 use crate::trace::Observer;
 use crate::vm::crypto::CryptoHook;
 use crate::vm::gas::schedule::GasSchedule;
@@ -58,6 +59,8 @@ pub struct Contexts {
     pub gas_locked: u64,
     /// The calldata of the namespace `ethereum`, once it was asked for (docs/spec/eei.md#calldata).
     pub calldata: Option<Bytes>,
+    /// Makes the byte strings that are copied from the memories of contracts.
+    pub strings: ShortBytes,
     /// Who is told what the run does. No output depends on it.
     pub observer: Option<Box<dyn Observer>>,
 }
@@ -83,6 +86,7 @@ impl Contexts {
             big_int_effort: Effort::default(),
             gas_locked: 0,
             calldata: None,
+            strings: ShortBytes::default(),
             observer: None,
         }
     }

@@ -87,7 +87,11 @@ pub struct OutputState {
 impl OutputState {
     /// The account, as a new one if it is not there yet.
     pub fn account(&mut self, address: &Bytes) -> &mut OutputAccount {
-        self.accounts.entry(address.clone()).or_default()
+        // Mostly it is there: to share the address takes longer than to look twice.
+        if !self.accounts.contains_key(address) {
+            self.accounts.insert(address.clone(), Box::default());
+        }
+        self.accounts.get_mut(address).expect("it is there")
     }
 
     /// What is set aside for a nested execution: a copy that has lost the metadata of code

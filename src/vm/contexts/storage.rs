@@ -2,6 +2,7 @@
 
 use super::Contexts;
 use super::metering::use_gas;
+use super::storage_updates::Place;
 use crate::engine::InstanceAccess;
 use crate::hooks::BlockchainHook as _;
 use crate::messages::null::not_null;
@@ -39,17 +40,18 @@ impl Contexts {
     }
 
     fn stored_value(&mut self, key: &Bytes) -> Result<Bytes, Broken> {
-        let address = Bytes::clone(&self.storage_address);
-        if let Some(value) = self.output.account(&address).storage.get(key) {
-            return Ok(value.clone());
-        }
-        let answer = unless_refused(self.hook.storage_data(&address, key))?;
+        let address = &*self.storage_address;
+        let updates = &mut self.output.account(address).storage;
+        let place = match updates.place_of(not_null(key.clone())) {
+            Place::Taken(value) => return Ok(value.clone()),
+            Place::Free(place) => place,
+        };
+        let answer = unless_refused(self.hook.storage_data(address, key))?;
         let Some(value) = answer.flatten() else {
             return Ok(Bytes::new());
         };
-        let (key, value) = (not_null(key.clone()), not_null(value));
-        let account = self.output.account(&address);
-        account.storage.insert(key, value.clone());
+        let value = not_null(value);
+        place.insert(value.clone());
         Ok(value)
     }
 

@@ -1,17 +1,30 @@
 //! Storage values of an account that a run has read or written.
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
+use indexmap::map::{Entry, VacantEntry};
 
 /// Values by key. A tree of keys compares a key with ten others to find it; contracts read and write hundreds. The hash only finds:
-/// what comes out is sorted.
+/// what comes out is sorted. Its seed is random, so that a contract can't have keys whose hashes are equal.
 #[derive(Debug, Clone, Default)]
-pub struct StorageUpdates(IndexMap<Bytes, Bytes>);
+pub struct StorageUpdates(IndexMap<Bytes, Bytes, RandomState>);
+
+/// The place of a key.
+pub enum Place<'a> {
+    /// It has this value.
+    Taken(&'a Bytes),
+    /// It has none.
+    Free(VacantEntry<'a, Bytes, Bytes>),
+}
 
 impl StorageUpdates {
-    /// The value of a key.
-    pub fn get(&self, key: &[u8]) -> Option<&Bytes> {
-        self.0.get(key)
+    /// The value of a key, or where one can be set: to look once is enough.
+    pub fn place_of(&mut self, key: Bytes) -> Place<'_> {
+        match self.0.entry(key) {
+            Entry::Occupied(entry) => Place::Taken(entry.into_mut()),
+            Entry::Vacant(entry) => Place::Free(entry),
+        }
     }
 
     /// Sets the value of a key.
@@ -64,12 +77,16 @@ mod tests {
             for (key, value) in updates.iter().cloned() {
                 inserted.insert(key, value);
             }
+            let mut placed = StorageUpdates::default();
+            for (key, _) in updates.iter().cloned() {
+                if let Place::Free(place) = placed.place_of(key.clone()) {
+                    place.insert(expected[&key].clone());
+                }
+                prop_assert!(matches!(placed.place_of(key.clone()), Place::Taken(value) if *value == expected[&key]));
+            }
             let mut extended = StorageUpdates::default();
             extended.extend(updates.iter().cloned());
-            for found in [inserted, extended, updates.into_iter().collect()] {
-                for (key, value) in &expected {
-                    prop_assert_eq!(found.get(key), Some(value));
-                }
+            for found in [inserted, placed, extended, updates.into_iter().collect()] {
                 prop_assert!(found.into_sorted().eq(expected.clone()));
             }
         }

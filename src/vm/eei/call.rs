@@ -78,7 +78,8 @@ impl Call<'_> {
 
     /// Copies from the memory (docs/spec/eei.md#memory).
     pub(super) fn load(&mut self, offset: i32, length: i32) -> HostResult<Bytes> {
-        let bytes = memory::load(self.instance, offset, length)?;
+        let strings = &mut self.host.contexts().strings;
+        let bytes = memory::load(self.instance, strings, offset, length)?;
         if let Some(accesses) = &mut self.accesses {
             accesses.read(offset, &bytes);
         }
@@ -90,7 +91,8 @@ impl Call<'_> {
         &mut self,
         pointers: ArgumentPointers,
     ) -> HostResult<FunctionAndArguments> {
-        let call = memory::read_arguments(self.instance, pointers)?;
+        let strings = &mut self.host.contexts().strings;
+        let call = memory::read_arguments(self.instance, strings, pointers)?;
         if let Some(accesses) = &mut self.accesses {
             accesses.read_call(pointers, &call);
         }
