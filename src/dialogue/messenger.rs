@@ -131,6 +131,11 @@ impl<T: Transport> Messenger<T> {
         self.transmit(P::KIND.as_str_name(), nonce, error_message, deadline)
     }
 
+    /// Whether a message is so far below what can be sent that somewhat more could be sent, too.
+    pub fn is_short<P: Payload>(&self, payload: &P) -> bool {
+        codec::is_short(payload, self.payload_limit_bytes)
+    }
+
     /// Like [`send`](Self::send), for a message whose kind is only known at run time. Its length is not checked.
     pub fn send_message(
         &mut self,

@@ -9,7 +9,7 @@ use crate::frame::FrameError;
 use crate::hooks::HookError;
 use crate::logs::profile::PatternError;
 use crate::messages::codec::PayloadTooLong;
-use crate::messages::{UnsupportedMarshalizer, kind_name};
+use crate::messages::{NotLeftOut, UnsupportedMarshalizer, kind_name};
 use crate::trace::MalformedTrace;
 use crate::transport::{TransportError, exit_codes};
 use std::error::Error;
@@ -222,6 +222,9 @@ pub enum BadMessage {
     /// A response with neither an output nor an error.
     #[error("neither an output nor an error")]
     Empty,
+    /// An output that can't be made whole.
+    #[error(transparent)]
+    LeftOut(NotLeftOut),
     /// A response whose trace can't be read.
     #[error("a trace that can't be read: {0}")]
     Trace(MalformedTrace),

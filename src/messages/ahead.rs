@@ -62,8 +62,13 @@ impl AnswersField {
         }
     }
 
-    /// The field of a request, empty if there are no answers; the buffer is kept for the next one.
-    pub(crate) fn take(&mut self) -> Bytes {
+    /// The field of a request, empty if there are no answers; the buffer is kept for the next one. `may_leave_out`: the output may
+    /// leave out what the answers tell.
+    pub(crate) fn take(&mut self, may_leave_out: bool) -> Bytes {
+        if may_leave_out && !self.0.is_empty() {
+            put_key(2, WireType::Varint, &mut self.0);
+            put_varint(1, &mut self.0);
+        }
         let field = Bytes::copy_from_slice(&self.0);
         self.clear();
         field
@@ -119,19 +124,48 @@ impl Message {
     }
 }
 
-/// The answers that a response says were used: bit `n % 8` of byte `n / 8` stands for answer `n`.
+/// A set of answers, as a response tells it: bit `n % 8` of byte `n / 8` stands for answer `n`. Zero bytes at the end are left out.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct AnswerSet(Bytes);
+pub(crate) struct AnswerSet<B = Bytes>(B);
 
-impl AnswerSet {
+impl<B: AsRef<[u8]>> AnswerSet<B> {
     /// The set in the field of a response.
-    pub(crate) fn of_field(field: &Bytes) -> AnswerSet {
-        AnswerSet(field.clone())
+    pub(crate) fn of_field(field: B) -> AnswerSet<B> {
+        AnswerSet(field)
     }
 
     pub(crate) fn contains(&self, answer: usize) -> bool {
-        let byte = self.0.get(answer / 8).copied().unwrap_or_default();
-        byte >> (answer % 8) & 1 == 1
+        let byte = self.0.as_ref().get(answer / 8);
+        byte.is_some_and(|byte| byte >> (answer % 8) & 1 == 1)
+    }
+
+    /// The answers, in ascending order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
+        let bytes = self.0.as_ref().iter().enumerate();
+        bytes.flat_map(|(place, byte)| {
+            let bits = (0..8).filter(move |bit| byte >> bit & 1 == 1);
+            bits.map(move |bit| 8 * place + bit)
+        })
+    }
+}
+
+#[cfg(any(feature = "vm", fuzzing, test))]
+impl AnswerSet<Vec<u8>> {
+    pub(crate) fn insert(&mut self, answer: usize) {
+        let byte = answer / 8;
+        if self.0.len() <= byte {
+            self.0.resize(byte + 1, 0);
+        }
+        self.0[byte] |= 1 << (answer % 8);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The field of a response.
+    pub(crate) fn to_field(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.0)
     }
 }
 
@@ -158,10 +192,12 @@ mod tests {
                 error_message: error.to_owned(),
             });
         }
-        let expected = AnswersAhead { answers }.encode_to_vec();
-        assert_eq!(field.length(), expected.len());
-        assert_eq!(field.take(), expected);
-        assert!(field.take().is_empty());
+        let expected = AnswersAhead {
+            answers,
+            may_leave_out: true,
+        };
+        assert_eq!(field.take(true), expected.encode_to_vec());
+        assert!(field.take(true).is_empty());
     }
 
     #[test]
@@ -175,10 +211,17 @@ mod tests {
 
     #[test]
     fn sets_have_their_answers_only() {
-        let set = AnswerSet::of_field(&Bytes::from_static(&[1, 2, 128]));
+        let mut written = AnswerSet::default();
+        for answer in [23, 0, 9, 0] {
+            written.insert(answer);
+        }
+        assert_eq!(written.to_field(), &[1, 2, 128][..]);
+        let set = AnswerSet::of_field(written.to_field());
         let found: Vec<usize> = (0..100).filter(|answer| set.contains(*answer)).collect();
         assert_eq!(found, [0, 9, 23]);
-        let none = AnswerSet::default();
-        assert!((0..100).all(|answer| !none.contains(answer)));
+        assert!(set.iter().eq(found));
+        written.clear();
+        assert_eq!(written.iter().next(), None);
+        assert!(!AnswerSet::of_field(Bytes::new()).contains(0));
     }
 }

@@ -18,19 +18,22 @@ pub(crate) struct AnswerPlace {
     pub(crate) error: Range<usize>,
 }
 
-/// Appends the places of the answers in a field, without decoding them; `None` if it is malformed, or has so many that they
-/// would take more than the elements of a message may.
-pub(crate) fn answer_places(field: &[u8], places: &mut Vec<AnswerPlace>) -> Option<()> {
+/// Appends the places of the answers in a field, without decoding them, and tells whether an output may leave out what they tell; `None`
+/// if it is malformed, or has so many that they would take more than the elements of a message may.
+pub(crate) fn answer_places(field: &[u8], places: &mut Vec<AnswerPlace>) -> Option<bool> {
     // The message in memory is larger than the places.
     elements::check::<AnswersAhead>(field, elements::limit_bytes(field.len())).ok()?;
-    each_field(field, |number, value| match (number, value) {
-        (1, FieldValue::Bytes(answer)) => {
-            places.push(answer_place(field, answer)?);
-            Some(())
+    let mut may_leave_out = false;
+    each_field(field, |number, value| {
+        match (number, value) {
+            (1, FieldValue::Bytes(answer)) => places.push(answer_place(field, answer)?),
+            (2, FieldValue::Number(number)) => may_leave_out = number != 0,
+            (1 | 2, _) => return None,
+            _ => {}
         }
-        (1, FieldValue::Number(_)) => None,
-        _ => Some(()),
-    })
+        Some(())
+    })?;
+    Some(may_leave_out)
 }
 
 /// The place of an answer, which is a part of the field.
@@ -97,9 +100,9 @@ mod tests {
     use prost::Message as _;
 
     /// The answers at their places, read back.
-    fn placed(field: &[u8]) -> Option<Vec<AnswerAhead>> {
+    fn placed(field: &[u8]) -> Option<AnswersAhead> {
         let mut places = Vec::new();
-        answer_places(field, &mut places)?;
+        let may_leave_out = answer_places(field, &mut places)?;
         let answers = places.into_iter().map(|place| {
             let error = field[place.error].to_vec();
             Some(AnswerAhead {
@@ -109,7 +112,10 @@ mod tests {
                 error_message: String::from_utf8(error).ok()?,
             })
         });
-        answers.collect()
+        Some(AnswersAhead {
+            answers: answers.collect::<Option<_>>()?,
+            may_leave_out,
+        })
     }
 
     proptest! {
@@ -120,19 +126,20 @@ mod tests {
                 (0_u32..300, ".{0,9}", "(.{0,9}|.{150})", ".{0,3}"),
                 0..5,
             ),
+            may_leave_out: bool,
             damage in proptest::option::of((any::<proptest::sample::Index>(), any::<u8>())),
         ) {
             let answers = answers.into_iter().map(|(kind, request, response, error_message)| {
                 let (request, response) = (request.into(), response.into());
                 AnswerAhead { kind, request, response, error_message }
             });
-            let mut field = AnswersAhead { answers: answers.collect() }.encode_to_vec();
+            let answers = answers.collect();
+            let mut field = AnswersAhead { answers, may_leave_out }.encode_to_vec();
             if let Some((at, byte)) = damage && !field.is_empty() {
                 let at = at.index(field.len());
                 field[at] = byte;
             }
             let expected = AnswersAhead::decode(&field[..]).ok();
-            let expected = expected.map(|expected| expected.answers);
             if damage.is_none() || expected.is_some() {
                 prop_assert_eq!(placed(&field), expected);
             }

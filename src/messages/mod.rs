@@ -15,6 +15,8 @@ pub(crate) mod json;
 pub(crate) mod null;
 mod pair;
 mod return_code;
+pub(crate) mod storage_fields;
+pub(crate) mod whole_output;
 
 pub use ahead::READ_AHEAD;
 pub use big_int::NotABigInt;
@@ -23,6 +25,7 @@ pub use elements::TooManyElements;
 pub use json::JsonError;
 #[cfg(any(feature = "vm", fuzzing, test))]
 pub(crate) use json::go_text;
+pub use whole_output::NotLeftOut;
 
 /// The types that prost generates from the schema.
 mod schema {

@@ -28,7 +28,7 @@ pub fn not_null(bytes: impl Into<Bytes>) -> Bytes {
 }
 
 /// Whether a byte string is null.
-pub(super) fn is_null(bytes: &Bytes) -> bool {
+pub(crate) fn is_null(bytes: &Bytes) -> bool {
     bytes.is_empty() && bytes.as_ptr() != EMPTY[1..].as_ptr()
 }
 

@@ -192,11 +192,11 @@ where
             error: &error,
         };
         trace!(target: LOGGER, response = %text, "[ARWEN]: SendContractResponse");
-        let response = ContractResponse {
+        let mut response = ContractResponse {
             vm_output,
-            used_ahead: self.link.finish_ahead(),
-            trace: None,
+            ..ContractResponse::default()
         };
+        self.link.finish_ahead(&mut response);
         let answered = match recorder {
             Some(recorder) => self.send_traced(&error, response, &recorder),
             None => self.send(&error, response),

@@ -15,8 +15,21 @@ pub struct Gateway<T> {
     link: Link<T>,
     known_code: KnownCode,
     facts: Facts,
-    /// The address of the last call. The next call mostly has the same, so its bytes are shared.
-    address: Bytes,
+    address: LastAddress,
+}
+
+/// The address of the last call. The next call mostly has the same, so its bytes are shared.
+#[derive(Debug, Default)]
+struct LastAddress(Bytes);
+
+impl LastAddress {
+    /// The address as [`Bytes`], shared with the last call if equal.
+    fn share(&mut self, address: &[u8]) -> Bytes {
+        if self.0 != address {
+            self.0 = not_null(address.to_vec());
+        }
+        self.0.clone()
+    }
 }
 
 /// Cached answers that can't change within one dialogue.
@@ -34,16 +47,8 @@ impl<T: Transport> Gateway<T> {
             link,
             known_code: KnownCode::default(),
             facts: Facts::default(),
-            address: Bytes::new(),
+            address: LastAddress::default(),
         }
-    }
-
-    /// The address as [`Bytes`], shared with the last call if equal.
-    fn address(&mut self, address: &[u8]) -> Bytes {
-        if self.address != address {
-            self.address = not_null(address.to_vec());
-        }
-        self.address.clone()
     }
 
     /// Sends a request; an error message in the response is an error.
@@ -103,11 +108,11 @@ impl<T: Transport> BlockchainHook for Gateway<T> {
     }
 
     fn storage_data(&mut self, address: &[u8], key: &[u8]) -> HookResult<Option<Bytes>> {
-        let request = BlockchainGetStorageDataRequest {
-            address: self.address(address),
+        let request = || BlockchainGetStorageDataRequest {
+            address: self.address.share(address),
             index: not_null(key.to_vec()),
         };
-        Ok(self.ask_for_value(request)?.data)
+        self.link.ask_for_storage(address, key, request)
     }
 
     fn block_hash(&mut self, nonce: u64) -> HookResult<Bytes> {
@@ -176,14 +181,14 @@ impl<T: Transport> BlockchainHook for Gateway<T> {
     }
 
     fn all_state(&mut self, address: &[u8]) -> HookResult<Vec<StorageDataEntry>> {
-        let address = self.address(address);
+        let address = self.address.share(address);
         Ok(self
             .ask(BlockchainGetAllStateRequest { address })?
             .all_state)
     }
 
     fn user_account(&mut self, address: &[u8]) -> HookResult<Option<Account>> {
-        let address = self.address(address);
+        let address = self.address.share(address);
         let mut account = self
             .ask(BlockchainGetUserAccountRequest {
                 known_code_hash: self.known_code.hash(&address),
@@ -198,14 +203,14 @@ impl<T: Transport> BlockchainHook for Gateway<T> {
     }
 
     fn shard_of_address(&mut self, address: &[u8]) -> HookResult<u32> {
-        let address = self.address(address);
+        let address = self.address.share(address);
         Ok(self
             .ask_for_value(BlockchainGetShardOfAddressRequest { address })?
             .shard)
     }
 
     fn is_smart_contract(&mut self, address: &[u8]) -> HookResult<bool> {
-        let address = self.address(address);
+        let address = self.address.share(address);
         Ok(self
             .ask_for_value(BlockchainIsSmartContractRequest { address })?
             .result)

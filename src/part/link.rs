@@ -6,7 +6,9 @@ use super::read_ahead::{self, Ahead, MalformedField};
 use crate::activity;
 use crate::dialogue::{MessageText, Messenger, MessengerError, Received};
 use crate::hooks::{HookError, HookResult};
-use crate::messages::{HookRequest, Payload, kind_name};
+use crate::messages::{
+    BlockchainGetStorageDataRequest, ContractResponse, HookRequest, Payload, kind_name,
+};
 use crate::transport::Transport;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -86,9 +88,15 @@ impl<T: Transport> Link<T> {
         }
     }
 
-    /// Which of the answers ahead were used. There are none any more.
-    pub(super) fn finish_ahead(&self) -> Bytes {
-        self.shared().ahead.finish()
+    /// Has a response tell which of the answers ahead were used, and leave out what they told. There are none any more.
+    pub(super) fn finish_ahead(&self, response: &mut ContractResponse) {
+        let shared = &mut *self.shared();
+        shared.ahead.tell_used(response);
+        // Whether a response is too long must not depend on what it leaves out.
+        if shared.ahead.may_leave_out() && shared.messenger.is_short(response) {
+            shared.ahead.leave_out(response);
+        }
+        shared.ahead.clear();
     }
 
     /// The number of the current request.
@@ -105,6 +113,31 @@ impl<T: Transport> Link<T> {
             trace!(target: "arwen/part", request = R::KIND.as_str_name(), "[ARWEN]: hook call answered ahead");
             return Ok(answer);
         }
+        self.ask_node(&mut shared, request)
+    }
+
+    /// The response to a request for a storage value; `request` makes its message, unless it was answered ahead.
+    pub(super) fn ask_for_storage(
+        &self,
+        address: &[u8],
+        key: &[u8],
+        request: impl FnOnce() -> BlockchainGetStorageDataRequest,
+    ) -> HookResult<Option<Bytes>> {
+        let mut shared = self.shared();
+        if let Some(data) = shared.ahead.take_storage(address, key) {
+            trace!(target: "arwen/part", request = "BlockchainGetStorageDataRequest", "[ARWEN]: hook call answered ahead");
+            return Ok(data);
+        }
+        // The error message of such a response counts for nothing.
+        let (response, _) = self.ask_node(&mut shared, &request())?;
+        Ok(response.data)
+    }
+
+    fn ask_node<R: HookRequest>(
+        &self,
+        shared: &mut Shared<T>,
+        request: &R,
+    ) -> HookResult<(R::Response, String)> {
         self.flush_logs();
         let answer = match &shared.lost {
             Some(lost) => Err(lost.clone()),

@@ -12,6 +12,7 @@
 //! | `error` | why the child ends | why there is no answer |
 //! | `process` | this process: its parent, its interrupts | that process: start, end |
 //! | `read_ahead` | answers that came before their questions | predicts and sends them |
+//! | `left_out` | leaves out of outputs what the node has told | puts it back: `messages::whole_output` |
 //! | `link` | the connection that the loop and the gateway share | |
 //! | `known_code` | code that the node need not send again | |
 //! | `sandbox` | what this process may do to the machine | |
@@ -26,6 +27,7 @@ mod dialogue_loop;
 mod error;
 mod hook_calls;
 mod known_code;
+mod left_out;
 mod link;
 pub mod logs;
 mod process;

@@ -1,13 +1,21 @@
 //! Answers to hook calls that came with the current request (docs/spec/wire.md#read-ahead).
 
+use super::left_out::leave_out;
+use crate::messages::ahead::AnswerSet;
 use crate::messages::answer_places::{AnswerPlace, answer_places};
 use crate::messages::elements::{self, Elements};
-use crate::messages::{HookRequest, Message, MessageKind};
+use crate::messages::storage_fields::StorageCalls;
+use crate::messages::{
+    BlockchainGetStorageDataResponse, ContractResponse, HookRequest, Message, MessageKind,
+};
 use bytes::Bytes;
 use std::collections::HashMap;
 
 /// So many answers are looked through one after the other.
 const FEW: usize = 8;
+
+/// The kind of calls for storage values.
+const STORAGE: u32 = MessageKind::BlockchainGetStorageDataRequest as u32;
 
 /// The answers that came with a request, and which of them were used.
 ///
@@ -16,16 +24,20 @@ const FEW: usize = 8;
 pub(super) struct Ahead {
     /// The field of the request, with all answers.
     field: Bytes,
+    /// The bits of the kinds of all answers: a call of another kind is not looked for.
+    kinds: u64,
     /// Where each answer is in the field. An answer is decoded when it is asked for.
     answers: Vec<AnswerPlace>,
-    /// As a response tells them: bit `n % 8` of byte `n / 8` stands for answer `n`.
-    used: Vec<u8>,
+    used: AnswerSet<Vec<u8>>,
+    /// Whether the output may leave out what the answers tell.
+    may_leave_out: bool,
     /// The answer that is expected to be used next: calls mostly come in the order of the answers.
     next: usize,
     /// The places of all answers by kind and call, once a call came in another order.
     places: Option<HashMap<u32, HashMap<Bytes, usize>>>,
     /// The fields of the last call.
     call: Vec<u8>,
+    storage: StorageCalls,
 }
 
 impl Ahead {
@@ -37,24 +49,28 @@ impl Ahead {
             return Ok(());
         }
         let read = answer_places(&field, &mut self.answers);
+        let kinds = self.answers.iter().map(|answer| bit_of(answer.kind));
+        self.kinds = kinds.fold(0, |kinds, bit| kinds | bit);
         self.field = field;
-        read.ok_or_else(|| {
+        self.may_leave_out = read.ok_or_else(|| {
             self.clear();
             MalformedField
-        })
+        })?;
+        Ok(())
     }
 
     /// Drops the answers; memory is kept for the next ones.
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.field = Bytes::new();
         self.answers.clear();
+        self.kinds = 0;
         self.next = 0;
         self.places = None;
     }
 
     /// The answer to a hook call and its error message, if it is there.
     pub(super) fn take<R: HookRequest>(&mut self, call: &R) -> Option<(R::Response, String)> {
-        if self.answers.is_empty() {
+        if self.kinds & bit_of(R::KIND.wire()) == 0 {
             return None;
         }
         self.call.clear();
@@ -65,17 +81,36 @@ impl Ahead {
         let error = str::from_utf8(&self.field[answer.error.clone()])
             .ok()?
             .to_owned();
-        self.use_answer(place);
+        self.used.insert(place);
         self.next = place + 1;
         Some((response, error))
     }
 
-    fn use_answer(&mut self, place: usize) {
-        let byte = place / 8;
-        if self.used.len() <= byte {
-            self.used.resize(byte + 1, 0);
+    /// Like [`take`](Self::take), for a storage value and without the message of the call: `Some(None)` if there is none.
+    pub(super) fn take_storage(&mut self, address: &[u8], key: &[u8]) -> Option<Option<Bytes>> {
+        if self.kinds & bit_of(STORAGE) == 0 {
+            return None;
         }
-        self.used[byte] |= 1 << (place % 8);
+        let place = self.place_of_storage(address, key)?;
+        let answer = &self.answers[place];
+        str::from_utf8(&self.field[answer.error.clone()]).ok()?;
+        let data = match self.storage.value(&self.field[answer.response.clone()]) {
+            Some(value) => value.map(|value| self.field.slice_ref(value)),
+            None => {
+                let field = self.field.slice(answer.response.clone());
+                read::<BlockchainGetStorageDataResponse>(field)?.data
+            }
+        };
+        self.used.insert(place);
+        self.next = place + 1;
+        Some(data)
+    }
+
+    /// The place of the answer to a call for a storage value.
+    fn place_of_storage(&mut self, address: &[u8], key: &[u8]) -> Option<usize> {
+        self.call.clear();
+        self.storage.write_request(address, key, &mut self.call);
+        self.find(STORAGE)
     }
 
     /// The place of the answer to the last call, which is of this kind.
@@ -107,11 +142,40 @@ impl Ahead {
         }
     }
 
-    /// Which answers were used, for the response. Drops all of them.
-    pub(super) fn finish(&mut self) -> Bytes {
-        self.clear();
-        Bytes::copy_from_slice(&self.used)
+    /// Has a response tell which answers were used.
+    pub(super) fn tell_used(&self, response: &mut ContractResponse) {
+        response.used_ahead = self.used.to_field();
     }
+
+    /// Whether the output may leave out what the answers tell, and there are any.
+    pub(super) fn may_leave_out(&self) -> bool {
+        self.may_leave_out && !self.answers.is_empty()
+    }
+
+    /// Has the output of a response leave out what the answers tell.
+    pub(super) fn leave_out(&mut self, response: &mut ContractResponse) {
+        let Some(output) = response.vm_output.as_mut() else {
+            return;
+        };
+        let mut answers = self.answers.iter();
+        self.next = match answers.position(|answer| answer.kind == STORAGE) {
+            Some(first) => first,
+            None => return,
+        };
+        let left_out = leave_out(output, |address, update| {
+            let place = self.place_of_storage(address, &update.offset)?;
+            self.next = place + 1;
+            let response = &self.field[self.answers[place].response.clone()];
+            let value = self.storage.value(response)??;
+            (update.data == value).then_some(place)
+        });
+        response.left_out = left_out.to_field();
+    }
+}
+
+/// The bit of a kind.
+fn bit_of(kind: u32) -> u64 {
+    1 << (kind % u64::BITS)
 }
 
 /// The field of a request is not a list of answers.
@@ -136,7 +200,9 @@ pub(super) fn field_of(request: &mut Message) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::null::not_null;
     use crate::messages::*;
+    use prost::Message as _;
 
     fn call(key: &'static str) -> BlockchainGetStorageDataRequest {
         BlockchainGetStorageDataRequest {
@@ -160,10 +226,22 @@ mod tests {
     }
 
     fn ahead(answers: Vec<AnswerAhead>) -> Ahead {
-        let field = prost::Message::encode_to_vec(&AnswersAhead { answers });
+        let field = AnswersAhead {
+            answers,
+            may_leave_out: true,
+        };
+        let field = field.encode_to_vec();
         let mut ahead = Ahead::default();
         assert_eq!(ahead.begin(field.into()), Ok(()));
         ahead
+    }
+
+    /// Which answers the response says were used.
+    fn finish(ahead: &mut Ahead) -> Bytes {
+        let mut response = ContractResponse::default();
+        ahead.tell_used(&mut response);
+        ahead.clear();
+        response.used_ahead
     }
 
     fn take(ahead: &mut Ahead, key: &'static str) -> Option<BlockchainGetStorageDataResponse> {
@@ -198,11 +276,86 @@ mod tests {
             }
             assert_eq!(take(&mut ahead, "e"), None);
             assert_eq!(ahead.take(&BlockchainLastNonceRequest {}), None);
-            assert_eq!(ahead.finish(), &[0b1011][..]);
+            assert_eq!(finish(&mut ahead), &[0b1011][..]);
             assert_eq!(take(&mut ahead, "c"), None, "they were for one request");
             assert_eq!(ahead.begin(Bytes::new()), Ok(()));
-            assert!(ahead.finish().is_empty());
+            assert!(finish(&mut ahead).is_empty());
         }
+    }
+
+    fn update(key: &'static str, value: Bytes) -> StorageUpdateEntry {
+        StorageUpdateEntry {
+            key: key.into(),
+            value: Some(StorageUpdate {
+                offset: key.into(),
+                data: value,
+            }),
+        }
+    }
+
+    /// A response whose output has these updates at each address.
+    fn output(addresses: &[&'static str], updates: &[StorageUpdateEntry]) -> ContractResponse {
+        let accounts = addresses.iter().map(|address| OutputAccountEntry {
+            key: (*address).into(),
+            value: Some(OutputAccount {
+                address: (*address).into(),
+                storage_updates: updates.to_vec(),
+                ..OutputAccount::default()
+            }),
+        });
+        ContractResponse {
+            vm_output: Some(VmOutput {
+                output_accounts: accounts.collect(),
+                ..VmOutput::default()
+            }),
+            ..ContractResponse::default()
+        }
+    }
+
+    #[test]
+    fn an_output_leaves_out_what_only_repeats_an_answer() {
+        let answers = vec![
+            answer("b", "2"),
+            answer("a", "1"),
+            answer("c", "3"),
+            answer("null", ""),
+        ];
+        let [a, b, empty] = [
+            update("a", "1".into()),
+            update("b", "2".into()),
+            update("null", not_null("")),
+        ];
+        let whole = [a.clone(), b.clone(), empty.clone()];
+        let changed = [
+            update("c", "4".into()),
+            update("d", "1".into()),
+            update("null", Bytes::new()),
+        ];
+        let all = [&whole[..2], &changed[..2], &[empty.clone()]].concat();
+        let unsorted = [b.clone(), a.clone()];
+        for (found, left, bits) in [
+            (&whole[..], &[][..], &[0b1011][..]),
+            (&changed, &changed, &[]),
+            (&all, &changed[..2], &[0b1011]),
+            (&unsorted, &unsorted, &[]),
+        ] {
+            let mut response = output(&["contract", "other"], found);
+            ahead(answers.clone()).leave_out(&mut response);
+            let mut expected = output(&["contract", "other"], found);
+            let accounts = &mut expected.vm_output.as_mut().expect("there").output_accounts;
+            accounts[0].value.as_mut().expect("there").storage_updates = left.to_vec();
+            expected.left_out = Bytes::copy_from_slice(bits);
+            assert_eq!(response, expected);
+        }
+        let mut response = output(&["contract"], &whole);
+        let mut whole_only = ahead(answers.clone());
+        assert!(whole_only.may_leave_out());
+        whole_only.may_leave_out = false;
+        assert!(!whole_only.may_leave_out());
+        let mut changed = ahead(answers);
+        changed.drop_before(MessageKind::BlockchainProcessBuiltinFunctionRequest);
+        changed.leave_out(&mut response);
+        assert_eq!(response, output(&["contract"], &whole));
     }
 
     #[test]
@@ -211,7 +364,7 @@ mod tests {
         torn.response = torn.response.slice(..2);
         let mut ahead = ahead(vec![torn]);
         assert_eq!(take(&mut ahead, "a"), None);
-        assert!(ahead.finish().is_empty());
+        assert!(finish(&mut ahead).is_empty());
         assert_eq!(ahead.begin("torn".into()), Err(MalformedField));
         assert_eq!(take(&mut ahead, "a"), None);
     }
@@ -223,6 +376,6 @@ mod tests {
         assert!(take(&mut ahead, "a").is_some());
         ahead.drop_before(MessageKind::BlockchainProcessBuiltinFunctionRequest);
         assert_eq!(take(&mut ahead, "b"), None);
-        assert_eq!(ahead.finish(), &[1][..], "what was used is still told");
+        assert_eq!(finish(&mut ahead), &[1][..], "what was used is still told");
     }
 }

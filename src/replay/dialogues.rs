@@ -15,6 +15,7 @@ use std::sync::Arc;
 const NO_RESPONSE: &str = "the child ended before it answered";
 const GAP: &str = "frames are missing in the recording";
 const NOT_A_MESSAGE: &str = "a frame is not a message";
+const NOT_WHOLE: &str = "an output leaves out what its request has not told";
 const OUT_OF_TURN: &str = "a message is out of turn";
 const UNFINISHED: &str = "the next one begins before its end";
 const UNKNOWN_CODE: &str = "code that its child knew is not in the recording";
@@ -278,8 +279,10 @@ impl Frames {
                     None => dialogue.defect = Some(OUT_OF_TURN),
                 },
                 _ => {
-                    let used = hook_calls::take_used(&mut message, std::mem::take(&mut self.ahead));
-                    dialogue.hook_calls.splice(0..0, used);
+                    match hook_calls::take_used(&mut message, std::mem::take(&mut self.ahead)) {
+                        Ok(used) => drop(dialogue.hook_calls.splice(0..0, used)),
+                        Err(_) => dialogue.defect = Some(NOT_WHOLE),
+                    }
                     dialogue.response = Some((message, error));
                 }
             }

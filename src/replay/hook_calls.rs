@@ -3,7 +3,10 @@
 
 use super::source::decode;
 use crate::messages::ahead::AnswerSet;
-use crate::messages::{Account, AnswerAhead, AnswersAhead, Format, Message, MessageKind, Role};
+use crate::messages::whole_output::{self, StorageRead};
+use crate::messages::{
+    Account, AnswerAhead, AnswersAhead, Format, Message, MessageKind, NotLeftOut, Role,
+};
 use crate::recording::RecordedFrame;
 use bytes::Bytes;
 use prost::Message as _;
@@ -55,16 +58,23 @@ pub(super) fn without_extensions(mut request: Message) -> Message {
     request
 }
 
-/// Those of the calls whose answers were used, by the response, which then does not tell, and has no trace.
-pub(super) fn take_used(response: &mut Message, calls: Vec<HookCall>) -> Vec<HookCall> {
+/// Those of the calls whose answers were used, by the response, which then does not tell, has no trace, and leaves nothing out.
+pub(super) fn take_used(
+    response: &mut Message,
+    calls: Vec<HookCall>,
+) -> Result<Vec<HookCall>, NotLeftOut> {
     let Message::ContractResponse(response) = response else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     response.trace = None;
-    let used = AnswerSet::of_field(&std::mem::take(&mut response.used_ahead));
+    whole_output::complete(response, |answer| {
+        let call = calls.get(answer)?;
+        StorageRead::told_by(&call.question, &call.answer)
+    })?;
+    let used = AnswerSet::of_field(std::mem::take(&mut response.used_ahead));
     let calls = calls.into_iter().enumerate();
     let used = calls.filter(|(place, _)| used.contains(*place));
-    used.map(|(_, call)| call).collect()
+    Ok(used.map(|(_, call)| call).collect())
 }
 
 /// Gives an account the code that was left out.

@@ -3,6 +3,7 @@
 use super::sources::Gist;
 use super::template::Question;
 use crate::messages::ahead::is_readable_ahead;
+use crate::messages::whole_output::StorageRead;
 use crate::messages::{BlockchainGetUserAccountRequest, Message, MessageKind};
 use bytes::Bytes;
 
@@ -20,15 +21,35 @@ pub(super) struct KnownHash {
     pub code_hash: Bytes,
 }
 
+/// What an answer ahead has told that is needed later.
+#[derive(Debug, Default)]
+pub(super) enum Told {
+    /// The child knows the code, once it has used the answer.
+    CodeHash(KnownHash),
+    /// The output may leave it out.
+    Storage(StorageRead),
+    #[default]
+    Nothing,
+}
+
+impl Told {
+    /// What is told by an answer to a question; storage values only `with_storage`.
+    pub(super) fn by(question: &Message, answer: &Message, with_storage: bool) -> Told {
+        match question {
+            Message::BlockchainGetStorageDataRequest(_) if with_storage => {
+                StorageRead::told_by(question, answer).map_or(Told::Nothing, Told::Storage)
+            }
+            Message::BlockchainGetUserAccountRequest(question) => {
+                let hash = KnownHash::at(&question.address, answer);
+                hash.map_or(Told::Nothing, Told::CodeHash)
+            }
+            _ => Told::Nothing,
+        }
+    }
+}
+
 impl KnownHash {
     /// What the child keeps of this answer (docs/spec/wire.md#known-code); `None` if it is no account's.
-    pub(super) fn of(question: &Message, answer: &Message) -> Option<KnownHash> {
-        let Message::BlockchainGetUserAccountRequest(question) = question else {
-            return None;
-        };
-        KnownHash::at(&question.address, answer)
-    }
-
     fn at(address: &Bytes, answer: &Message) -> Option<KnownHash> {
         let Message::BlockchainGetUserAccountResponse(answer) = answer else {
             return None;

@@ -29,20 +29,20 @@ pub(super) use asked::Pending;
 use super::DriverStats;
 use super::budget::Budget;
 use super::dialogue_loop;
-use super::error::Fault;
+use super::error::{BadMessage, Fault};
 use super::hook_calls::{Replier, answer_to_send, dispatch};
 use crate::byte_lru::ByteLru;
 use crate::dialogue::{Messenger, MessengerError};
 use crate::hooks::{BlockchainHook, HookResult};
 use crate::messages::ahead::{AnswerSet, AnswersField};
-use crate::messages::*;
+use crate::messages::{whole_output, *};
 use crate::transport::Transport;
-use asked::KnownHash;
+use asked::{KnownHash, Told};
 use bytes::Bytes;
 use profile::{Answered, Prediction, Profile, Score};
 use sources::{Gist, Sources, TemplateId};
 use std::time::{Duration, Instant};
-use template::Question;
+use template::{Filled, Question};
 
 /// The most memory that all templates take, in bytes.
 const PROFILES_BYTES: usize = 16 << 20;
@@ -55,6 +55,9 @@ const CODE_BYTES: usize = 4096;
 
 /// How many deploys are remembered.
 const DEPLOYS: usize = 256;
+
+/// Outputs may leave out what answers tell if there are so many questions that it pays to find it.
+const LEAVE_OUT_FROM: usize = 6;
 
 /// Templates that are kept for each answer that may be sent.
 const TEMPLATES_PER_ANSWER: usize = 2;
@@ -163,8 +166,8 @@ pub(super) trait Carrier: Request {
     /// Has it carry answers ahead.
     fn carry(&mut self, answers_ahead: Bytes);
 
-    /// Which answers the response says were used.
-    fn used_ahead(response: &Self::Response) -> AnswerSet;
+    /// The response, if it may depend on answers ahead.
+    fn response(response: &mut Self::Response) -> Option<&mut ContractResponse>;
 }
 
 impl Carrier for ContractDeployRequest {
@@ -183,8 +186,8 @@ impl Carrier for ContractDeployRequest {
         self.answers_ahead = answers_ahead;
     }
 
-    fn used_ahead(response: &ContractResponse) -> AnswerSet {
-        AnswerSet::of_field(&response.used_ahead)
+    fn response(response: &mut ContractResponse) -> Option<&mut ContractResponse> {
+        Some(response)
     }
 }
 
@@ -200,8 +203,8 @@ impl Carrier for ContractCallRequest {
         self.answers_ahead = answers_ahead;
     }
 
-    fn used_ahead(response: &ContractResponse) -> AnswerSet {
-        AnswerSet::of_field(&response.used_ahead)
+    fn response(response: &mut ContractResponse) -> Option<&mut ContractResponse> {
+        Some(response)
     }
 }
 
@@ -212,8 +215,8 @@ impl Carrier for DiagnoseWaitRequest {
 
     fn carry(&mut self, _: Bytes) {}
 
-    fn used_ahead(_: &DiagnoseWaitResponse) -> AnswerSet {
-        AnswerSet::default()
+    fn response(_: &mut DiagnoseWaitResponse) -> Option<&mut ContractResponse> {
+        None
     }
 }
 
@@ -230,6 +233,8 @@ pub(super) struct Predictor {
     known_hashes: ByteLru<Bytes, Bytes>,
     /// The answers of the current request.
     field: AnswersField,
+    /// The questions of the current request.
+    filled: Filled,
 }
 
 /// The answers ahead of a request.
@@ -240,10 +245,26 @@ struct Answers {
     /// For the request; empty if there are none.
     field: Bytes,
     predictions: Vec<Prediction>,
-    /// For each prediction: what the child knows once it has used it.
-    known_hashes: Vec<Option<KnownHash>>,
+    /// What each prediction has told.
+    told: Vec<Told>,
     /// What the node answered ahead, in the order of the templates.
     gists: Vec<(TemplateId, Gist)>,
+}
+
+impl Answers {
+    /// Puts back into a response what it leaves out of what was told. Returns which answers were used.
+    fn complete(&mut self, response: &mut ContractResponse) -> Result<AnswerSet, Fault> {
+        let completed = whole_output::complete(response, |answer| {
+            match std::mem::take(self.told.get_mut(answer)?) {
+                Told::Storage(read) => Some(read),
+                _ => None,
+            }
+        });
+        completed.map_err(|error| Fault::BadMessage(BadMessage::LeftOut(error)))?;
+        Ok(AnswerSet::of_field(std::mem::take(
+            &mut response.used_ahead,
+        )))
+    }
 }
 
 impl Predictor {
@@ -255,6 +276,7 @@ impl Predictor {
             deployed: Box::new([None; DEPLOYS]),
             known_hashes: ByteLru::new(KNOWN_HASHES_BYTES),
             field: AnswersField::default(),
+            filled: Filled::default(),
         }
     }
 
@@ -286,10 +308,13 @@ impl Predictor {
             answer = dialogue_loop::run(messenger, hook, &request, budget, &mut asked);
         }
         stats.hook_calls_total += asked.count;
-        let answer = answer?;
+        let mut answer = answer?;
+        let used = match R::response(&mut answer.0) {
+            Some(response) => answers.complete(response)?,
+            None => AnswerSet::default(),
+        };
         if asked.is_following {
             stats.read_ahead_missed_total += asked.count;
-            let used = R::used_ahead(&answer.0);
             let score = self.learn(&request, answers, asked, &used);
             stats.read_ahead_used_total += score.used;
             stats.read_ahead_wasted_total += score.wasted;
@@ -332,19 +357,22 @@ impl Predictor {
             now: start,
             known: &mut self.known_hashes,
             field: &mut self.field,
-            count: 0,
-            known_hashes: Vec::with_capacity(most),
+            may_leave_out: most >= LEAVE_OUT_FROM,
+            told: Vec::with_capacity(most),
         };
         let mut sources = Sources {
             input: input.sources,
             answers: Vec::with_capacity(most),
         };
-        let predictions = profile.predict(&mut sources, |question| writer.answer(question, hook));
+        let filled = &mut self.filled;
+        let predictions = profile.predict(&mut sources, filled, |question| {
+            writer.answer(question, hook)
+        });
         budget.deadline += writer.now - start;
         let answers = Answers {
             profile: Some(input.profile),
-            known_hashes: writer.known_hashes,
-            field: self.field.take(),
+            field: writer.field.take(writer.may_leave_out),
+            told: writer.told,
             predictions,
             gists: sources.answers,
         };
@@ -362,9 +390,11 @@ impl Predictor {
         let Some(key) = answers.profile else {
             return Score::default();
         };
-        let used_hashes = answers.known_hashes.into_iter().enumerate();
-        let used_hashes =
-            used_hashes.filter_map(|(place, hash)| hash.filter(|_| used.contains(place)));
+        let used_hashes = answers.told.into_iter().enumerate();
+        let used_hashes = used_hashes.filter_map(|(place, told)| match told {
+            Told::CodeHash(hash) => Some(hash).filter(|_| used.contains(place)),
+            _ => None,
+        });
         for hash in used_hashes.chain(asked.known_hashes) {
             self.child_knows(hash);
         }
@@ -429,16 +459,17 @@ struct Writer<'a> {
     now: Instant,
     known: &'a mut ByteLru<Bytes, Bytes>,
     field: &'a mut AnswersField,
-    /// The number of answers.
-    count: usize,
-    known_hashes: Vec<Option<KnownHash>>,
+    /// Whether the output may leave out what is told.
+    may_leave_out: bool,
+    /// What each answer has told.
+    told: Vec<Told>,
 }
 
 impl Writer<'_> {
     fn answer(&mut self, question: &Question, hook: &mut dyn BlockchainHook) -> Answered {
         let length = self.field.length();
         let is_full =
-            self.count >= self.limits.answers as usize || length >= self.limits.bytes as usize;
+            self.told.len() >= self.limits.answers as usize || length >= self.limits.bytes as usize;
         if is_full || self.now >= self.until {
             return Answered::Enough;
         }
@@ -457,9 +488,9 @@ impl Writer<'_> {
             return Answered::Not;
         }
         self.field.push(question.kind, fields, &answer, &error);
-        self.count += 1;
-        self.known_hashes.push(KnownHash::of(message, &answer));
         let gist = Gist::of(&answer);
+        self.told
+            .push(Told::by(message, &answer, self.may_leave_out));
         let took = self.now - before;
         Answered::Ahead { gist, took }
     }

@@ -2,7 +2,7 @@
 
 use super::asked::Exchange;
 use super::sources::{Gist, Sources, TemplateId};
-use super::template::{Question, Template};
+use super::template::{Filled, Question, Template};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -92,17 +92,17 @@ impl Profile {
     pub(super) fn predict(
         &self,
         sources: &mut Sources,
+        filled: &mut Filled,
         mut answer: impl FnMut(&Question) -> Answered,
     ) -> Vec<Prediction> {
         let mut predictions: Vec<Prediction> = Vec::with_capacity(self.confirmed());
         let mut last: Option<Cow<'_, Question>> = None;
-        let mut filled = Vec::new();
         for (place, tracked) in self.templates.iter().enumerate() {
             if !tracked.is_confirmed {
                 continue;
             }
             let next = self.templates.get(place + 1).map(|next| &next.template);
-            let Some(question) = tracked.template.fill_like(next, sources, &mut filled) else {
+            let Some(question) = tracked.template.fill_like(next, sources, filled) else {
                 continue;
             };
             // The two templates of a question follow one another.
@@ -144,8 +144,9 @@ impl Profile {
         let score = self.rate(predictions, is_used);
         if !asked.is_empty() {
             let mut sources = sources();
-            self.confirm(&mut sources, asked);
-            self.add(&mut sources, asked, most);
+            let mut filled = Filled::default();
+            self.confirm(&mut sources, asked, &mut filled);
+            self.add(&mut sources, asked, most, &mut filled);
         } else if score.wasted == 0 {
             return score;
         }
@@ -185,7 +186,7 @@ impl Profile {
     }
 
     /// Confirms templates by what was asked.
-    fn confirm(&mut self, sources: &mut Sources, asked: &[Exchange]) {
+    fn confirm(&mut self, sources: &mut Sources, asked: &[Exchange], filled: &mut Filled) {
         let asked: HashMap<&Question, &Gist> = asked
             .iter()
             .map(|exchange| (&exchange.question, &exchange.gist))
@@ -198,7 +199,7 @@ impl Profile {
                 sources.answers.push(answer);
                 continue;
             }
-            let question = tracked.template.fill(sources);
+            let question = tracked.template.fill(sources, filled);
             match question.and_then(|question| asked.get(&*question)) {
                 Some(gist) => {
                     sources.answers.push((tracked.id, **gist));
@@ -222,11 +223,11 @@ impl Profile {
     }
 
     /// Adds templates of the questions that none asks yet.
-    fn add(&mut self, sources: &mut Sources, asked: &[Exchange], most: usize) {
+    fn add(&mut self, sources: &mut Sources, asked: &[Exchange], most: usize, filled: &mut Filled) {
         let known: Vec<Question> = self
             .templates
             .iter()
-            .filter_map(|tracked| tracked.template.fill(sources).map(Cow::into_owned))
+            .filter_map(|tracked| tracked.template.fill(sources, filled).map(Cow::into_owned))
             .collect();
         let mut known: std::collections::HashSet<Question> = known.into_iter().collect();
         for Exchange { question, gist } in asked {

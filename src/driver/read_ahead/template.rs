@@ -4,7 +4,9 @@
 use super::parts::{Piece, pieces};
 use super::sources::{Gist, Sources, TemplateId};
 use crate::messages::ahead::{put_key, put_varint, start_field};
+use crate::messages::storage_fields::StorageRequests;
 use crate::messages::{Message, MessageKind};
+use crate::short_bytes::ShortBytes;
 use bytes::Bytes;
 use prost::encoding::{WireType, decode_key, decode_varint};
 use std::borrow::Cow;
@@ -64,6 +66,32 @@ pub(super) enum Value {
     Bytes(Vec<Piece>),
 }
 
+/// Memory for the fields of filled templates.
+#[derive(Debug, Default)]
+pub(super) struct Filled {
+    /// Those of the last one.
+    fields: Vec<u8>,
+    /// Those of all questions.
+    strings: ShortBytes,
+    storage: StorageRequests,
+}
+
+impl Filled {
+    /// The question with the last fields; `None` if they are malformed.
+    fn question(&mut self, kind: MessageKind) -> Option<Question> {
+        let fields = self.strings.copy(&self.fields);
+        let is_storage = kind == MessageKind::BlockchainGetStorageDataRequest;
+        match self.storage.read(&fields).filter(|_| is_storage) {
+            Some(request) => Some(Question {
+                kind,
+                fields,
+                message: request.into(),
+            }),
+            None => Question::of_fields(kind, fields),
+        }
+    }
+}
+
 /// A question with open places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Template {
@@ -102,31 +130,31 @@ impl Template {
     }
 
     /// The question with its places filled; `None` if a source is missing or too short.
-    pub(super) fn fill(&self, sources: &Sources) -> Option<Cow<'_, Question>> {
-        self.fill_like(None, sources, &mut Vec::new())
+    pub(super) fn fill(&self, sources: &Sources, filled: &mut Filled) -> Option<Cow<'_, Question>> {
+        self.fill_like(None, sources, filled)
     }
 
     /// Like [`fill`](Self::fill), with a template that may have the same question without open places: then that is lent, which
-    /// saves to decode it. `out` is a buffer, kept for the next question.
+    /// saves to decode it.
     pub(super) fn fill_like<'a>(
         &'a self,
         other: Option<&'a Template>,
         sources: &Sources,
-        out: &mut Vec<u8>,
+        filled: &mut Filled,
     ) -> Option<Cow<'a, Question>> {
         let (kind, fields) = match self {
             Template::Fixed(question) => return Some(Cow::Borrowed(question)),
             Template::Open { kind, fields } => (*kind, fields),
         };
-        out.clear();
+        filled.fields.clear();
         for (number, value) in fields {
-            value.write(*number, sources, out)?;
+            value.write(*number, sources, &mut filled.fields)?;
         }
         match other {
-            Some(Template::Fixed(same)) if same.kind == kind && same.fields == *out => {
+            Some(Template::Fixed(same)) if same.kind == kind && same.fields == filled.fields => {
                 Some(Cow::Borrowed(same))
             }
-            _ => Question::of_fields(kind, Bytes::copy_from_slice(out)).map(Cow::Owned),
+            _ => filled.question(kind).map(Cow::Owned),
         }
     }
 
@@ -156,19 +184,7 @@ impl Value {
         let varint = match self {
             Value::Number(value) => *value,
             Value::NonceBefore(id) => sources.gist(*id)?.nonce?.saturating_sub(1),
-            Value::Bytes(pieces) => {
-                let mut length = 0;
-                for piece in pieces {
-                    length += piece.bytes(sources)?.len();
-                }
-                if length > 0 {
-                    start_field(number, length, out);
-                    for piece in pieces {
-                        out.extend_from_slice(piece.bytes(sources)?);
-                    }
-                }
-                return Some(());
-            }
+            Value::Bytes(pieces) => return write_pieces(number, pieces, sources, out),
         };
         if varint != 0 {
             put_key(number, WireType::Varint, out);
@@ -176,6 +192,29 @@ impl Value {
         }
         Some(())
     }
+}
+
+/// Appends a field of bytes as protobuf; an empty one is left out.
+fn write_pieces(number: u32, pieces: &[Piece], sources: &Sources, out: &mut Vec<u8>) -> Option<()> {
+    if let [piece] = pieces {
+        let bytes = piece.bytes(sources)?;
+        if !bytes.is_empty() {
+            start_field(number, bytes.len(), out);
+            out.extend_from_slice(bytes);
+        }
+        return Some(());
+    }
+    let mut length = 0;
+    for piece in pieces {
+        length += piece.bytes(sources)?.len();
+    }
+    if length > 0 {
+        start_field(number, length, out);
+        for piece in pieces {
+            out.extend_from_slice(piece.bytes(sources)?);
+        }
+    }
+    Some(())
 }
 
 fn number_value(value: u64, sources: &Sources) -> Value {
@@ -202,7 +241,9 @@ mod tests {
     }
 
     fn filled(template: &Template, sources: &Sources) -> Option<Question> {
-        template.fill(sources).map(Cow::into_owned)
+        template
+            .fill(sources, &mut Filled::default())
+            .map(Cow::into_owned)
     }
 
     fn storage(address: &[u8], key: &[u8]) -> Question {
@@ -243,8 +284,8 @@ mod tests {
         let expected = storage(b"contract", b"\x01EFGHIJ\x00\x08\x09");
         assert_eq!(found, Some(expected));
         // A source that is too short fills nothing.
-        assert_eq!(template.fill(&input(&[b"ABCDE", b"\x08"])), None);
-        assert_eq!(template.fill(&input(&[b"ABCDEFGHIJKLMNOP"])), None);
+        assert_eq!(filled(&template, &input(&[b"ABCDE", b"\x08"])), None);
+        assert_eq!(filled(&template, &input(&[b"ABCDEFGHIJKLMNOP"])), None);
         // Three equal bytes are chance.
         let asked = storage(b"contract", b"key 012 x");
         assert_eq!(Template::open(&asked, &input(&[first])), None);
@@ -272,9 +313,9 @@ mod tests {
         let asked = storage(b"contract", &alice);
         let open = Template::open(&asked, &input(&[&alice])).expect("open");
         let fixed = Template::Fixed(asked);
-        let mut out = Vec::new();
+        let mut memory = Filled::default();
         let mut filled = |caller| {
-            let question = open.fill_like(Some(&fixed), &input(&[caller]), &mut out);
+            let question = open.fill_like(Some(&fixed), &input(&[caller]), &mut memory);
             let question = question.expect("all sources are there");
             let is_lent = matches!(question, Cow::Borrowed(_));
             (is_lent, question.into_owned())

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::hooks::HookError;
-use programs::{Node, Part, Program, Step, World, run_program, understanding};
+use crate::messages::whole_output::StorageRead;
+use programs::{Node, Part, Program, Step, World, run_program, text, understanding};
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -245,6 +246,7 @@ fn parts() -> impl Strategy<Value = Vec<Part>> {
 fn steps() -> impl Strategy<Value = Program> {
     let step = prop_oneof![
         5 => parts().prop_map(Step::Storage),
+        2 => (parts(), 0u8..2).prop_map(|(key, length)| Step::Write(key, length)),
         3 => parts().prop_map(Step::Account),
         1 => parts().prop_map(Step::IsContract),
         1 => parts().prop_map(Step::Shard),
@@ -254,7 +256,7 @@ fn steps() -> impl Strategy<Value = Program> {
         1 => Just(Step::Epoch),
         1 => Just(Step::BuiltIn),
     ];
-    proptest::collection::vec(step, 0..12)
+    proptest::collection::vec(step, 0..20)
 }
 
 /// A call: the program, the caller, the arguments, and whether the world has changed before it.
@@ -303,9 +305,13 @@ proptest! {
         if let Some(answer) = answers.get_mut(garbled) {
             answer.response = Bytes::from_static(&[0xff]);
         }
+        let ahead = AnswersAhead {
+            answers,
+            may_leave_out: true,
+        };
         let request = ContractCallRequest {
             call_input: Some(input),
-            answers_ahead: AnswersAhead { answers }.encode_to_vec().into(),
+            answers_ahead: ahead.encode_to_vec().into(),
             ..ContractCallRequest::default()
         };
         let mut budget = Budget::new(Duration::from_secs(60));
@@ -317,8 +323,21 @@ proptest! {
             &mut budget,
             &mut asked,
         );
-        let output = answer.expect("an answer").0.vm_output.expect("an output");
-        prop_assert_eq!(output.return_data, expected);
+        let (mut response, _) = answer.expect("an answer");
+        let completed = whole_output::complete(&mut response, |answer| {
+            let answer = ahead.answers.get(answer)?;
+            let kind = MessageKind::from_wire(answer.kind)?;
+            let question = Message::of_fields(kind, answer.request.clone())?;
+            let Some(Role::HookRequest(response)) = kind.role() else {
+                return None;
+            };
+            let answer = Message::of_fields(response, answer.response.clone())?;
+            StorageRead::told_by(&question, &answer)
+        });
+        prop_assert_eq!(completed, Ok(()));
+        let output = response.vm_output.expect("an output");
+        prop_assert_eq!(&output, &expected);
+        prop_assert_eq!(text(&output), text(&expected));
     }
 }
 
@@ -347,6 +366,27 @@ fn truth(program: &[Step], world: &World, input: &ContractCallInput) -> Vec<Answ
         .answers(&request, &mut node.world, &mut budget);
     let answers = AnswersAhead::decode(answers.field).expect("readable");
     answers.answers
+}
+
+#[test]
+fn whether_an_output_is_too_long_does_not_depend_on_what_it_leaves_out() {
+    let program: Program = (0..100)
+        .map(|key| Step::Storage(vec![Part::Fixed(key)]))
+        .collect();
+    let input = input(0, 1, &[]);
+    let output = run_program(&program, &mut World::default(), &input).expect("an outcome");
+    let whole = text(&output).len() as u32;
+    for (limit, is_too_long) in [(whole, true), (whole + 1000, false)] {
+        let programs = std::slice::from_ref(&program);
+        let mut node = Node::with_limit(programs, ReadAhead::default(), Format::Json, limit);
+        for call in 0..5 {
+            let (response, error) = node.answer(&input).expect("an answer");
+            assert_eq!(error.is_empty(), !is_too_long, "call {call}: {error}");
+            let expected = Some(&output).filter(|_| !is_too_long);
+            assert_eq!(response.vm_output.as_ref(), expected, "call {call}");
+        }
+        assert_eq!(node.stats.read_ahead_used_total > 0, !is_too_long);
+    }
 }
 
 #[test]

@@ -4,8 +4,11 @@ use super::super::*;
 use crate::dialogue::{Side, Tap};
 use crate::hooks::HookError;
 use crate::machine::{BuildError, Machine, Outcome};
+use crate::messages::json;
+use crate::messages::null::not_null;
 use crate::part::{DialogueLoop, Link};
 use crate::transport::memory::{MemoryTransport, pair};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, DefaultHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,6 +32,8 @@ pub(super) enum Part {
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Storage(Vec<Part>),
+    /// Writes so many bytes at a key.
+    Write(Vec<Part>, u8),
     Account(Vec<Part>),
     IsContract(Vec<Part>),
     Shard(Vec<Part>),
@@ -140,15 +145,16 @@ impl BlockchainHook for World {
     }
 }
 
-/// Runs a program, and tells all that it has heard.
+/// Runs a program. Its output returns all that it has heard, and reports the storage values that it has read and written.
 pub(super) fn run_program(
     program: &[Step],
     hook: &mut dyn BlockchainHook,
     input: &ContractCallInput,
-) -> HookResult<Vec<Bytes>> {
+) -> HookResult<VmOutput> {
     let vm_input = input.input.as_ref().expect("an input");
     let mut last = Bytes::new();
     let mut heard = Vec::new();
+    let mut storage = BTreeMap::new();
     for step in program {
         let value = |parts: &[Part]| {
             let parts = parts.iter().map(|part| match part {
@@ -169,10 +175,21 @@ pub(super) fn run_program(
         };
         let here = &input.recipient_addr;
         let said = match step {
-            Step::Storage(key) => heeded(hook.storage_data(here, &value(key))).map(|data| {
-                last = data.clone().unwrap_or_default();
-                format!("{data:?}")
-            }),
+            Step::Storage(key) => {
+                let key = value(key);
+                heeded(hook.storage_data(here, &key)).map(|data| {
+                    last = data.clone().unwrap_or_default();
+                    let text = format!("{data:?}");
+                    if let Some(data) = data {
+                        storage.insert(key, not_null(data));
+                    }
+                    text
+                })
+            }
+            Step::Write(key, length) => {
+                storage.insert(value(key), vec![7; usize::from(*length)].into());
+                Ok(String::new())
+            }
             Step::Account(address) => hook
                 .user_account(&value(address))
                 .map(|account| format!("{account:?}")),
@@ -206,7 +223,41 @@ pub(super) fn run_program(
             Err(fatal) => return Err(fatal),
         }));
     }
-    Ok(heard)
+    Ok(VmOutput {
+        return_data: heard,
+        output_accounts: [
+            account(b"another", &storage),
+            account(&input.recipient_addr, &storage),
+        ]
+        .into(),
+        ..VmOutput::default()
+    })
+}
+
+fn account(address: &[u8], storage: &BTreeMap<Vec<u8>, Bytes>) -> OutputAccountEntry {
+    let updates = storage.iter().map(|(key, data)| {
+        let key = not_null(key.clone());
+        let data = data.clone();
+        StorageUpdateEntry {
+            key: key.clone(),
+            value: Some(StorageUpdate { offset: key, data }),
+        }
+    });
+    OutputAccountEntry {
+        key: Bytes::copy_from_slice(address),
+        value: Some(OutputAccount {
+            address: Bytes::copy_from_slice(address),
+            storage_updates: updates.collect(),
+            ..OutputAccount::default()
+        }),
+    }
+}
+
+/// As JSON, which tells null from empty.
+pub(super) fn text(output: &VmOutput) -> String {
+    let mut text = Vec::new();
+    json::write_object(output, false, &mut text);
+    String::from_utf8(text).expect("JSON")
 }
 
 /// An answer whose value counts, whether it is refused or not.
@@ -232,11 +283,8 @@ impl Machine for Programs {
 
     fn call(&mut self, input: ContractCallInput) -> Result<Outcome, HookError> {
         let number: usize = input.function.parse().expect("a number");
-        let return_data = run_program(&self.programs[number], &mut *self.hook, &input)?;
-        Ok(Ok(VmOutput {
-            return_data,
-            ..VmOutput::default()
-        }))
+        let output = run_program(&self.programs[number], &mut *self.hook, &input)?;
+        Ok(Ok(output))
     }
 }
 
@@ -261,6 +309,7 @@ pub(super) struct Node {
     pub(super) frames: Frames,
     pub(super) stats: DriverStats,
     pub(super) world: World,
+    is_json: bool,
 }
 
 pub(super) fn understanding() -> Ready {
@@ -272,10 +321,25 @@ pub(super) fn understanding() -> Ready {
 
 impl Node {
     pub(super) fn start(programs: &[Program], limits: ReadAhead, format: Format) -> Node {
+        Node::with_limit(programs, limits, format, 1 << 20)
+    }
+
+    /// One whose payloads have so many bytes at most.
+    pub(super) fn with_limit(
+        programs: &[Program],
+        limits: ReadAhead,
+        format: Format,
+        payload_limit_bytes: u32,
+    ) -> Node {
         let (near, far) = pair(1 << 20);
         let programs = Arc::new(programs.to_vec());
         thread::spawn(move || {
-            let link = Link::new(Messenger::new(Side::Arwen, far, format, 1 << 20));
+            let link = Link::new(Messenger::new(
+                Side::Arwen,
+                far,
+                format,
+                payload_limit_bytes,
+            ));
             let build = |_: &Arguments, hook| {
                 let programs = Arc::clone(&programs);
                 Ok::<_, BuildError>(Programs { programs, hook })
@@ -285,7 +349,7 @@ impl Node {
         });
         let mut predictor = Predictor::new(limits);
         predictor.child_started(Some(&understanding()));
-        let mut messenger = Messenger::new(Side::Node, near, format, 1 << 20);
+        let mut messenger = Messenger::new(Side::Node, near, format, payload_limit_bytes);
         let frames = Frames::default();
         messenger.set_tap(Box::new(frames.clone()));
         Node {
@@ -294,23 +358,32 @@ impl Node {
             frames,
             stats: DriverStats::default(),
             world: World::default(),
+            is_json: format == Format::Json,
         }
     }
 
-    pub(super) fn try_call(&mut self, input: &ContractCallInput) -> Result<Vec<Bytes>, Fault> {
+    pub(super) fn try_call(&mut self, input: &ContractCallInput) -> Result<VmOutput, Fault> {
+        let (response, _) = self.answer(input)?;
+        Ok(response.vm_output.expect("an output"))
+    }
+
+    /// The response to a call and its error message.
+    pub(super) fn answer(
+        &mut self,
+        input: &ContractCallInput,
+    ) -> Result<(ContractResponse, String), Fault> {
         let request = ContractCallRequest {
             call_input: Some(input.clone()),
             ..Default::default()
         };
         let mut budget = Budget::new(Duration::from_secs(60));
-        let (response, _) = self.predictor.run(
+        self.predictor.run(
             &mut self.messenger,
             &mut self.world,
             request,
             &mut budget,
             &mut self.stats,
-        )?;
-        Ok(response.vm_output.expect("an output").return_data)
+        )
     }
 
     /// Calls, compares the answer with that of a run without a child, and returns the number of frames.
@@ -319,6 +392,9 @@ impl Node {
         let expected = run_program(program, &mut self.world.clone(), input).expect("an outcome");
         let found = self.try_call(input).expect("an answer");
         assert_eq!(found, expected);
+        if self.is_json {
+            assert_eq!(text(&found), text(&expected));
+        }
         self.frames.0.load(Relaxed) - before
     }
 }
