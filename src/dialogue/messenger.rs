@@ -131,7 +131,7 @@ impl<T: Transport> Messenger<T> {
         self.transmit(P::KIND.as_str_name(), nonce, error_message, deadline)
     }
 
-    /// Whether a message is so far below what can be sent that somewhat more could be sent, too.
+    /// Whether a message is far below all limits of what can be sent.
     pub fn is_short<P: Payload>(&self, payload: &P) -> bool {
         codec::is_short(payload, self.payload_limit_bytes)
     }
@@ -205,6 +205,11 @@ impl<T: Transport> Messenger<T> {
         );
         self.dialogue.receive(kind, nonce)?;
         Ok(Received { envelope, message })
+    }
+
+    /// The format of payloads.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// The state of the dialogue.

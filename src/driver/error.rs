@@ -9,7 +9,7 @@ use crate::frame::FrameError;
 use crate::hooks::HookError;
 use crate::logs::profile::PatternError;
 use crate::messages::codec::PayloadTooLong;
-use crate::messages::{NotLeftOut, UnsupportedMarshalizer, kind_name};
+use crate::messages::{MalformedLeftOut, UnsupportedMarshalizer, kind_name};
 use crate::trace::MalformedTrace;
 use crate::transport::{TransportError, exit_codes};
 use std::error::Error;
@@ -224,7 +224,7 @@ pub enum BadMessage {
     Empty,
     /// An output that can't be made whole.
     #[error(transparent)]
-    LeftOut(NotLeftOut),
+    LeftOut(MalformedLeftOut),
     /// A response whose trace can't be read.
     #[error("a trace that can't be read: {0}")]
     Trace(MalformedTrace),

@@ -142,6 +142,7 @@ impl<B: AsRef<[u8]>> AnswerSet<B> {
     /// The answers, in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         let bytes = self.0.as_ref().iter().enumerate();
+        let bytes = bytes.filter(|(_, byte)| **byte != 0);
         bytes.flat_map(|(place, byte)| {
             let bits = (0..8).filter(move |bit| byte >> bit & 1 == 1);
             bits.map(move |bit| 8 * place + bit)

@@ -195,14 +195,16 @@ pub fn check_length<P: Payload>(
     }
 }
 
-/// The longest message that is surely within the limits of elements, in bytes of protobuf.
+/// The longest message that is far below the limits, in bytes of protobuf.
 const SHORT: usize = 128 << 10;
 
-/// Whether a message is far below all limits of what can be sent.
+/// Whether a message without an error is far below all limits of what can be sent.
 pub fn is_short<P: Payload>(payload: &P, limit: u32) -> bool {
     let encoded = payload.encoded_len();
     let longest = (encoded + LONGEST_ENVELOPE).saturating_mul(LONGEST_JSON);
-    encoded <= SHORT && longest <= limit as usize
+    encoded <= SHORT
+        && longest <= limit as usize
+        && elements::check_message(payload, encoded).is_ok()
 }
 
 /// Appends a whole frame: the preamble, the envelope and the message.

@@ -25,7 +25,7 @@ pub use elements::TooManyElements;
 pub use json::JsonError;
 #[cfg(any(feature = "vm", fuzzing, test))]
 pub(crate) use json::go_text;
-pub use whole_output::NotLeftOut;
+pub use whole_output::MalformedLeftOut;
 
 /// The types that prost generates from the schema.
 mod schema {

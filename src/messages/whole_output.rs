@@ -3,9 +3,11 @@
 use super::ahead::AnswerSet;
 use super::null::not_null;
 use super::{
-    ContractResponse, Message, OutputAccount, StorageUpdate, StorageUpdateEntry, VmOutput,
+    ContractResponse, Format, Message, OutputAccount, OutputAccountEntry, StorageUpdate,
+    StorageUpdateEntry, VmOutput,
 };
 use bytes::Bytes;
+use std::collections::HashMap;
 use thiserror::Error;
 
 /// A storage value that was answered ahead.
@@ -33,10 +35,10 @@ impl StorageRead {
     }
 }
 
-/// An output that is said to leave out what it can't have left out.
+/// A response that is said to leave out what it can't have left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum NotLeftOut {
+pub enum MalformedLeftOut {
     /// Its request has not told a storage value as the answer with this number.
     #[error("an output that leaves out answer {0}, which is no storage value of its request")]
     NoValue(usize),
@@ -49,18 +51,26 @@ pub enum NotLeftOut {
 }
 
 /// Makes the output of a response whole: gives its entries the keys that JSON can't tell if they are not UTF-8, and puts back what was
-/// left out. `read` gives the storage value that an answer has told.
+/// left out. `answers` is the number of answers that the request has; `read` gives the storage value that one has told. What is put back
+/// is as if it had come in this format.
 pub(crate) fn complete(
     response: &mut ContractResponse,
+    format: Format,
+    answers: usize,
     read: impl FnMut(usize) -> Option<StorageRead>,
-) -> Result<(), NotLeftOut> {
+) -> Result<(), MalformedLeftOut> {
     let left_out = std::mem::take(&mut response.left_out);
+    if left_out.len() > answers.div_ceil(8) {
+        return Err(MalformedLeftOut::NoValue(answers));
+    }
+    let mut accounts = Vec::new();
     if let Some(output) = &mut response.vm_output {
         set_keys(output);
+        accounts = output.output_accounts.iter_mut().collect();
     }
     match left_out.is_empty() {
         true => Ok(()),
-        false => put_back(response.vm_output.get_or_insert_default(), &left_out, read),
+        false => put_back(accounts, format, &left_out, read),
     }
 }
 
@@ -86,42 +96,60 @@ fn set_key(key: &mut Bytes, said: &Bytes) {
 }
 
 fn put_back(
-    output: &mut VmOutput,
+    entries: Vec<&mut OutputAccountEntry>,
+    format: Format,
     left_out: &Bytes,
     mut read: impl FnMut(usize) -> Option<StorageRead>,
-) -> Result<(), NotLeftOut> {
-    let accounts = output.output_accounts.iter_mut();
-    let mut accounts: Vec<&mut OutputAccount> =
-        accounts.filter_map(|entry| entry.value.as_mut()).collect();
-    let mut is_completed = vec![false; accounts.len()];
+) -> Result<(), MalformedLeftOut> {
+    let accounts = entries.into_iter().filter_map(|entry| entry.value.as_mut());
+    let mut accounts: Vec<(&mut OutputAccount, bool)> =
+        accounts.map(|account| (account, false)).collect();
+    let mut places: Option<HashMap<Bytes, usize>> = None;
     let mut at = 0;
     for answer in AnswerSet::of_field(left_out).iter() {
-        let read = read(answer).ok_or(NotLeftOut::NoValue(answer))?;
+        let read = read(answer).ok_or(MalformedLeftOut::NoValue(answer))?;
         // Mostly it is the account of the last answer.
-        let is_it = |account: &&mut OutputAccount| account.address == read.address;
+        let is_it = |(account, _): &(&mut OutputAccount, bool)| account.address == read.address;
         if !accounts.get(at).is_some_and(is_it) {
-            let found = accounts.iter().position(is_it);
-            at = found.ok_or(NotLeftOut::NoAccount(answer))?;
+            let places = places.get_or_insert_with(|| places_of(&accounts));
+            let found = places.get(&read.address).copied();
+            at = found.ok_or(MalformedLeftOut::NoAccount(answer))?;
         }
-        is_completed[at] = true;
-        accounts[at].storage_updates.push(update(read));
+        let (account, is_completed) = &mut accounts[at];
+        *is_completed = true;
+        account.storage_updates.push(update(read, format));
     }
-    let completed = accounts.into_iter().zip(is_completed);
-    let mut completed = completed.filter(|(_, is_completed)| *is_completed);
-    match completed.all(|(account, _)| is_sorted(account)) {
+    let mut completed = accounts
+        .into_iter()
+        .filter_map(|(account, is_completed)| is_completed.then_some(account));
+    match completed.all(is_sorted) {
         true => Ok(()),
-        false => Err(NotLeftOut::Twice),
+        false => Err(MalformedLeftOut::Twice),
     }
 }
 
-/// The update by which an output repeats a value that was read. Children leave out only such.
-fn update(read: StorageRead) -> StorageUpdateEntry {
-    let key = not_null(read.key);
+/// The places of the accounts by their addresses.
+fn places_of(accounts: &[(&mut OutputAccount, bool)]) -> HashMap<Bytes, usize> {
+    let places = accounts.iter().enumerate();
+    places
+        .map(|(place, (account, _))| (account.address.clone(), place))
+        .collect()
+}
+
+/// The update by which an output repeats a value that was read, as it would be decoded. Children leave out only such.
+fn update(read: StorageRead, format: Format) -> StorageUpdateEntry {
+    let decoded = |bytes: Bytes| match format {
+        Format::Json => not_null(bytes),
+        // Protobuf does not tell null from empty.
+        _ if bytes.is_empty() => Bytes::new(),
+        _ => bytes,
+    };
+    let key = decoded(read.key);
     StorageUpdateEntry {
         key: key.clone(),
         value: Some(StorageUpdate {
             offset: key,
-            data: not_null(read.value),
+            data: decoded(read.value),
         }),
     }
 }
@@ -136,8 +164,8 @@ fn is_sorted(account: &mut OutputAccount) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::OutputAccountEntry;
-    use NotLeftOut::{NoAccount, NoValue, Twice};
+    use crate::messages::null::{empty, is_null};
+    use MalformedLeftOut::{NoAccount, NoValue, Twice};
 
     fn read(address: &'static str, key: &'static [u8]) -> StorageRead {
         StorageRead {
@@ -149,7 +177,10 @@ mod tests {
 
     /// A response that leaves out these answers, with such keys at `contract`, in an entry with a key that JSON has garbled.
     fn response(left_out: &'static [u8], keys: &[&'static [u8]]) -> ContractResponse {
-        let mut updates: Vec<_> = keys.iter().map(|key| update(read("", key))).collect();
+        let mut updates: Vec<_> = keys
+            .iter()
+            .map(|key| update(read("", key), Format::Json))
+            .collect();
         for entry in &mut updates {
             entry.key = String::from_utf8_lossy(&entry.key).into_owned().into();
         }
@@ -171,13 +202,17 @@ mod tests {
         }
     }
 
-    fn completed(mut response: ContractResponse) -> Result<Vec<StorageUpdateEntry>, NotLeftOut> {
+    fn completed(
+        mut response: ContractResponse,
+    ) -> Result<Vec<StorageUpdateEntry>, MalformedLeftOut> {
         let told = [
             read("contract", b"m"),
             read("contract", b"\xffz"),
             read("other", b"m"),
         ];
-        complete(&mut response, |answer| told.get(answer).cloned())?;
+        complete(&mut response, Format::Json, told.len(), |answer| {
+            told.get(answer).cloned()
+        })?;
         assert!(response.left_out.is_empty());
         let output = response.vm_output.expect("it was there");
         let [_, account] = output.output_accounts.try_into().expect("two accounts");
@@ -188,7 +223,9 @@ mod tests {
     #[test]
     fn what_was_left_out_is_back_in_order() {
         let updates = |keys: &[&'static [u8]]| -> Vec<StorageUpdateEntry> {
-            keys.iter().map(|key| update(read("", key))).collect()
+            keys.iter()
+                .map(|key| update(read("", key), Format::Json))
+                .collect()
         };
         for (left_out, there, whole) in [
             (
@@ -205,7 +242,8 @@ mod tests {
 
     #[test]
     fn what_can_not_have_been_left_out_is_an_error() {
-        assert_eq!(completed(response(&[0, 2], &[])), Err(NoValue(9)));
+        assert_eq!(completed(response(&[0, 2], &[])), Err(NoValue(3)));
+        assert_eq!(completed(response(&[0b1000], &[])), Err(NoValue(3)));
         assert_eq!(completed(response(&[0b111], &[])), Err(NoAccount(2)));
         assert_eq!(completed(response(&[0b1], &[b"m"])), Err(Twice));
         let nothing = ContractResponse {
@@ -213,5 +251,31 @@ mod tests {
             ..ContractResponse::default()
         };
         assert_eq!(completed(nothing), Err(NoAccount(0)));
+    }
+
+    #[test]
+    fn no_output_becomes_of_none() {
+        let mut response = ContractResponse {
+            left_out: Bytes::from_static(&[0]),
+            ..ContractResponse::default()
+        };
+        let completed = complete(&mut response, Format::Json, 1, |_| None);
+        assert_eq!(completed, Ok(()));
+        assert_eq!(response.vm_output, None);
+    }
+
+    #[test]
+    fn empty_values_are_as_their_format_tells_them() {
+        for (format, is_null_there) in [(Format::Json, false), (Format::Protobuf, true)] {
+            let empty = StorageRead {
+                value: empty(),
+                key: empty(),
+                ..read("contract", b"")
+            };
+            let value = update(empty, format).value.expect("it is there");
+            for bytes in [value.offset, value.data] {
+                assert_eq!(is_null(&bytes), is_null_there, "{format:?}");
+            }
+        }
     }
 }

@@ -196,7 +196,7 @@ where
             vm_output,
             ..ContractResponse::default()
         };
-        self.link.finish_ahead(&mut response);
+        self.link.finish_ahead(&mut response, recorder.is_some());
         let answered = match recorder {
             Some(recorder) => self.send_traced(&error, response, &recorder),
             None => self.send(&error, response),

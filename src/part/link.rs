@@ -88,12 +88,12 @@ impl<T: Transport> Link<T> {
         }
     }
 
-    /// Has a response tell which of the answers ahead were used, and leave out what they told. There are none any more.
-    pub(super) fn finish_ahead(&self, response: &mut ContractResponse) {
+    /// Has a response tell which of the answers ahead were used, and leave out what they told. Afterwards there are no answers ahead.
+    pub(super) fn finish_ahead(&self, response: &mut ContractResponse, is_traced: bool) {
         let shared = &mut *self.shared();
         shared.ahead.tell_used(response);
-        // Whether a response is too long must not depend on what it leaves out.
-        if shared.ahead.may_leave_out() && shared.messenger.is_short(response) {
+        // Neither whether a response is too long, nor how much of a trace has room in it, may depend on what it leaves out.
+        if !is_traced && shared.ahead.may_leave_out() && shared.messenger.is_short(response) {
             shared.ahead.leave_out(response);
         }
         shared.ahead.clear();
@@ -125,7 +125,7 @@ impl<T: Transport> Link<T> {
     ) -> HookResult<Option<Bytes>> {
         let mut shared = self.shared();
         if let Some(data) = shared.ahead.take_storage(address, key) {
-            trace!(target: "arwen/part", request = "BlockchainGetStorageDataRequest", "[ARWEN]: hook call answered ahead");
+            trace!(target: "arwen/part", request = BlockchainGetStorageDataRequest::KIND.as_str_name(), "[ARWEN]: hook call answered ahead");
             return Ok(data);
         }
         // The error message of such a response counts for nothing.

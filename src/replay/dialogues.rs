@@ -59,7 +59,8 @@ pub(super) struct Frames {
     /// Code that was left out of an answer, by the index of its frame.
     codes: Vec<(usize, Bytes)>,
     /// What the request answers before it is asked, with all code.
-    ahead: Vec<HookCall>,
+    /// By the numbers of the answers ahead.
+    ahead: Vec<Option<HookCall>>,
     defect: Option<&'static str>,
 }
 
@@ -174,7 +175,7 @@ impl Dialogues {
             ahead: hook_calls::ahead_of_request(life.format, &frame),
             defect: None,
         };
-        for call in &mut open.ahead {
+        for call in open.ahead.iter_mut().flatten() {
             if let Message::BlockchainGetUserAccountResponse(answer) = &mut call.answer
                 && let Some(account) = &mut answer.account
             {
@@ -279,7 +280,8 @@ impl Frames {
                     None => dialogue.defect = Some(OUT_OF_TURN),
                 },
                 _ => {
-                    match hook_calls::take_used(&mut message, std::mem::take(&mut self.ahead)) {
+                    let ahead = std::mem::take(&mut self.ahead);
+                    match hook_calls::take_used(dialogue.life.format, &mut message, ahead) {
                         Ok(used) => drop(dialogue.hook_calls.splice(0..0, used)),
                         Err(_) => dialogue.defect = Some(NOT_WHOLE),
                     }

@@ -14,6 +14,7 @@ pub const ROOMS: &[Room] = &[
     // Helpers.
     room("byte_lru", &[]),
     room("escape", &[]),
+    room("short_bytes", &[]),
     // From bytes to dialogues.
     room("frame", &[]),
     room("transport", &[]),
@@ -104,7 +105,7 @@ pub const ROOMS: &[Room] = &[
     ),
     room("engine", &["engine"]),
     // The VM: the state of a run, above it what contracts import, above that the host.
-    room("vm::memory", &["engine", "messages"]),
+    room("vm::memory", &["engine", "messages", "short_bytes"]),
     room(
         "vm::error",
         &["engine", "hooks", "machine", "messages", "vm::memory"],
@@ -117,6 +118,7 @@ pub const ROOMS: &[Room] = &[
             "engine",
             "hooks",
             "messages",
+            "short_bytes",
             "trace",
             "vm::crypto",
             "vm::error",
@@ -198,6 +200,7 @@ pub const ROOMS: &[Room] = &[
             "machine",
             "messages",
             "recording",
+            "short_bytes",
             "trace",
             "transport",
         ],

@@ -13,12 +13,14 @@
 //! | `sources` | what open places are filled with |
 //! | `parts` | finds what of a question may stand in an open place |
 //! | `asked` | what a child has asked |
+//! | `writer` | has the node answer questions, up to the limits |
 
 mod asked;
 mod parts;
 mod profile;
 mod sources;
 mod template;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -30,19 +32,19 @@ use super::DriverStats;
 use super::budget::Budget;
 use super::dialogue_loop;
 use super::error::{BadMessage, Fault};
-use super::hook_calls::{Replier, answer_to_send, dispatch};
 use crate::byte_lru::ByteLru;
 use crate::dialogue::{Messenger, MessengerError};
-use crate::hooks::{BlockchainHook, HookResult};
+use crate::hooks::BlockchainHook;
 use crate::messages::ahead::{AnswerSet, AnswersField};
 use crate::messages::{whole_output, *};
 use crate::transport::Transport;
 use asked::{KnownHash, Told};
 use bytes::Bytes;
-use profile::{Answered, Prediction, Profile, Score};
+use profile::{Prediction, Profile, Score};
 use sources::{Gist, Sources, TemplateId};
 use std::time::{Duration, Instant};
-use template::{Filled, Question};
+use template::Filled;
+use writer::Writer;
 
 /// The most memory that all templates take, in bytes.
 const PROFILES_BYTES: usize = 16 << 20;
@@ -253,8 +255,13 @@ struct Answers {
 
 impl Answers {
     /// Puts back into a response what it leaves out of what was told. Returns which answers were used.
-    fn complete(&mut self, response: &mut ContractResponse) -> Result<AnswerSet, Fault> {
-        let completed = whole_output::complete(response, |answer| {
+    fn complete(
+        &mut self,
+        response: &mut ContractResponse,
+        format: Format,
+    ) -> Result<AnswerSet, Fault> {
+        let count = self.told.len();
+        let completed = whole_output::complete(response, format, count, |answer| {
             match std::mem::take(self.told.get_mut(answer)?) {
                 Told::Storage(read) => Some(read),
                 _ => None,
@@ -310,7 +317,7 @@ impl Predictor {
         stats.hook_calls_total += asked.count;
         let mut answer = answer?;
         let used = match R::response(&mut answer.0) {
-            Some(response) => answers.complete(response)?,
+            Some(response) => answers.complete(response, messenger.format())?,
             None => AnswerSet::default(),
         };
         if asked.is_following {
@@ -419,7 +426,14 @@ impl Predictor {
         let most = TEMPLATES_PER_ANSWER * self.limits.answers as usize;
         let is_used = |place| used.contains(place);
         let predictions = &answers.predictions;
-        let score = profile.learn(sources, predictions, is_used, &asked.exchanges, most);
+        let score = profile.learn(
+            sources,
+            &mut self.filled,
+            predictions,
+            is_used,
+            &asked.exchanges,
+            most,
+        );
         if has_asked {
             let bytes = profile.bytes();
             self.profiles.resize(&key, bytes);
@@ -445,88 +459,10 @@ impl Predictor {
             /// What an entry takes besides its bytes.
             const ENTRY_BYTES: usize = 128;
             let bytes = ENTRY_BYTES + address.len() + code_hash.len();
+            // Both may be parts of much more memory.
+            let [address, code_hash] =
+                [address, code_hash].map(|part| Bytes::copy_from_slice(&part));
             self.known_hashes.put(address, code_hash, bytes);
         }
-    }
-}
-
-/// Collects answers ahead, up to the limits.
-struct Writer<'a> {
-    limits: &'a ReadAhead,
-    /// When the time for answers is used up.
-    until: Instant,
-    /// When the last answer was there.
-    now: Instant,
-    known: &'a mut ByteLru<Bytes, Bytes>,
-    field: &'a mut AnswersField,
-    /// Whether the output may leave out what is told.
-    may_leave_out: bool,
-    /// What each answer has told.
-    told: Vec<Told>,
-}
-
-impl Writer<'_> {
-    fn answer(&mut self, question: &Question, hook: &mut dyn BlockchainHook) -> Answered {
-        let length = self.field.length();
-        let is_full =
-            self.told.len() >= self.limits.answers as usize || length >= self.limits.bytes as usize;
-        if is_full || self.now >= self.until {
-            return Answered::Enough;
-        }
-        let message = question.message();
-        let completed = self.with_known_code(message);
-        let (message, fields) = match &completed {
-            Some((message, fields)) => (message, fields),
-            None => (message, &question.fields),
-        };
-        let answered = dispatch(hook, Written, message).flatten();
-        let before = std::mem::replace(&mut self.now, Instant::now());
-        let Some((error, answer)) = answered else {
-            return Answered::Not;
-        };
-        if !is_told_whole(&answer) || length + answer.fields_length() > self.limits.bytes as usize {
-            return Answered::Not;
-        }
-        self.field.push(question.kind, fields, &answer, &error);
-        let gist = Gist::of(&answer);
-        self.told
-            .push(Told::by(message, &answer, self.may_leave_out));
-        let took = self.now - before;
-        Answered::Ahead { gist, took }
-    }
-
-    /// The question for an account whose code the child knows, as the child asks it, and its fields.
-    fn with_known_code(&mut self, question: &Message) -> Option<(Message, Bytes)> {
-        let Message::BlockchainGetUserAccountRequest(request) = question else {
-            return None;
-        };
-        let message = Message::from(BlockchainGetUserAccountRequest {
-            address: request.address.clone(),
-            known_code_hash: self.known.get(&request.address)?.clone(),
-        });
-        let fields = message.fields();
-        Some((message, fields))
-    }
-}
-
-/// Whether the protobuf of an answer tells all of it. An empty address may be null, which contracts pass on to the output, and
-/// protobuf does not tell the two apart.
-fn is_told_whole(answer: &Message) -> bool {
-    match answer {
-        Message::BlockchainNewAddressResponse(created) => !created.result.is_empty(),
-        _ => true,
-    }
-}
-
-/// Takes an answer as it would be sent: the error message and the answer; `None` for a fatal error, which the child is to
-/// ask for itself.
-struct Written;
-
-impl Replier for Written {
-    type Output = Option<(String, Message)>;
-
-    fn reply<R: HookRequest>(self, answer: HookResult<R::Response>) -> Option<(String, Message)> {
-        let (error, response) = answer_to_send::<R>(answer).ok()?;
-        Some((error, response.into()))
     }
 }

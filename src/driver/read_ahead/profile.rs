@@ -136,6 +136,7 @@ impl Profile {
     pub(super) fn learn<'a>(
         &mut self,
         sources: impl FnOnce() -> Sources<'a>,
+        filled: &mut Filled,
         predictions: &[Prediction],
         is_used: impl Fn(usize) -> bool,
         asked: &[Exchange],
@@ -144,9 +145,8 @@ impl Profile {
         let score = self.rate(predictions, is_used);
         if !asked.is_empty() {
             let mut sources = sources();
-            let mut filled = Filled::default();
-            self.confirm(&mut sources, asked, &mut filled);
-            self.add(&mut sources, asked, most, &mut filled);
+            self.confirm(&mut sources, asked, filled);
+            self.add(&mut sources, asked, most, filled);
         } else if score.wasted == 0 {
             return score;
         }

@@ -324,7 +324,7 @@ proptest! {
             &mut asked,
         );
         let (mut response, _) = answer.expect("an answer");
-        let completed = whole_output::complete(&mut response, |answer| {
+        let completed = whole_output::complete(&mut response, Format::Json, ahead.answers.len(), |answer| {
             let answer = ahead.answers.get(answer)?;
             let kind = MessageKind::from_wire(answer.kind)?;
             let question = Message::of_fields(kind, answer.request.clone())?;
@@ -366,6 +366,45 @@ fn truth(program: &[Step], world: &World, input: &ContractCallInput) -> Vec<Answ
         .answers(&request, &mut node.world, &mut budget);
     let answers = AnswersAhead::decode(answers.field).expect("readable");
     answers.answers
+}
+
+#[test]
+fn outputs_leave_out_values_that_were_told_if_there_are_many() {
+    for (reads, format, shortened) in [
+        (5, Format::Json, 0),
+        (6, Format::Json, 3),
+        (60, Format::Json, 3),
+        (60, Format::PREFERRED, 3),
+    ] {
+        let program: Program = (0..reads)
+            .map(|key| Step::Storage(vec![Part::Fixed(key)]))
+            .collect();
+        let mut node = Node::start(std::slice::from_ref(&program), ReadAhead::default(), format);
+        for state in 0..5 {
+            node.world.state = state;
+            node.call(&input(0, 1, &[]), &program);
+        }
+        assert_eq!(node.frames.shortened(), shortened, "{reads} reads");
+    }
+}
+
+#[test]
+fn what_was_not_told_can_not_be_left_out() {
+    let mut answers = Answers {
+        told: vec![Told::Nothing],
+        ..Answers::default()
+    };
+    for left_out in [&[1][..], &[2], &[0, 0]] {
+        let mut response = ContractResponse {
+            left_out: Bytes::copy_from_slice(left_out),
+            ..ContractResponse::default()
+        };
+        let completed = answers.complete(&mut response, Format::Json);
+        assert!(
+            matches!(completed, Err(Fault::BadMessage(BadMessage::LeftOut(_)))),
+            "{completed:?}"
+        );
+    }
 }
 
 #[test]

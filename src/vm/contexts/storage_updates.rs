@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 use indexmap::map::{Entry, VacantEntry};
 
 /// Values by key. A tree of keys compares a key with ten others to find it; contracts read and write hundreds. The hash only finds:
-/// what comes out is sorted. Its seed is random, so that a contract can't have keys whose hashes are equal.
+/// what comes out is sorted. Its seed is another one in each process, so that keys with equal hashes
+/// can't be made in advance; contracts see neither hashes nor time.
 #[derive(Debug, Clone, Default)]
 pub struct StorageUpdates(IndexMap<Bytes, Bytes, RandomState>);
 

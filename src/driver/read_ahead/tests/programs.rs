@@ -2,7 +2,7 @@
 
 use super::super::*;
 use crate::dialogue::{Side, Tap};
-use crate::hooks::HookError;
+use crate::hooks::{HookError, HookResult};
 use crate::machine::{BuildError, Machine, Outcome};
 use crate::messages::json;
 use crate::messages::null::not_null;
@@ -288,17 +288,40 @@ impl Machine for Programs {
     }
 }
 
-/// Counts frames, both ways.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Frames(Arc<AtomicU64>);
+/// Counts frames, both ways, and responses whose output leaves something out.
+#[derive(Debug, Clone)]
+pub(super) struct Frames {
+    format: Format,
+    count: Arc<AtomicU64>,
+    shortened: Arc<AtomicU64>,
+}
+
+impl Frames {
+    fn new(format: Format) -> Frames {
+        Frames {
+            format,
+            count: Arc::default(),
+            shortened: Arc::default(),
+        }
+    }
+
+    pub(super) fn shortened(&self) -> u64 {
+        self.shortened.load(Relaxed)
+    }
+}
 
 impl Tap for Frames {
     fn sent(&mut self, _: &[u8]) {
-        self.0.fetch_add(1, Relaxed);
+        self.count.fetch_add(1, Relaxed);
     }
 
-    fn received(&mut self, _: u32, _: &[u8]) {
-        self.0.fetch_add(1, Relaxed);
+    fn received(&mut self, kind: u32, payload: &[u8]) {
+        self.count.fetch_add(1, Relaxed);
+        let payload = Bytes::copy_from_slice(payload);
+        let (_, message) = codec::decode(self.format, kind, payload).expect("a message");
+        if matches!(message, Message::ContractResponse(response) if !response.left_out.is_empty()) {
+            self.shortened.fetch_add(1, Relaxed);
+        }
     }
 }
 
@@ -350,7 +373,7 @@ impl Node {
         let mut predictor = Predictor::new(limits);
         predictor.child_started(Some(&understanding()));
         let mut messenger = Messenger::new(Side::Node, near, format, payload_limit_bytes);
-        let frames = Frames::default();
+        let frames = Frames::new(format);
         messenger.set_tap(Box::new(frames.clone()));
         Node {
             messenger,
@@ -388,13 +411,13 @@ impl Node {
 
     /// Calls, compares the answer with that of a run without a child, and returns the number of frames.
     pub(super) fn call(&mut self, input: &ContractCallInput, program: &[Step]) -> u64 {
-        let before = self.frames.0.load(Relaxed);
+        let before = self.frames.count.load(Relaxed);
         let expected = run_program(program, &mut self.world.clone(), input).expect("an outcome");
         let found = self.try_call(input).expect("an answer");
         assert_eq!(found, expected);
         if self.is_json {
             assert_eq!(text(&found), text(&expected));
         }
-        self.frames.0.load(Relaxed) - before
+        self.frames.count.load(Relaxed) - before
     }
 }
