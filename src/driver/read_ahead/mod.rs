@@ -12,10 +12,12 @@
 //! | `template` | a question with places open for parts of the request and of earlier answers |
 //! | `sources` | what open places are filled with |
 //! | `parts` | finds what of a question may stand in an open place |
+//! | `limits` | how much is answered ahead |
 //! | `asked` | what a child has asked |
 //! | `writer` | has the node answer questions, up to the limits |
 
 mod asked;
+mod limits;
 mod parts;
 mod profile;
 mod sources;
@@ -27,6 +29,7 @@ mod tests;
 
 pub(crate) use asked::Asked;
 pub(super) use asked::Pending;
+pub use limits::ReadAhead;
 
 use super::DriverStats;
 use super::budget::Budget;
@@ -42,7 +45,7 @@ use asked::{KnownHash, Told};
 use bytes::Bytes;
 use profile::{Prediction, Profile, Score};
 use sources::{Gist, Sources, TemplateId};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use template::Filled;
 use writer::Writer;
 
@@ -63,61 +66,6 @@ const LEAVE_OUT_FROM: usize = 6;
 
 /// Templates that are kept for each answer that may be sent.
 const TEMPLATES_PER_ANSWER: usize = 2;
-
-/// How much is answered ahead of a request (docs/spec/wire.md#read-ahead).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ReadAhead {
-    /// The most answers. Zero switches read-ahead off. Default 1024: a contract that reads more takes longer than the round trip
-    /// that is left to save.
-    pub answers: u32,
-    /// The most bytes of answers, with their questions. Default 256 KiB: the code of several contracts, and less than a
-    /// pipe carries in 0.1 ms.
-    pub bytes: u32,
-    /// The most time that the node's hooks may take for answers ahead of one request, but for the last of them. Default 2 ms: a wrong
-    /// prediction delays a request no longer, and hooks that take longer make a round trip unimportant.
-    pub time: Duration,
-}
-
-impl Default for ReadAhead {
-    fn default() -> ReadAhead {
-        ReadAhead {
-            answers: 1024,
-            bytes: 256 << 10,
-            time: Duration::from_millis(2),
-        }
-    }
-}
-
-impl ReadAhead {
-    /// Nothing is answered ahead.
-    pub const OFF: ReadAhead = ReadAhead {
-        answers: 0,
-        bytes: 0,
-        time: Duration::ZERO,
-    };
-
-    /// Sets [`ReadAhead::answers`](#structfield.answers).
-    #[must_use]
-    pub fn answers(mut self, answers: u32) -> ReadAhead {
-        self.answers = answers;
-        self
-    }
-
-    /// Sets [`ReadAhead::bytes`](#structfield.bytes).
-    #[must_use]
-    pub fn bytes(mut self, bytes: u32) -> ReadAhead {
-        self.bytes = bytes;
-        self
-    }
-
-    /// Sets [`ReadAhead::time`](#structfield.time).
-    #[must_use]
-    pub fn time(mut self, time: Duration) -> ReadAhead {
-        self.time = time;
-        self
-    }
-}
 
 /// A request, as far as its hook calls may depend on it.
 pub(super) struct Input<'a> {

@@ -1,7 +1,7 @@
 //! Has the node answer questions before they are asked.
 
-use super::ReadAhead;
 use super::asked::Told;
+use super::limits::ReadAhead;
 use super::profile::Answered;
 use super::sources::Gist;
 use super::template::Question;
