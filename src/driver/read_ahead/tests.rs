@@ -6,6 +6,7 @@ use crate::messages::whole_output::StorageRead;
 use programs::{Node, Part, Program, Step, World, run_program, text, understanding};
 use proptest::prelude::*;
 use prost::Message as _;
+use std::time::Duration;
 
 mod programs;
 

@@ -13,6 +13,7 @@ use std::hash::{BuildHasher as _, DefaultHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
+use std::time::Duration;
 
 /// A part of a value that a program asks with.
 #[derive(Debug, Clone)]
