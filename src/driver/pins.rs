@@ -30,6 +30,8 @@ struct PinnedCode {
     code: Bytes,
     /// Whether the current child has been sent it.
     is_sent: bool,
+    /// Whether it does not fit into a message.
+    is_too_long: bool,
     /// How many children in a row have ended when the driver sent it.
     children_lost: u8,
 }
@@ -39,6 +41,7 @@ impl PinnedCode {
         PinnedCode {
             code,
             is_sent: false,
+            is_too_long: false,
             children_lost: 0,
         }
     }
@@ -116,6 +119,8 @@ impl Pins {
         match send(messenger, hook, budget, code) {
             // The request that comes next can be sent.
             Err(Fault::UnsendableRequest(error @ MessengerError::TooLong(_))) => {
+                code.is_sent = false;
+                code.is_too_long = true;
                 warn!(target: LOGGER, %error, "code is not pinned");
                 Ok(())
             }
@@ -125,7 +130,7 @@ impl Pins {
 
     fn next(&mut self) -> Option<&mut PinnedCode> {
         let mut codes = self.codes.iter_mut().filter(|_| self.is_understood);
-        codes.find(|code| !code.is_sent && code.children_lost < CHILDREN_LOST)
+        codes.find(|code| !code.is_sent && !code.is_too_long && code.children_lost < CHILDREN_LOST)
     }
 }
 
@@ -289,11 +294,14 @@ mod tests {
     #[test]
     fn code_that_is_too_long_keeps_no_request_from_being_sent() {
         let long = Bytes::from(vec![b'x'; 1000]);
-        let mut pins = Pins::new(&[long, "a".into()]);
+        let mut pins = Pins::new(&[long.clone(), "a".into()]);
         assert_eq!(
             codes_sent(&mut pins, Some(&able()), 2),
             (vec!["a".into()], 0)
         );
+        assert!(!pins.remove(&long), "the child need not be told");
+        assert!(pins.remove(b"a"));
+        let mut pins = Pins::new(&[long]);
 
         let (mut messenger, child) = child();
         pins.child_started(Some(&able()));

@@ -265,8 +265,13 @@ impl<H: HostCalls> ModuleCache<H> {
                 self.load_or_compile(code, hash)?
             }
         };
-        self.pinned.insert(hash, code.len(), &module)?;
-        self.modules.remove(&key);
+        let pinned = self.pinned.insert(hash, code.len(), &module);
+        match pinned {
+            Ok(()) => drop(self.modules.remove(&key)),
+            // It may have taken long to compile.
+            Err(_) => self.keep(key, Arc::clone(&module)),
+        }
+        pinned?;
         Ok(module)
     }
 

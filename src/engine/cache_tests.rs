@@ -294,6 +294,20 @@ fn pinned_modules_have_a_budget_of_their_own() {
 }
 
 #[test]
+fn a_module_that_is_not_pinned_is_kept_like_any_other() {
+    let (mut cache, count) = cache(SMALL);
+    for name in ["a", "bb"] {
+        cache.pin(&code(name)).expect("there is room");
+    }
+    let refused = cache.pin(&code("c"));
+    assert!(matches!(refused, Err(PinError::NoRoom(_))), "{refused:?}");
+    cache
+        .compile(&code("c"), Counted::Points)
+        .expect("it is valid");
+    assert_eq!(count.load(Ordering::Relaxed), 3);
+}
+
+#[test]
 fn cleared_pinned_code_gets_another_module_that_is_kept() {
     let (mut cache, count) = cache(0);
     let first = cache.compile(&code("a"), Counted::Points);
