@@ -267,7 +267,7 @@ impl<H: HostCalls> ModuleCache<H> {
         };
         let pinned = self.pinned.insert(hash, code.len(), &module);
         match pinned {
-            Ok(()) => drop(self.modules.remove(&key)),
+            Ok(()) => self.modules.remove(&key),
             // It may have taken long to compile.
             Err(_) => self.keep(key, Arc::clone(&module)),
         }

@@ -337,7 +337,7 @@ mod tests {
             update("d", "1".into()),
             update("null", Bytes::new()),
         ];
-        let all = [&whole[..2], &changed[..2], &[empty.clone()]].concat();
+        let all = [&whole[..2], &changed[..2], std::slice::from_ref(&empty)].concat();
         let unsorted = [b.clone(), a.clone()];
         for (found, left, bits) in [
             (&whole[..], &[][..], &[0b1011][..]),

@@ -79,11 +79,11 @@ mod tests {
                 inserted.insert(key, value);
             }
             let mut placed = StorageUpdates::default();
-            for (key, _) in updates.iter().cloned() {
+            for (key, _) in &updates {
                 if let Place::Free(place) = placed.place_of(key.clone()) {
-                    place.insert(expected[&key].clone());
+                    place.insert(expected[key].clone());
                 }
-                prop_assert!(matches!(placed.place_of(key.clone()), Place::Taken(value) if *value == expected[&key]));
+                prop_assert!(matches!(placed.place_of(key.clone()), Place::Taken(value) if *value == expected[key]));
             }
             let mut extended = StorageUpdates::default();
             extended.extend(updates.iter().cloned());
