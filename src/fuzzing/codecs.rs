@@ -2,8 +2,11 @@
 
 use super::element_memory::{element_bytes, input, least_limit};
 use crate::frame::Header;
+use crate::messages::ahead::AnswerSet;
+use crate::messages::whole_output::{self, StorageRead};
 use crate::messages::{
-    Account, BigInt, Envelope, Format, Message, NameEntry, StorageDataEntry, VmOutput, codec,
+    Account, BigInt, ContractResponse, Envelope, Format, Message, NameEntry, StorageDataEntry,
+    VmOutput, codec,
 };
 use bytes::Bytes;
 
@@ -55,6 +58,45 @@ fn stable(format: Format, data: &[u8]) {
         Format::Protobuf => assert_eq!(again, message),
     }
     assert_eq!(rewritten(format, &again).1, payload);
+    if let Message::ContractResponse(response) = again.1 {
+        make_whole(format, ContractResponse::clone(&response));
+    }
+}
+
+/// An output gets back each storage value that it leaves out, or is refused.
+fn make_whole(format: Format, mut response: ContractResponse) {
+    /// Answers that the request had.
+    const TOLD: usize = 16;
+    let left_out = AnswerSet::of_field(response.left_out.clone())
+        .iter()
+        .count();
+    let before = storage_updates(&response);
+    let accounts = response
+        .vm_output
+        .iter()
+        .flat_map(|output| &output.output_accounts);
+    let mut addresses = accounts.filter_map(|entry| Some(entry.value.as_ref()?.address.clone()));
+    let address = addresses.next().unwrap_or_default();
+    let completed = whole_output::complete(&mut response, format, TOLD, |answer| {
+        Some(StorageRead {
+            address: address.clone(),
+            key: vec![answer as u8].into(),
+            value: Bytes::new(),
+        })
+    });
+    if completed.is_ok() {
+        assert_eq!(storage_updates(&response), before + left_out);
+        assert!(response.left_out.is_empty());
+    }
+}
+
+fn storage_updates(response: &ContractResponse) -> usize {
+    let accounts = response
+        .vm_output
+        .iter()
+        .flat_map(|output| &output.output_accounts);
+    let accounts = accounts.filter_map(|entry| entry.value.as_ref());
+    accounts.map(|account| account.storage_updates.len()).sum()
 }
 
 /// What one format reads, the other writes and reads back (docs/spec/wire.md#json). The second byte chooses the first
