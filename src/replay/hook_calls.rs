@@ -26,6 +26,11 @@ pub(super) fn ahead_of_request(format: Format, frame: &RecordedFrame) -> Vec<Opt
         Ok((_, Message::ContractDeployRequest(request))) => request.answers_ahead,
         _ => Bytes::new(),
     };
+    ahead_of(field)
+}
+
+/// The hook calls in a field of answers ahead.
+pub(super) fn ahead_of(field: Bytes) -> Vec<Option<HookCall>> {
     let answers = AnswersAhead::decode(field).unwrap_or_default().answers;
     answers.into_iter().map(hook_call).collect()
 }

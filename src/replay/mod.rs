@@ -11,6 +11,7 @@
 //! | `run` | all dialogues of files, or a share of them, with several children |
 //! | `outcome` | the result of a dialogue as a line, sums, and the sum of shares |
 //! | `show`, `page` | a recording as text, and as a page |
+//! | `readable` | payloads for both |
 
 mod compare;
 mod dialogues;
@@ -20,6 +21,7 @@ mod lines;
 mod outcome;
 mod page;
 mod player;
+mod readable;
 mod run;
 mod show;
 mod source;

@@ -1,7 +1,8 @@
 //! A recording as one page without external resources. What the recording says stands in it as data, and is shown as text only.
 
 use super::error::ReplayError;
-use super::show::{called, heading, payload};
+use super::readable::payload;
+use super::show::{called, heading};
 use super::source::{Said, Source};
 use crate::messages::{Format, MessageKind, Role, kind_name};
 use crate::recording::{Record, RecordingError};

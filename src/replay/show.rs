@@ -1,13 +1,12 @@
 //! A recording as text.
 
-use super::compare::json;
 use super::error::ReplayError;
+use super::readable::payload;
 use super::run::asked;
 use super::source::{Said, Source};
 use crate::escape::escape_line;
-use crate::messages::{Format, Message, kind_name};
+use crate::messages::{Format, kind_name};
 use crate::recording::{Head, Record};
-use serde_json::Value;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -116,18 +115,6 @@ impl Shown {
         };
         format!("  {time}{sign} #{nonce:<3} {kind} ({size} bytes) {cut}")
     }
-}
-
-/// The payload, without what stands beside it.
-pub(super) fn payload(message: &Message, error: &str) -> Value {
-    let mut payload = json(message, error);
-    if let Some(members) = payload.as_object_mut() {
-        members.retain(|name, value| {
-            let is_shown_beside = ["DialogueNonce", "Kind"].contains(&name.as_str());
-            !is_shown_beside && (name != "ErrorMessage" || value != "")
-        });
-    }
-    payload
 }
 
 /// What a request calls.
