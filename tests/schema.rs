@@ -143,8 +143,10 @@ fn copy_of_the_project() -> PathBuf {
             "src/lib.rs",
             "src/logs/mod.rs",
             "src/machine.rs",
+            "src/messages/ahead.rs",
             "src/messages/mod.rs",
             "src/messages/json/mod.rs",
+            "src/messages/storage_fields.rs",
         ] {
             let text = fs::read_to_string(copy.join(file)).expect("a file of the library");
             assert!(text.contains(ONLY_WITH_VM), "{file}: {text}");
