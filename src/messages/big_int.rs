@@ -143,6 +143,17 @@ mod tests {
         assert_eq!(BigInt::default().to_string(), "0");
     }
 
+    /// Small numbers have a way of their own.
+    #[test]
+    fn small_numbers_are_written_with_their_sign() {
+        let edges = [i64::MIN, i64::MIN + 1, -1_000_000_007, i64::MAX];
+        for number in (-300..=300).chain(edges) {
+            let wire = BigInt::from(&Number::from(number));
+            assert_eq!(wire.to_string(), number.to_string());
+            assert_eq!(number.to_string().parse(), Ok(wire));
+        }
+    }
+
     #[test]
     fn rejects_what_is_no_integer() {
         for text in ["", "-", "+1", "1.0", "1e3", " 1", "0x1", "--1"] {
