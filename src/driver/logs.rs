@@ -272,3 +272,30 @@ const NOTHING: Ready = [false; STREAMS + 1];
 
 /// The index in [`Ready`] after the streams.
 const STOP: usize = STREAMS;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::unistd::{pipe, write};
+
+    /// Whether the thread has been quicker must not matter.
+    #[test]
+    fn a_request_shows_what_has_arrived_though_the_thread_does_not() {
+        let [(stdout, _out), (stderr, err), (log_lines, _log)] =
+            [(); 3].map(|()| pipe().expect("descriptors are left"));
+        let streams = Streams {
+            stdout,
+            stderr,
+            log_lines,
+        };
+        let started = OutputReader::start(streams, Format::Json, Arc::default());
+        let mut reader = started.expect("threads can be started");
+        reader.stop();
+        for expected in ["", "word\n", "word\nword\n"] {
+            let tail = reader.stderr_tail.lock().expect("no panic").clone();
+            assert_eq!(tail, expected.as_bytes());
+            write(&err, b"word\n").expect("there is room");
+            reader.deliver();
+        }
+    }
+}
