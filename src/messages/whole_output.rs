@@ -19,7 +19,7 @@ pub(crate) struct StorageRead {
 }
 
 impl StorageRead {
-    /// What the answer to a hook call has told; `None` if that is no storage value.
+    /// The storage value that the answer to a hook call tells; `None` if the call asks for something else or nothing is stored.
     pub(crate) fn told_by(question: &Message, answer: &Message) -> Option<StorageRead> {
         match (question, answer) {
             (
@@ -39,14 +39,16 @@ impl StorageRead {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MalformedLeftOut {
-    /// Its request has not told a storage value as the answer with this number.
-    #[error("an output that leaves out answer {0}, which is no storage value of its request")]
+    /// Its request did not send a storage value as the answer with this number.
+    #[error(
+        "an output that leaves out answer {0}, which its request did not send as a storage value"
+    )]
     NoValue(usize),
     /// The account of the answer with this number is not in it.
-    #[error("an output that leaves out answer {0}, and has not its account")]
+    #[error("an output that leaves out answer {0} but does not have its account")]
     NoAccount(usize),
     /// It has a storage value that it is said to leave out.
-    #[error("an output that leaves out a storage value, and has it")]
+    #[error("an output that has a storage value which it says it leaves out")]
     Twice,
 }
 
