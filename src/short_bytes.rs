@@ -3,26 +3,45 @@
 use bytes::{Bytes, BytesMut};
 
 /// Longer strings have an allocation of their own, in bytes: a string that is kept keeps the whole allocation.
-const SHORT: usize = 128;
+pub(crate) const SHORT: usize = 128;
 
-/// The length of an allocation, in bytes.
-const CHUNK: usize = 4096;
+/// The most bytes of an allocation.
+const LONGEST_CHUNK: usize = 4096;
 
 /// Makes byte strings. Contracts read hundreds of keys and addresses in a run: an allocation for each takes longer than to copy it.
-#[derive(Debug, Default)]
-pub(crate) struct ShortBytes(BytesMut);
+#[derive(Debug)]
+pub(crate) struct ShortBytes {
+    room: BytesMut,
+    /// The length of an allocation, in bytes.
+    chunk: usize,
+}
+
+impl Default for ShortBytes {
+    fn default() -> ShortBytes {
+        ShortBytes::in_chunks(LONGEST_CHUNK)
+    }
+}
 
 impl ShortBytes {
+    /// Makes allocations of so many bytes, but of a string at least.
+    pub(crate) fn in_chunks(bytes: usize) -> ShortBytes {
+        ShortBytes {
+            room: BytesMut::new(),
+            chunk: bytes.clamp(SHORT, LONGEST_CHUNK),
+        }
+    }
+
     /// A copy of these bytes.
+    #[inline]
     pub(crate) fn copy(&mut self, bytes: &[u8]) -> Bytes {
         if bytes.is_empty() || bytes.len() > SHORT {
             return Bytes::copy_from_slice(bytes);
         }
-        if self.0.capacity() < bytes.len() {
-            self.0.reserve(CHUNK);
+        if self.room.capacity() < bytes.len() {
+            self.room.reserve(self.chunk);
         }
-        self.0.extend_from_slice(bytes);
-        self.0.split().freeze()
+        self.room.extend_from_slice(bytes);
+        self.room.split().freeze()
     }
 
     /// So many bytes, which `write` is given as zeros.
@@ -49,8 +68,9 @@ mod tests {
         fn strings_are_what_they_were_made_of(
             strings in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..60),
             dropped in any::<prop::sample::Index>(),
+            chunk in 0..10_000_usize,
         ) {
-            let mut short = ShortBytes::default();
+            let mut short = ShortBytes::in_chunks(chunk);
             let mut made = Vec::new();
             for (place, string) in strings.iter().enumerate() {
                 made.push((place, short.copy(string)));

@@ -18,7 +18,7 @@ pub const ROOMS: &[Room] = &[
     // From bytes to dialogues.
     room("frame", &[]),
     room("transport", &[]),
-    room("messages", &["frame"]),
+    room("messages", &["frame", "short_bytes"]),
     room("activity", &["messages"]),
     room("dialogue", &["escape", "frame", "messages", "transport"]),
     room("logs", &["frame", "messages", "transport"]),

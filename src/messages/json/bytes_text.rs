@@ -1,5 +1,6 @@
 //! Text and base64 as Go reads them.
 
+use crate::short_bytes::ShortBytes;
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -61,7 +62,7 @@ fn short_escape(letter: u8) -> Option<u8> {
 
 /// The fast path of keys, which are addresses and hashes: the text of the string that begins after this quote, if it is short, and
 /// the number of bytes up to its end. `None` for text that is long, malformed or not UTF-8.
-pub fn short_text(text: &[u8]) -> Option<(Bytes, usize)> {
+pub fn short_text(text: &[u8], strings: &mut ShortBytes) -> Option<(Bytes, usize)> {
     let (mut out, mut length) = ([0; SHORT_TEXT_BYTES], 0);
     let mut rest = text;
     loop {
@@ -105,7 +106,7 @@ pub fn short_text(text: &[u8]) -> Option<(Bytes, usize)> {
     }
     let out = &out[..length];
     str::from_utf8(out).ok()?;
-    Some((Bytes::copy_from_slice(out), text.len() - rest.len()))
+    Some((strings.copy(out), text.len() - rest.len()))
 }
 
 /// The character of a `\u` escape, or of a surrogate pair of two. A lone surrogate becomes U+FFFD.

@@ -2,7 +2,12 @@ use super::bytes_text;
 use super::error::{DEPTH_LIMIT, JsonError, JsonFault};
 use super::raw_string::RawString;
 use crate::messages::elements;
+use crate::short_bytes::{SHORT, ShortBytes};
+use base64_simd::{AsOut as _, STANDARD};
 use bytes::Bytes;
+
+/// The most bytes that short byte strings of a text share: one that is kept keeps so many.
+const LONGEST_CHUNK: usize = 1024;
 
 /// A streaming JSON reader.
 #[derive(Debug)]
@@ -13,6 +18,7 @@ pub struct Reader<'a> {
     depth: usize,
     /// Memory budget left for the elements of lists and maps.
     elements_left_bytes: usize,
+    strings: ShortBytes,
 }
 
 /// The text of a number: valid JSON, but not necessarily an integer.
@@ -31,6 +37,7 @@ impl<'a> Reader<'a> {
             at: 0,
             depth: 0,
             elements_left_bytes: elements::limit_bytes(text.len()),
+            strings: ShortBytes::in_chunks(text.len().min(LONGEST_CHUNK)),
         }
     }
 
@@ -179,11 +186,17 @@ impl<'a> Reader<'a> {
     }
 
     /// The fast path of base64: consumes a string, if it is written as by every known writer.
-    pub(super) fn plain_base64(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn plain_base64(&mut self) -> Option<Bytes> {
         let text = self.text[self.at..].strip_prefix(b"\"")?;
         let text = &text[..memchr::memchr(b'"', text)?];
-        // Rejects backslashes and control characters, which are not in its alphabet.
-        let bytes = base64_simd::STANDARD.decode_to_vec(text).ok()?;
+        // Decoding rejects backslashes and control characters, which are not in its alphabet.
+        let bytes = if text.len() <= SHORT {
+            let mut short = [0_u8; SHORT];
+            let decoded = STANDARD.decode(text, short[..].as_out()).ok()?;
+            self.strings.copy(decoded)
+        } else {
+            STANDARD.decode_to_vec(text).ok()?.into()
+        };
         self.at += text.len() + 2;
         Some(bytes)
     }
@@ -290,7 +303,8 @@ impl<'a> Reader<'a> {
     /// Reads a string. Bytes that are not UTF-8 become U+FFFD.
     fn text_as_bytes(&mut self) -> Result<Bytes, JsonError> {
         if self.peek()? == b'"'
-            && let Some((text, length)) = bytes_text::short_text(&self.text[self.at + 1..])
+            && let Some((text, length)) =
+                bytes_text::short_text(&self.text[self.at + 1..], &mut self.strings)
         {
             self.at += length + 2;
             return Ok(text);
