@@ -1,13 +1,18 @@
 //! A byte-bounded LRU cache.
 
+#[cfg(feature = "vm")]
+use foldhash::fast::RandomState;
 use lru::LruCache;
 use std::borrow::Borrow;
 use std::hash::Hash;
+// The driver alone does without a package for it.
+#[cfg(not(feature = "vm"))]
+use std::hash::RandomState;
 
 /// Keeps values that together take at most `limit_bytes`; the least recently used go first.
 #[derive(Debug)]
 pub(crate) struct ByteLru<K: Hash + Eq, V> {
-    entries: LruCache<K, Entry<V>>,
+    entries: LruCache<K, Entry<V>, RandomState>,
     limit_bytes: usize,
     bytes: usize,
 }
@@ -21,7 +26,7 @@ struct Entry<V> {
 impl<K: Hash + Eq, V> ByteLru<K, V> {
     pub(crate) fn new(limit_bytes: usize) -> Self {
         Self {
-            entries: LruCache::unbounded(),
+            entries: LruCache::unbounded_with_hasher(RandomState::default()),
             limit_bytes,
             bytes: 0,
         }

@@ -90,9 +90,11 @@ where
         let Received { envelope, message } = self.link.receive()?;
         let start = Instant::now();
         self.served += 1;
-        activity::begin(Activity::Serving(
-            self.serving(&message, envelope.dialogue_nonce),
-        ));
+        activity::begin(Activity::Serving(self.serving(
+            &message,
+            envelope.dialogue_nonce,
+            start,
+        )));
         match message {
             Message::Stop(_) => return Err(LoopEnd::Stopped),
             Message::ContractDeployRequest(request) => {
@@ -153,7 +155,7 @@ where
         Ok(pinned)
     }
 
-    fn serving(&self, message: &Message, nonce: u32) -> Serving {
+    fn serving(&self, message: &Message, nonce: u32, since: Instant) -> Serving {
         let call = match message {
             Message::ContractCallRequest(request) => request.call_input.as_ref(),
             _ => None,
@@ -166,7 +168,7 @@ where
                 .map(|call| call.recipient_addr.clone())
                 .unwrap_or_default(),
             function: call.map(|call| call.function.clone()).unwrap_or_default(),
-            since: Instant::now(),
+            since,
         }
     }
 

@@ -61,8 +61,8 @@ impl Contexts {
 
     /// The code at an address.
     pub fn code(&mut self, address: &[u8]) -> Result<Bytes, Failure> {
-        let account = self.hook.user_account(address)?;
-        let code = account.ok_or(ExecutionError::NoAccount)?.code;
+        let code = self.hook.code(address)?;
+        let code = code.ok_or(ExecutionError::NoAccount)?;
         if code.is_empty() {
             return Err(ExecutionError::ContractNotFound.into());
         }
@@ -80,8 +80,8 @@ impl Contexts {
 
     /// The length of the code at an address; 0 for none.
     pub fn code_size(&mut self, address: &[u8]) -> Result<i32, Broken> {
-        let account = unless_refused(self.hook.user_account(address))?.flatten();
-        Ok(account.map_or(0, |account| account.code.len() as i32))
+        let code = unless_refused(self.hook.code(address))?.flatten();
+        Ok(code.map_or(0, |code| code.len() as i32))
     }
 
     /// The owner of the current contract; empty if there is no such account.

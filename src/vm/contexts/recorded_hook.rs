@@ -136,6 +136,17 @@ impl RecordedHook {
         })))
     }
 
+    /// The code of an account, empty if it has none; `None` if there is no such account. Of what is asked for most often nothing
+    /// else is recorded.
+    pub fn code(&mut self, address: &[u8]) -> HookResult<Option<Bytes>> {
+        self.check_length("user_account", address.json_bytes(), Ok(()))?;
+        self.exchange(
+            "code",
+            || address.to_owned(),
+            |hook| Ok(hook.user_account(address)?.map(|account| account.code)),
+        )
+    }
+
     fn exchange<Q: PartialEq + Send + 'static, T: Recordable>(
         &mut self,
         method: &'static str,
