@@ -129,7 +129,9 @@ def build(*options):
         # Build scripts count, too.
         ours = {"RUSTC_WORKSPACE_WRAPPER": wrapper, "LLVM_PROFILE_FILE": f"{folder}/build.profraw"}
         command = ["cargo", "test", "--release", *options, "--no-run", "--message-format", "json-render-diagnostics"]
-        command += ["--config", "profile.release.package.arwen.opt-level=1", "--target-dir", "target"]
+        for setting in "opt-level=1", "codegen-units=16":
+            command += ["--config", f"profile.release.package.arwen.{setting}"]
+        command += ["--target-dir", "target"]
         output = subprocess.run(command, cwd=ROOT, env=os.environ | ours, check=True, stdout=subprocess.PIPE).stdout
     messages = map(json.loads, output.splitlines())
     return [message["executable"] for message in messages if message.get("executable")]

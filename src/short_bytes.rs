@@ -23,7 +23,7 @@ impl Default for ShortBytes {
 }
 
 impl ShortBytes {
-    /// Makes allocations of so many bytes, but of a string at least.
+    /// Makes allocations of so many bytes, but of 128 to 4096.
     pub(crate) fn in_chunks(bytes: usize) -> ShortBytes {
         ShortBytes {
             room: BytesMut::new(),

@@ -136,8 +136,8 @@ impl RecordedHook {
         })))
     }
 
-    /// The code of an account, empty if it has none; `None` if there is no such account. Of what is asked for most often nothing
-    /// else is recorded.
+    /// The code of an account, empty if it has none; `None` if there is no such account. Every run asks for it, and to record whole
+    /// accounts would take a twentieth of a short call.
     pub fn code(&mut self, address: &[u8]) -> HookResult<Option<Bytes>> {
         self.check_length("user_account", address.json_bytes(), Ok(()))?;
         self.exchange(
@@ -348,6 +348,27 @@ mod tests {
         );
         assert!(!matches!(ask(2_000_000), Err(HookError::Fatal(_))));
         assert_eq!(world.lock().expect("no panic").calls.len(), 1);
+    }
+
+    #[test]
+    fn code_is_asked_for_once() {
+        let (node, world) = node();
+        let code = Bytes::from_static(b"code");
+        let mut told = world.lock().expect("no panic");
+        told.put_contract("a", code.clone());
+        told.refuses = Some((address("c"), "not told"));
+        drop(told);
+        let mut hook = RecordedHook::new(node, DEFAULT_PAYLOAD_LIMIT_BYTES);
+        hook.record();
+        for _ in 0..2 {
+            assert_eq!(hook.code(&address("a")).ok(), Some(Some(code.clone())));
+            assert_eq!(hook.code(&address("b")).ok(), Some(None));
+            let refused = hook.code(&address("c"));
+            assert!(matches!(refused, Err(HookError::Refused(text)) if text == "not told"));
+            hook.replay();
+        }
+        let asked = &world.lock().expect("no panic").calls;
+        assert_eq!(asked[..], ["account(a)", "account(b)", "account(c)"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `wasm_modules` | wasm_modules | which code may be a contract; all engines run it alike |
 //! | `engine_calls` | wasm_modules | also what the VM never asks of an engine is answered alike |
-//! | `host_functions` | host_functions | host functions do the same on all engines, whatever their arguments |
+//! | `host_functions` | host_functions | host functions break no rule, whatever their arguments, and do the same on all engines (a sample) |
 //! | `compile_bombs` | compile_bombs | whatever is hard to compile is answered soon, with little memory, and alike |
 //! | `module_files` | module_files | what was written is read again, and nothing else |
 //!
