@@ -1,6 +1,7 @@
 //! Decides how long a receive looks for input before it sleeps. A sleeping core of a virtual machine takes 30 to 100 us
 //! to wake, often longer than the other side takes for its answer. Looking takes CPU time, so it goes on only while it
-//! finds something, as the halt polling of KVM does. No IO and no clock here: times are arguments.
+//! finds something, as the halt polling of KVM does. No IO and no clock here: times, and how often the thread was switched out,
+//! are arguments.
 
 use super::Awaited;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ pub(super) struct Looking {
     /// Rests since the machine was calm.
     rests: usize,
     calm_looks: u32,
+    /// How often the thread had been switched out when that was last asked for: once in [`CALM_LOOKS`], and after each gap.
+    switches: Option<i64>,
 }
 
 /// A wait that begins with a look.
@@ -63,22 +66,35 @@ impl Looking {
         })
     }
 
-    /// The input has come.
-    pub(super) fn seen(&mut self, look: &Look) {
+    /// The input has come. `switches` says how often this thread was switched out for others; `None` if that is unknown.
+    pub(super) fn seen(&mut self, look: &Look, switches: impl FnOnce() -> Option<i64>) {
         self.gains(look.awaited).seen();
         self.calm_looks += 1;
         if self.calm_looks == CALM_LOOKS {
             self.calm_looks = 0;
             self.rests = 0;
+            self.switches = switches();
         }
     }
 
     /// The look was in vain so far, and the thread has its core again after it yielded. Returns whether to look once
-    /// more.
-    pub(super) fn goes_on(&mut self, look: &mut Look, now: Instant) -> bool {
+    /// more. `switches` as in [`seen`](Self::seen).
+    pub(super) fn goes_on(
+        &mut self,
+        look: &mut Look,
+        now: Instant,
+        switches: impl FnOnce() -> Option<i64>,
+    ) -> bool {
         let away = now.saturating_duration_since(look.last);
         look.last = now;
         if away > LONGEST {
+            let switches = switches();
+            let before = std::mem::replace(&mut self.switches, switches);
+            if switches.is_some() && switches == before {
+                // Nobody else had the core: the machine stood still, as virtual ones do when their host is busy.
+                look.start = look.start.checked_add(away).unwrap_or(now);
+                return true;
+            }
             let factor = REST_FACTORS[self.rests.min(REST_FACTORS.len() - 1)];
             self.rests_until = now.checked_add(away.saturating_mul(factor));
             self.rests += 1;
@@ -132,10 +148,11 @@ mod tests {
 
     const MICRO: Duration = Duration::from_micros(1);
 
-    /// A connection, and a clock.
+    /// A connection, a clock, and how often the thread was switched out.
     struct Bench {
         looking: Looking,
         now: Instant,
+        switches: i64,
     }
 
     impl Bench {
@@ -143,6 +160,7 @@ mod tests {
             Bench {
                 looking: Looking::default(),
                 now: Instant::now(),
+                switches: 0,
             }
         }
 
@@ -157,14 +175,23 @@ mod tests {
             };
             while self.now < arrival {
                 self.now += MICRO;
-                if !self.looking.goes_on(&mut look, self.now) {
+                let switches = || Some(self.switches);
+                if !self.looking.goes_on(&mut look, self.now, switches) {
                     let looked = self.now - start;
                     self.now = self.now.max(arrival);
                     return (looked.as_micros() as u32, false);
                 }
             }
-            self.looking.seen(&look);
+            self.looking.seen(&look, || Some(self.switches));
             (micros, true)
+        }
+
+        /// A look during which 3 ms pass. Returns whether it goes on.
+        fn gap(&mut self) -> Option<bool> {
+            let mut look = self.looking.begin(Awaited::Answer, || self.now)?;
+            self.now += 3000 * MICRO;
+            let switches = || Some(self.switches);
+            Some(self.looking.goes_on(&mut look, self.now, switches))
         }
     }
 
@@ -211,9 +238,8 @@ mod tests {
     /// Another thread has the core of a look for 3 ms. Returns how many milliseconds pass until the next look.
     fn rest(bench: &mut Bench) -> u32 {
         let begin = |bench: &mut Bench| bench.looking.begin(Awaited::Answer, || bench.now);
-        let mut look = begin(bench).expect("nobody was in the way yet");
-        bench.now += 3000 * MICRO;
-        assert!(!bench.looking.goes_on(&mut look, bench.now));
+        bench.switches += 1;
+        assert_eq!(bench.gap(), Some(false), "nobody was in the way yet");
         let mut milliseconds = 0;
         while begin(bench).is_none() {
             bench.now += 1000 * MICRO;
@@ -236,5 +262,49 @@ mod tests {
             bench.wait(Awaited::Answer, 1);
         }
         assert_eq!(rest(&mut bench), 3);
+    }
+
+    #[test]
+    fn a_machine_that_stands_still_is_not_busy() {
+        let mut bench = Bench::new();
+        // At first it is not known how often the thread was switched out.
+        assert_eq!(bench.gap(), Some(false));
+        bench.now += 3000 * MICRO;
+        for _ in 0..5 {
+            assert_eq!(bench.gap(), Some(true));
+            // It does not count as looked, either.
+            assert_eq!(bench.wait(Awaited::Answer, 199), (199, true));
+        }
+        bench.switches += 1;
+        assert_eq!(bench.gap(), Some(false));
+        assert_eq!(bench.gap(), None, "it rests");
+        // What was in the way long ago is not taken for what is now.
+        let mut bench = Bench::new();
+        for calls in [1, CALM_LOOKS] {
+            bench.switches += 1;
+            for _ in 0..calls {
+                bench.wait(Awaited::Answer, 1);
+            }
+            bench.now += 3000 * MICRO;
+        }
+        assert_eq!(bench.gap(), Some(true));
+    }
+
+    #[test]
+    fn a_look_ends_though_the_machine_stands_still_meanwhile() {
+        let mut bench = Bench::new();
+        bench.wait(Awaited::Answer, 1);
+        bench.looking.switches = Some(0);
+        let mut look = bench.looking.begin(Awaited::Answer, || bench.now);
+        let look = look.as_mut().expect("it has not rested");
+        let mut looked = 0;
+        for micros in [3000, 1].into_iter().cycle() {
+            bench.now += micros * MICRO;
+            if !bench.looking.goes_on(look, bench.now, || Some(0)) {
+                break;
+            }
+            looked += 1;
+        }
+        assert_eq!(looked, 2 * 200 - 1);
     }
 }

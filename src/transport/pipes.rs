@@ -4,6 +4,7 @@ use super::{Awaited, Direction, Transport, TransportError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{UsageWho, getrusage};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -118,12 +119,12 @@ impl Transport for Pipes {
         {
             loop {
                 if has_input(self.input.as_fd()) {
-                    looking.seen(&look);
+                    looking.seen(&look, switches);
                     break;
                 }
                 // To other threads of this core, such as the other side.
                 std::thread::yield_now();
-                if !looking.goes_on(&mut look, Instant::now()) {
+                if !looking.goes_on(&mut look, Instant::now(), switches) {
                     break;
                 }
             }
@@ -181,6 +182,12 @@ impl Pipes {
             }
         }
     }
+}
+
+/// How often this thread was switched out for others, also when it yielded.
+fn switches() -> Option<i64> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).ok()?;
+    Some(usage.involuntary_context_switches())
 }
 
 /// Writes all bytes to a pipe, like [`Transport::send`]. The deadline only holds if the pipe is non-blocking.
