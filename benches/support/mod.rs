@@ -221,6 +221,8 @@ pub fn compare(
 
 /// How often fits into a round.
 fn repetitions(run: &mut dyn FnMut(u64) -> Duration) -> u64 {
+    // After a pause the first one can take milliseconds.
+    run(1);
     let mut count = 1;
     loop {
         let took = run(count);
