@@ -176,6 +176,7 @@ fn manifest(project: &Path) -> String {
                 "[[test]]",
                 "[[example]]",
                 "[workspace]",
+                "[profile.release.package.arwen]",
             ]
             .contains(&line);
         }
