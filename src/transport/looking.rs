@@ -239,7 +239,11 @@ mod tests {
     fn rest(bench: &mut Bench) -> u32 {
         let begin = |bench: &mut Bench| bench.looking.begin(Awaited::Answer, || bench.now);
         bench.switches += 1;
-        assert_eq!(bench.gap(), Some(false), "nobody was in the way yet");
+        assert_eq!(
+            bench.gap(),
+            Some(false),
+            "no other thread was in the way yet"
+        );
         let mut milliseconds = 0;
         while begin(bench).is_none() {
             bench.now += 1000 * MICRO;
