@@ -136,8 +136,8 @@ impl RecordedHook {
         })))
     }
 
-    /// The code of an account, empty if it has none; `None` for an account that the node does not have. Every run asks for it, and to record whole
-    /// accounts would take a twentieth of a short call.
+    /// The code of an account, empty if it has none; `None` for an account that the node does not have. Every run asks for it, and
+    /// to record whole accounts would take a twentieth of a short call.
     pub fn code(&mut self, address: &[u8]) -> HookResult<Option<Bytes>> {
         self.check_length("user_account", address.json_bytes(), Ok(()))?;
         self.exchange(
