@@ -32,11 +32,12 @@ const BYTES_PER_OPERAND: usize = 2;
 /// Bytes of a page of memory.
 const PAGE_BYTES: u64 = 65_536;
 
-/// What instrumented modules may use. The rewritten ones also have a second memory.
+/// What instrumented modules may use: functions that pass points return two values. The rewritten ones also have a second memory.
 const FEATURES: WasmFeatures = WasmFeatures::MVP
     .union(WasmFeatures::MUTABLE_GLOBAL)
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::MULTI_VALUE)
     .union(WasmFeatures::BULK_MEMORY)
     .union(WasmFeatures::REFERENCE_TYPES)
     .union(WasmFeatures::THREADS);

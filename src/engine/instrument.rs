@@ -7,17 +7,21 @@
 //! the points by class of operators and by function.
 
 mod body;
+mod counters;
 mod details;
+mod passing;
 
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    CodeSection, ConstExpr, ExportKind, ExportSection, GlobalSection, GlobalType, Module,
-    RawSection, SectionId, ValType,
+    CodeSection, ConstExpr, Encode as _, ExportKind, ExportSection, GlobalSection, GlobalType,
+    InstructionSink, Module, RawSection, SectionId, ValType,
 };
 use wasmparser::{BinaryReader, Export, ExternalKind, SectionLimited};
 
-use self::body::CountingGlobals;
 pub use self::body::InstrumentationError;
+use self::body::Rewriting;
+use self::counters::CountingGlobals;
+use self::passing::Passing;
 use super::validation::ValidatedModule;
 use super::{ExportedFunction, ImportTable, ModuleIdentity};
 use crate::engine::opcode_costs::{CLASS_COUNT, OpcodeCosts};
@@ -126,12 +130,17 @@ fn rewrite(
         slots: first_global + 2,
         details: (details > 0).then_some(first_global + 3),
     };
+    let passing = Passing::of(module)?;
     let mut rewritten = Module::new();
     for id in SECTION_ORDER {
         match id {
+            SectionId::Type if passing.is_any() => rewritten.section(&passing.type_section()?),
+            SectionId::Function if passing.is_any() => {
+                rewritten.section(&passing.function_section())
+            }
             SectionId::Global => rewritten.section(&global_section(module, details)?),
             SectionId::Export => rewritten.section(&export_section(module, &hidden, &globals)?),
-            SectionId::Code => rewritten.section(&code_section(module, &globals, costs)?),
+            SectionId::Code => rewritten.section(&code_section(module, &globals, &passing, costs)?),
             _ => match module.section(id as u8) {
                 Some(data) => rewritten.section(&RawSection { id: id as u8, data }),
                 None => continue,
@@ -262,15 +271,49 @@ fn export_section(
 fn code_section(
     module: &ValidatedModule,
     globals: &CountingGlobals,
+    passing: &Passing<'_>,
     costs: &OpcodeCosts,
 ) -> Result<CodeSection, InstrumentationError> {
     let mut bodies = CodeSection::new();
-    for (position, function) in (0..).zip(&module.functions) {
-        let body = &module.code[function.body.clone()];
+    let mut behind = Vec::new();
+    for (position, (index, function)) in (0..).zip(module.defined_functions()) {
         let details = globals
             .details
             .map(|first| DetailCounter::new(first, position));
-        bodies.raw(&body::instrument(body, function, globals, details, costs)?);
+        let rewriting = Rewriting {
+            function,
+            globals,
+            passing,
+            passes_points: passing.of_call(index).is_some(),
+            costs,
+        };
+        let body = rewriting.body(&module.code[function.body.clone()], details)?;
+        match passing.of_call(index) {
+            Some(behind_all) if behind_all != index => {
+                bodies.raw(&entry(function.parameters, behind_all, globals));
+                behind.push(body);
+            }
+            _ => _ = bodies.raw(&body),
+        }
+    }
+    for body in behind {
+        bodies.raw(&body);
     }
     Ok(bodies)
+}
+
+/// The body of an entry: hands the parameters and the points over to the function that passes points.
+fn entry(parameters: u32, passing: u32, globals: &CountingGlobals) -> Vec<u8> {
+    let mut body = Vec::new();
+    // No locals.
+    0_u32.encode(&mut body);
+    let mut sink = InstructionSink::new(&mut body);
+    for parameter in 0..parameters {
+        sink.local_get(parameter);
+    }
+    sink.global_get(globals.used)
+        .call(passing)
+        .global_set(globals.used)
+        .end();
+    body
 }

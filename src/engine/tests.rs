@@ -6,6 +6,7 @@ mod host_functions;
 mod instances;
 mod metering;
 mod passed_on;
+mod passing;
 mod recursion;
 mod warm;
 

@@ -10,14 +10,15 @@ mod encode;
 mod linking;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use thiserror::Error;
+use wasm_encoder::SectionId;
 use wasmparser::{
-    ExternalKind, FuncToValidate, FuncType, FuncValidatorAllocations, FunctionBody, GlobalType,
-    MemoryType, Operator, Parser, Payload, ValType, ValidPayload, Validator, ValidatorResources,
-    WasmFeatures,
+    BinaryReader, ElementItems, ElementSectionReader, ExternalKind, FuncToValidate, FuncType,
+    FuncValidatorAllocations, FunctionBody, GlobalType, MemoryType, Operator, Parser, Payload,
+    ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 pub use self::verdict::InvalidModule;
@@ -49,12 +50,16 @@ pub(super) struct DefinedFunction {
     pub(super) body: Range<usize>,
     /// Result type, if there is a result.
     pub(super) result: Option<ValType>,
+    /// Parameters.
+    pub(super) parameters: u32,
     /// Parameters and locals.
     pub(super) locals: u32,
     /// What one call of it takes of the stack, see [`slots`].
     pub(super) slots: u32,
     /// Whether it calls functions of this module, directly or through the table.
     pub(super) calls_own_functions: bool,
+    /// Whether it calls functions of this module directly.
+    pub(super) calls_directly: bool,
     /// Whether it has a loop.
     pub(super) has_loops: bool,
 }
@@ -80,9 +85,11 @@ pub struct ValidatedModule {
     pub(super) globals: Vec<GlobalType>,
     pub(super) memory: Option<MemoryType>,
     pub(super) start: Option<u32>,
-    types: Vec<FuncType>,
+    pub(super) types: Vec<FuncType>,
     /// The type of every function, imported ones first.
-    function_types: Vec<u32>,
+    pub(super) function_types: Vec<u32>,
+    /// Whether a function of the module calls this one directly, for every function.
+    pub(super) called_directly: Vec<bool>,
     exports: Vec<Export>,
 }
 
@@ -114,6 +121,7 @@ impl ValidatedModule {
             start: None,
             types: Vec::new(),
             function_types: imports.iter().map(|import| import.signature).collect(),
+            called_directly: Vec::new(),
             exports: Vec::new(),
         };
         let mut validator = Validator::new_with_features(FEATURES);
@@ -180,6 +188,30 @@ impl ValidatedModule {
         Some(&self.code[range.clone()])
     }
 
+    /// The functions that the module defines, with their indices.
+    pub(super) fn defined_functions(&self) -> impl Iterator<Item = (u32, &DefinedFunction)> {
+        (self.imports.len() as u32..).zip(&self.functions)
+    }
+
+    /// The indices of functions that are reached otherwise than by a direct call: by an export, through the table, or at the start.
+    pub(super) fn entries(&self) -> wasmparser::Result<BTreeSet<u32>> {
+        let exports = self.exports.iter();
+        let exported = exports.filter(|export| export.kind == ExternalKind::Func);
+        let mut entries: BTreeSet<u32> = exported.map(|export| export.index).collect();
+        entries.extend(self.start);
+        if let Some(content) = self.section(SectionId::Element as u8) {
+            for element in ElementSectionReader::new(BinaryReader::new(content, 0))? {
+                // Validation accepts no other elements.
+                if let ElementItems::Functions(functions) = element?.items {
+                    for function in functions {
+                        entries.insert(function?);
+                    }
+                }
+            }
+        }
+        Ok(entries)
+    }
+
     /// The type with this index, which the validator has seen in the module.
     fn signature(&self, index: u32) -> &FuncType {
         &self.types[index as usize]
@@ -202,6 +234,7 @@ impl ValidatedModule {
                 for signature in section.clone() {
                     self.function_types.push(signature?);
                 }
+                self.called_directly = vec![false; self.function_types.len()];
             }
             Payload::MemorySection(section) => {
                 for memory in section.clone() {
@@ -243,7 +276,7 @@ impl ValidatedModule {
         validator.read_locals(&mut body.get_binary_reader())?;
         let mut highest = 0;
         let mut kept_values = 0;
-        let (mut calls_own_functions, mut has_loops) = (false, false);
+        let (mut calls_indirectly, mut calls_directly, mut has_loops) = (false, false, false);
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset()?;
@@ -251,11 +284,11 @@ impl ValidatedModule {
             highest = highest.max(validator.operand_stack_height());
             kept_values += values_to_keep(&operator);
             has_loops |= matches!(operator, Operator::Loop { .. });
-            calls_own_functions |= match operator {
-                Operator::Call { function_index } => function_index as usize >= self.imports.len(),
-                Operator::CallIndirect { .. } => true,
-                _ => false,
-            };
+            calls_indirectly |= matches!(operator, Operator::CallIndirect { .. });
+            if let Operator::Call { function_index } = operator {
+                calls_directly |= function_index as usize >= self.imports.len();
+                self.called_directly[function_index as usize] = true;
+            }
         }
         operators.finish()?;
         let range = body.range();
@@ -263,9 +296,11 @@ impl ValidatedModule {
         self.functions.push(DefinedFunction {
             body: range.start as usize..range.end as usize,
             result: signature.results().first().copied(),
+            parameters: signature.params().len() as u32,
             locals: validator.len_locals(),
             slots: slots(variables, highest, kept_values),
-            calls_own_functions,
+            calls_own_functions: calls_directly || calls_indirectly,
+            calls_directly,
             has_loops,
         });
         Ok(validator.into_allocations())

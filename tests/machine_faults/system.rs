@@ -22,18 +22,27 @@ pub fn failing<T>(first: u64, last: u64, run: impl FnOnce() -> T) -> (u64, T) {
     (CALLS.load(Ordering::SeqCst), result)
 }
 
+/// The calls with which the standard library begins a thread: it maps a stack for signals, and protects the page below. Where
+/// one of them fails it panics, which ends the process.
+const CALLS_OF_A_START: u8 = 2;
+
 thread_local! {
-    /// Whether the first call of this thread came before one was to fail. In the others only starting a thread would fail, by
-    /// a panic of the standard library that ends the process.
-    static IS_OLD: Cell<Option<bool>> = const { Cell::new(None) };
+    /// How many of those calls this thread has made.
+    static STARTING: Cell<u8> = const { Cell::new(0) };
+    /// Whether the last of them came before a call was to fail. Only what is older takes part: in other threads of the test
+    /// program, or of a compiler, nothing else can fail.
+    static IS_OLD: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether the call at hand is to fail.
 fn fails() -> bool {
     let is_armed = IS_ARMED.load(Ordering::SeqCst);
-    let is_old = IS_OLD.get().unwrap_or(!is_armed);
-    IS_OLD.set(Some(is_old));
-    if !is_armed || !is_old {
+    if STARTING.get() < CALLS_OF_A_START {
+        STARTING.set(STARTING.get() + 1);
+        IS_OLD.set(!is_armed);
+        return false;
+    }
+    if !is_armed || !IS_OLD.get() {
         return false;
     }
     let number = CALLS.fetch_add(1, Ordering::SeqCst) + 1;

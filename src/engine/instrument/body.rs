@@ -14,10 +14,12 @@
 //! never taken, and adds no code elsewhere.
 
 use thiserror::Error;
-use wasm_encoder::{BlockType, Encode, Instruction, ValType, reencode};
+use wasm_encoder::{BlockType, Encode as _, Instruction, ValType, reencode};
 use wasmparser::{BinaryReader, FunctionBody, Operator};
 
+use super::counters::{CountingGlobals, CountingLocals};
 use super::details::DetailCounter;
+use super::passing::Passing;
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::validation::DefinedFunction;
 
@@ -38,107 +40,54 @@ impl<E: std::fmt::Display> From<reencode::Error<E>> for InstrumentationError {
     }
 }
 
-/// The indices of the added globals.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CountingGlobals {
-    /// Points used.
-    pub(super) used: u32,
-    /// Limit of the points.
-    pub(super) limit: u32,
-    /// Free stack slots.
-    pub(super) slots: u32,
-    /// Points by class and by function: the first of the globals, if they are counted.
-    pub(super) details: Option<u32>,
+/// What the rewriting of a function's body depends on.
+pub(super) struct Rewriting<'a> {
+    pub(super) function: &'a DefinedFunction,
+    pub(super) globals: &'a CountingGlobals,
+    pub(super) passing: &'a Passing<'a>,
+    /// Whether the function takes the points as its last parameter, and returns them as its last result.
+    pub(super) passes_points: bool,
+    pub(super) costs: &'a OpcodeCosts,
 }
 
-/// A function with fewer parameters and locals gets more of them, which an engine can well keep in registers. There may
-/// not be more than 50,000.
-const FEW_LOCALS: u32 = 1_000;
-
-/// The indices of the added locals.
-#[derive(Debug, Clone, Copy, Default)]
-struct CountingLocals {
-    /// The slots that were free before the call, in a function that calls others of the module. To add this call's to the
-    /// global again would wait for the last call inside to have put it back.
-    slots: Option<u32>,
-    /// The points, in a function that has loops: elsewhere to keep the limit over calls takes more than it gains.
-    points: Option<PointLocals>,
-}
-
-/// The indices of the locals for points.
-#[derive(Debug, Clone, Copy)]
-struct PointLocals {
-    /// Points used, as in the global.
-    used: u32,
-    /// Limit of the points. It does not change while a function is active.
-    limit: u32,
-}
-
-impl CountingLocals {
-    /// The locals after those that the function declares.
-    fn of(function: &DefinedFunction) -> CountingLocals {
-        if function.locals >= FEW_LOCALS {
-            return CountingLocals::default();
-        }
-        let slots = function.calls_own_functions.then_some(function.locals);
-        let next = function.locals + u32::from(slots.is_some());
-        let points = function.has_loops.then_some(PointLocals {
-            used: next,
-            limit: next + 1,
-        });
-        CountingLocals { slots, points }
-    }
-
-    /// The declarations of a body, with these locals at their end.
-    fn declare(
-        self,
-        declarations: &[u8],
-        output: &mut Vec<u8>,
-    ) -> Result<(), InstrumentationError> {
-        let slots = self.slots.map(|_| (1_u32, ValType::I32));
-        let points = self.points.map(|_| (2_u32, ValType::I64));
-        let mut own = BinaryReader::new(declarations, 0);
-        let added = [slots, points].into_iter().flatten();
-        (own.read_var_u32()? + added.clone().count() as u32).encode(output);
-        output.extend_from_slice(&declarations[own.original_position() as usize..]);
-        for (length, val_type) in added {
-            length.encode(output);
-            val_type.encode(output);
-        }
-        Ok(())
-    }
-}
-
-/// Rewrites a body (local declarations and operators).
-pub(super) fn instrument(
-    body: &[u8],
-    function: &DefinedFunction,
-    globals: &CountingGlobals,
-    details: Option<DetailCounter>,
-    costs: &OpcodeCosts,
-) -> Result<Vec<u8>, InstrumentationError> {
-    let parsed = FunctionBody::new(BinaryReader::new(body, 0));
-    let mut operators = parsed.get_operators_reader()?;
-    let mut copied = operators.original_position() as usize;
-    let mut rewriter = Rewriter::new(&body[..copied], function, globals, details)?;
-    rewriter.enter_function();
-    while !operators.eof() {
-        let (operator, offset) = operators.read_with_offset()?;
-        if rewriter.needs_attention(&operator) {
+impl Rewriting<'_> {
+    /// Rewrites a body (local declarations and operators).
+    pub(super) fn body(
+        &self,
+        body: &[u8],
+        details: Option<DetailCounter>,
+    ) -> Result<Vec<u8>, InstrumentationError> {
+        let parsed = FunctionBody::new(BinaryReader::new(body, 0));
+        let mut operators = parsed.get_operators_reader()?;
+        let mut copied = operators.original_position() as usize;
+        let mut rewriter = Rewriter::new(&body[..copied], self, details)?;
+        rewriter.enter_function();
+        while !operators.eof() {
+            let (operator, offset) = operators.read_with_offset()?;
+            let cost = u64::from(self.costs.of(&operator));
+            let is_control = rewriter.is_control(&operator);
+            if !is_control {
+                rewriter.pay(&operator, cost);
+                if !rewriter.is_moved(&operator) {
+                    continue;
+                }
+            }
             let (start, end) = (offset as usize, operators.original_position() as usize);
             rewriter.output.extend_from_slice(&body[copied..start]);
-            rewriter.before(&operator, u64::from(costs.of(&operator)))?;
+            copied = end;
+            if is_control {
+                rewriter.before(&operator, cost)?;
+            }
             if !rewriter.replace(&operator) {
                 rewriter.output.extend_from_slice(&body[start..end]);
             }
-            copied = end;
-            rewriter.after(&operator);
-        } else {
-            rewriter.pay(&operator, u64::from(costs.of(&operator)));
+            if is_control {
+                rewriter.after(&operator);
+            }
         }
+        rewriter.output.extend_from_slice(&body[copied..]);
+        Ok(rewriter.output)
     }
-    rewriter.output.extend_from_slice(&body[copied..]);
-    Ok(rewriter.output)
 }
 
 /// What opened a level of control.
@@ -166,6 +115,8 @@ struct Level {
 struct Rewriter<'a> {
     function: &'a DefinedFunction,
     globals: &'a CountingGlobals,
+    passing: &'a Passing<'a>,
+    passes_points: bool,
     output: Vec<u8>,
     locals: CountingLocals,
     /// The open levels; the function itself is the first.
@@ -181,13 +132,13 @@ struct Rewriter<'a> {
 impl<'a> Rewriter<'a> {
     fn new(
         local_declarations: &[u8],
-        function: &'a DefinedFunction,
-        globals: &'a CountingGlobals,
+        rewriting: &Rewriting<'a>,
         details: Option<DetailCounter>,
     ) -> Result<Self, InstrumentationError> {
         // Twice the size is what usual contracts grow to.
+        let function = rewriting.function;
         let mut output = Vec::with_capacity(2 * function.body.len() + 64);
-        let locals = CountingLocals::of(function);
+        let locals = CountingLocals::of(function, rewriting.passes_points);
         locals.declare(local_declarations, &mut output)?;
         let body = Level {
             opener: Opener::Function,
@@ -196,7 +147,9 @@ impl<'a> Rewriter<'a> {
         };
         Ok(Self {
             function,
-            globals,
+            globals: rewriting.globals,
+            passing: rewriting.passing,
+            passes_points: rewriting.passes_points,
             output,
             locals,
             levels: vec![body],
@@ -219,11 +172,13 @@ impl<'a> Rewriter<'a> {
         let cost = Instruction::I32Const(self.function.slots as i32);
         let slots = self.globals.slots;
         self.emit(&[Instruction::Block(BlockType::Empty)]);
-        if let Some(locals) = self.locals.points {
+        if let Some(limit) = self.locals.limit {
             self.emit(&[
                 Instruction::GlobalGet(self.globals.limit),
-                Instruction::LocalSet(locals.limit),
+                Instruction::LocalSet(limit),
             ]);
+        }
+        if !self.passes_points {
             self.read_used();
         }
         self.emit(&[Instruction::GlobalGet(slots)]);
@@ -241,19 +196,19 @@ impl<'a> Rewriter<'a> {
 
     /// Takes over the used points of the global, which a call may have changed.
     fn read_used(&mut self) {
-        if let Some(locals) = self.locals.points {
+        if let Some(used) = self.locals.used {
             self.emit(&[
                 Instruction::GlobalGet(self.globals.used),
-                Instruction::LocalSet(locals.used),
+                Instruction::LocalSet(used),
             ]);
         }
     }
 
     /// Writes the used points to the global, where others look.
     fn write_used(&mut self) {
-        if let Some(locals) = self.locals.points {
+        if let Some(used) = self.locals.used {
             self.emit(&[
-                Instruction::LocalGet(locals.used),
+                Instruction::LocalGet(used),
                 Instruction::GlobalSet(self.globals.used),
             ]);
         }
@@ -271,7 +226,9 @@ impl<'a> Rewriter<'a> {
     /// `end` follows.
     fn leave_function(&mut self) {
         self.emit(&[Instruction::End]);
-        self.write_used();
+        if !self.passes_points {
+            self.write_used();
+        }
         if self.function.calls_own_functions {
             self.emit(&[self.slots_before()]);
             if self.locals.slots.is_none() {
@@ -279,6 +236,9 @@ impl<'a> Rewriter<'a> {
                 self.emit(&[cost, Instruction::I32Add]);
             }
             self.emit(&[Instruction::GlobalSet(self.globals.slots)]);
+        }
+        if self.passes_points {
+            self.emit(&[self.used()]);
         }
         self.emit(&[Instruction::Return, Instruction::End]);
         self.write_used();
@@ -297,7 +257,7 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Whether the operator belongs to the control flow (rule 2). In dead code, too: levels are opened and closed there.
-    fn needs_attention(&self, operator: &Operator<'_>) -> bool {
+    fn is_control(&self, operator: &Operator<'_>) -> bool {
         self.is_dead
             || matches!(
                 operator,
@@ -340,10 +300,7 @@ impl<'a> Rewriter<'a> {
             if is_checked(operator) {
                 self.check();
             }
-            if matches!(
-                operator,
-                Operator::Call { .. } | Operator::CallIndirect { .. }
-            ) {
+            if self.leaves_points(operator) {
                 self.write_used();
             }
         }
@@ -353,15 +310,49 @@ impl<'a> Rewriter<'a> {
         Ok(())
     }
 
-    /// Writes another operator in place of this one, if it has to be another.
+    /// Whether the operator is of a local that has another index now.
+    fn is_moved(&self, operator: &Operator<'_>) -> bool {
+        match operator {
+            Operator::LocalGet { local_index }
+            | Operator::LocalSet { local_index }
+            | Operator::LocalTee { local_index } => self.locals.moved(*local_index).is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether the operator is a call of what finds the points in the global, and may change them there.
+    fn leaves_points(&self, operator: &Operator<'_>) -> bool {
+        match operator {
+            Operator::Call { function_index } => self.passing.of_call(*function_index).is_none(),
+            Operator::CallIndirect { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Writes others in place of this operator, if it has to be others.
     fn replace(&mut self, operator: &Operator<'_>) -> bool {
         let outermost = self.levels.len() as u32 - 1;
-        let branch = match operator {
-            Operator::Return => Instruction::Br(outermost),
-            Operator::Unreachable => Instruction::Br(outermost + 1),
-            _ => return false,
+        let moved = |local: &u32| self.locals.moved(*local);
+        let replacement = match operator {
+            Operator::Return => Some(Instruction::Br(outermost)),
+            Operator::Unreachable => Some(Instruction::Br(outermost + 1)),
+            Operator::LocalGet { local_index } => moved(local_index).map(Instruction::LocalGet),
+            Operator::LocalSet { local_index } => moved(local_index).map(Instruction::LocalSet),
+            Operator::LocalTee { local_index } => moved(local_index).map(Instruction::LocalTee),
+            Operator::Call { function_index } => {
+                let passing = self.passing.of_call(*function_index);
+                passing.map(Instruction::Call)
+            }
+            _ => None,
         };
-        self.emit(&[branch]);
+        let Some(replacement) = replacement else {
+            return false;
+        };
+        if let Instruction::Call(_) = replacement {
+            self.emit(&[self.used(), replacement, self.set_used()]);
+        } else {
+            self.emit(&[replacement]);
+        }
         true
     }
 
@@ -395,9 +386,7 @@ impl<'a> Rewriter<'a> {
             | Operator::Return => {
                 self.is_dead = true;
             }
-            Operator::Call { .. } | Operator::CallIndirect { .. } if !self.is_dead => {
-                self.read_used();
-            }
+            _ if !self.is_dead && self.leaves_points(operator) => self.read_used(),
             _ => {}
         }
     }
@@ -444,15 +433,11 @@ impl<'a> Rewriter<'a> {
         if points == 0 {
             return;
         }
-        let set = match self.locals.points {
-            Some(locals) => Instruction::LocalSet(locals.used),
-            None => Instruction::GlobalSet(self.globals.used),
-        };
         self.emit(&[
             self.used(),
             Instruction::I64Const(points as i64),
             Instruction::I64Add,
-            set,
+            self.set_used(),
         ]);
         if let Some(details) = &mut self.details {
             details.flush(&mut self.output);
@@ -461,8 +446,8 @@ impl<'a> Rewriter<'a> {
 
     /// Rule 3: ends the execution unless fewer points are used than the limit.
     fn check(&mut self) {
-        let limit = match self.locals.points {
-            Some(locals) => Instruction::LocalGet(locals.limit),
+        let limit = match self.locals.limit {
+            Some(limit) => Instruction::LocalGet(limit),
             None => Instruction::GlobalGet(self.globals.limit),
         };
         self.emit(&[
@@ -475,9 +460,17 @@ impl<'a> Rewriter<'a> {
 
     /// Reads the used points.
     fn used(&self) -> Instruction<'static> {
-        match self.locals.points {
-            Some(locals) => Instruction::LocalGet(locals.used),
+        match self.locals.used {
+            Some(used) => Instruction::LocalGet(used),
             None => Instruction::GlobalGet(self.globals.used),
+        }
+    }
+
+    /// Sets the used points.
+    fn set_used(&self) -> Instruction<'static> {
+        match self.locals.used {
+            Some(used) => Instruction::LocalSet(used),
+            None => Instruction::GlobalSet(self.globals.used),
         }
     }
 }

@@ -5,17 +5,14 @@
 
 use proptest::prelude::*;
 use wasm_encoder::{
-    BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction,
-    Module, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, ElementSection, Elements, ExportKind, ExportSection,
+    Function, FunctionSection, Module, RefType, TableSection, TableType, TypeSection, ValType,
 };
 use wasmparser::{Operator, Parser, Payload};
 
 use super::cost::readable_costs;
 use super::{End, run_code, run_code_by_class};
 use crate::engine::opcode_costs::{CLASS_COUNT, OpcodeCosts, class_of};
-
-/// The local that conditions and table indices come from; it counts up whenever it is read.
-const COUNTER: u32 = 0;
 
 /// A piece of structured code. Depths are taken modulo the number of open levels.
 #[derive(Debug, Clone)]
@@ -29,7 +26,38 @@ enum Piece {
     BrTable(i32, Vec<u32>, u32),
     Return,
     Unreachable,
-    Call,
+    Call(Callee),
+}
+
+/// What a piece calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Callee {
+    /// The exported function.
+    First,
+    /// The other one.
+    Second,
+    /// The other one through the table, if it is there; else directly.
+    SecondByTable,
+}
+
+/// What the second function is besides its body. The first one has no parameters.
+#[derive(Debug, Clone, Copy)]
+struct Second {
+    has_parameters: bool,
+    is_in_table: bool,
+}
+
+/// Parameters of a second function that has some.
+const PARAMETERS: [ValType; 2] = [ValType::I64, ValType::I32];
+
+impl Second {
+    fn parameters(self) -> &'static [ValType] {
+        if self.has_parameters {
+            &PARAMETERS
+        } else {
+            &[]
+        }
+    }
 }
 
 fn pieces() -> impl Strategy<Value = Vec<Piece>> {
@@ -42,7 +70,9 @@ fn pieces() -> impl Strategy<Value = Vec<Piece>> {
             .prop_map(|(mask, targets, default)| Piece::BrTable(mask, targets, default)),
         1 => Just(Piece::Return),
         1 => Just(Piece::Unreachable),
-        2 => Just(Piece::Call),
+        1 => Just(Piece::Call(Callee::First)),
+        2 => Just(Piece::Call(Callee::Second)),
+        1 => Just(Piece::Call(Callee::SecondByTable)),
     ];
     let piece = leaf.prop_recursive(5, 60, 6, move |inner| {
         let body = prop::collection::vec(inner, 0..6);
@@ -56,77 +86,121 @@ fn pieces() -> impl Strategy<Value = Vec<Piece>> {
     prop::collection::vec(piece, 0..8)
 }
 
-/// Writes `counter += 1; counter & mask`.
-fn condition(mask: i32, into: &mut Function) {
-    into.instruction(&Instruction::LocalGet(COUNTER));
-    into.instruction(&Instruction::I32Const(1));
-    into.instruction(&Instruction::I32Add);
-    into.instruction(&Instruction::LocalTee(COUNTER));
-    into.instruction(&Instruction::I32Const(mask));
-    into.instruction(&Instruction::I32And);
+/// Writes one body.
+struct Writer {
+    /// The local that conditions and table indices come from; it counts up whenever it is read.
+    counter: u32,
+    second: Second,
+    body: Function,
 }
 
-fn write(pieces: &[Piece], levels: u32, into: &mut Function) {
-    for piece in pieces {
-        match piece {
-            Piece::Nop => _ = into.instruction(&Instruction::Nop),
-            Piece::Block(body) => {
-                into.instruction(&Instruction::Block(BlockType::Empty));
-                write(body, levels + 1, into);
-                into.instruction(&Instruction::End);
-            }
-            Piece::Loop(body) => {
-                into.instruction(&Instruction::Loop(BlockType::Empty));
-                write(body, levels + 1, into);
-                into.instruction(&Instruction::End);
-            }
-            Piece::If(mask, then, otherwise) => {
-                condition(*mask, into);
-                into.instruction(&Instruction::If(BlockType::Empty));
-                write(then, levels + 1, into);
-                if let Some(otherwise) = otherwise {
-                    into.instruction(&Instruction::Else);
-                    write(otherwise, levels + 1, into);
+impl Writer {
+    /// Writes `counter += 1; counter & mask`.
+    fn condition(&mut self, mask: i32) {
+        let mut sink = self.body.instructions();
+        sink.local_get(self.counter).i32_const(1).i32_add();
+        sink.local_tee(self.counter).i32_const(mask).i32_and();
+    }
+
+    fn call(&mut self, callee: Callee) {
+        let mut sink = self.body.instructions();
+        if callee == Callee::First {
+            sink.call(0);
+            return;
+        }
+        if self.second.has_parameters {
+            sink.i64_const(7).i32_const(5);
+        }
+        if callee == Callee::SecondByTable && self.second.is_in_table {
+            sink.i32_const(0).call_indirect(0, 1);
+        } else {
+            sink.call(1);
+        }
+    }
+
+    fn pieces(&mut self, pieces: &[Piece], levels: u32) {
+        for piece in pieces {
+            match piece {
+                Piece::Nop => _ = self.body.instructions().nop(),
+                Piece::Block(body) => {
+                    self.body.instructions().block(BlockType::Empty);
+                    self.pieces(body, levels + 1);
+                    self.body.instructions().end();
                 }
-                into.instruction(&Instruction::End);
+                Piece::Loop(body) => {
+                    self.body.instructions().loop_(BlockType::Empty);
+                    self.pieces(body, levels + 1);
+                    self.body.instructions().end();
+                }
+                Piece::If(mask, then, otherwise) => {
+                    self.condition(*mask);
+                    self.body.instructions().if_(BlockType::Empty);
+                    self.pieces(then, levels + 1);
+                    if let Some(otherwise) = otherwise {
+                        self.body.instructions().else_();
+                        self.pieces(otherwise, levels + 1);
+                    }
+                    self.body.instructions().end();
+                }
+                Piece::Br(depth) => _ = self.body.instructions().br(depth % levels),
+                Piece::BrIf(mask, depth) => {
+                    self.condition(*mask);
+                    self.body.instructions().br_if(depth % levels);
+                }
+                Piece::BrTable(mask, targets, default) => {
+                    self.condition(*mask);
+                    let targets: Vec<u32> = targets.iter().map(|depth| depth % levels).collect();
+                    let mut sink = self.body.instructions();
+                    sink.br_table(targets, default % levels);
+                }
+                Piece::Return => _ = self.body.instructions().return_(),
+                Piece::Unreachable => _ = self.body.instructions().unreachable(),
+                Piece::Call(callee) => self.call(*callee),
             }
-            Piece::Br(depth) => _ = into.instruction(&Instruction::Br(depth % levels)),
-            Piece::BrIf(mask, depth) => {
-                condition(*mask, into);
-                into.instruction(&Instruction::BrIf(depth % levels));
-            }
-            Piece::BrTable(mask, targets, default) => {
-                condition(*mask, into);
-                let targets: Vec<u32> = targets.iter().map(|depth| depth % levels).collect();
-                into.instruction(&Instruction::BrTable(targets.into(), default % levels));
-            }
-            Piece::Return => _ = into.instruction(&Instruction::Return),
-            Piece::Unreachable => _ = into.instruction(&Instruction::Unreachable),
-            Piece::Call => _ = into.instruction(&Instruction::Call(1)),
         }
     }
 }
 
-/// A module whose `f` is the first body, and calls the second.
-fn module(bodies: [&[Piece]; 2]) -> Vec<u8> {
+/// A module whose exported `f` is the first body.
+fn module(bodies: [&[Piece]; 2], second: Second) -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([], []);
+    types.ty().function(second.parameters().iter().copied(), []);
     let mut functions = FunctionSection::new();
-    functions.function(0).function(0);
+    functions.function(0).function(1);
+    let mut tables = TableSection::new();
+    tables.table(TableType {
+        element_type: RefType::FUNCREF,
+        minimum: 1,
+        maximum: None,
+        table64: false,
+        shared: false,
+    });
     let mut exports = ExportSection::new();
     exports.export("f", ExportKind::Func, 0);
+    let mut elements = ElementSection::new();
+    if second.is_in_table {
+        let place = ConstExpr::i32_const(0);
+        elements.active(None, &place, Elements::Functions(vec![1].into()));
+    }
     let mut code = CodeSection::new();
-    for pieces in bodies {
-        let mut body = Function::new([(1, ValType::I32)]);
-        write(pieces, 1, &mut body);
-        body.instruction(&Instruction::End);
-        code.function(&body);
+    for (pieces, parameters) in bodies.into_iter().zip([&[], second.parameters()]) {
+        let mut writer = Writer {
+            counter: parameters.len() as u32,
+            second,
+            body: Function::new([(1, ValType::I32)]),
+        };
+        writer.pieces(pieces, 1);
+        writer.body.instructions().end();
+        code.function(&writer.body);
     }
     let mut module = Module::new();
     module
         .section(&types)
         .section(&functions)
+        .section(&tables)
         .section(&exports)
+        .section(&elements)
         .section(&code);
     module.finish()
 }
@@ -152,14 +226,15 @@ struct Reader<'a> {
     /// The same by function.
     by_function: Vec<u64>,
     limit: u64,
-    depth: u32,
+    /// How many each function has.
+    parameters: [usize; 2],
 }
 
 /// How a body ended abnormally.
 struct Trap;
 
 impl<'a> Reader<'a> {
-    fn new(code: &'a [u8], costs: &OpcodeCosts, limit: u64) -> Self {
+    fn new(code: &'a [u8], second: Second, costs: &OpcodeCosts, limit: u64) -> Self {
         let payloads = Parser::new(0)
             .parse_all(code)
             .map(|payload| payload.expect("it is valid"));
@@ -180,7 +255,7 @@ impl<'a> Reader<'a> {
             used: 0,
             classes: [0; CLASS_COUNT],
             limit,
-            depth: 0,
+            parameters: [0, second.parameters().len()],
         }
     }
 
@@ -206,6 +281,8 @@ impl<'a> Reader<'a> {
                 Operator::LocalGet { .. } => stack.push(counter),
                 Operator::LocalTee { .. } => counter = *stack.last().expect("it is valid"),
                 Operator::I32Const { value } => stack.push(*value),
+                // Nothing looks at parameters.
+                Operator::I64Const { .. } => stack.push(0),
                 Operator::I32Add | Operator::I32And => {
                     let right = stack.pop().expect("it is valid");
                     let left = stack.pop().expect("it is valid");
@@ -248,11 +325,15 @@ impl<'a> Reader<'a> {
                 }
                 Operator::Return => return Ok(()),
                 Operator::Unreachable => return Err(Trap),
-                Operator::Call { .. } => {
-                    // The second function calls itself: its limit is the points, or the slots.
-                    self.depth += 1;
+                Operator::Call { function_index } => {
+                    let callee = *function_index as usize;
+                    stack.truncate(stack.len() - self.parameters[callee]);
+                    // The limit of the points ends the recursion, long before the slots do.
+                    self.call(callee)?;
+                }
+                Operator::CallIndirect { .. } => {
+                    stack.truncate(stack.len() - 1 - self.parameters[1]);
                     self.call(1)?;
-                    self.depth -= 1;
                 }
                 other => panic!("{other:?} is never generated"),
             }
@@ -283,6 +364,7 @@ fn steps<'a>(operators: Vec<Operator<'a>>, costs: &OpcodeCosts) -> Vec<Step<'a>>
                 | Operator::BrIf { .. }
                 | Operator::BrTable { .. }
                 | Operator::Call { .. }
+                | Operator::CallIndirect { .. }
         );
         let is_opener = matches!(
             operator,
@@ -325,10 +407,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn counts_are_those_of_the_rules(first in pieces(), second in pieces(), limit in 0..3_000_000_000_u64) {
-        let code = module([&first, &second]);
+    fn counts_are_those_of_the_rules(
+        first in pieces(),
+        second in pieces(),
+        (has_parameters, is_in_table) in any::<(bool, bool)>(),
+        limit in 0..3_000_000_000_u64,
+    ) {
+        let shape = Second { has_parameters, is_in_table };
+        let code = module([&first, &second], shape);
         let costs = readable_costs();
-        let mut reader = Reader::new(&code, &costs, limit);
+        let mut reader = Reader::new(&code, shape, &costs, limit);
         let end = if reader.call(0).is_ok() { End::Returned } else { End::Trapped };
         let outcome = run_code(&code, &costs, limit);
         prop_assert_eq!((outcome.end, outcome.used), (end, reader.used));

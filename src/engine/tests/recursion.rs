@@ -117,6 +117,25 @@ fn kept_values(name: &'static str, count: usize) -> Shape {
     }
 }
 
+/// Recursion through the table of a function that is also called directly: between two calls of it stands the entry that hands
+/// the points over, for which no slots are taken.
+fn through_entries(value_type: &str, first: &str, to_integer: &str, count: usize) -> Shape {
+    let shape = live_parameters(value_type, first, to_integer, count);
+    let parameters = format!("{value_type} ").repeat(count);
+    let call = format!("(call_indirect (param {parameters}) (i32.const 1))");
+    let module = shape.module;
+    let at = module
+        .rfind("call $g i32.const 8")
+        .expect("it calls itself");
+    let (before, after) = module.split_at(at);
+    Shape {
+        name: "through entries",
+        module: format!("{before}{call}{}", &after["call $g".len()..]),
+        // The index in the table.
+        slots: shape.slots.max(3) + u32::from(2 * count >= 3),
+    }
+}
+
 /// The functions with the largest native frames for their slots that are known.
 fn worst_shapes() -> Vec<Shape> {
     let mut shapes: Vec<Shape> = [0, 10, 100, 1_000, 9_000].map(live_locals).into();
@@ -139,6 +158,10 @@ fn worst_shapes() -> Vec<Shape> {
         "i64.reinterpret_f64",
         10,
     ));
+    shapes.extend([0, 10, 990].map(|count| through_entries("i64", "call $integer ", "", count)));
+    shapes.extend(
+        [10, 990].map(|count| through_entries("f64", "call $float ", "i64.reinterpret_f64", count)),
+    );
     shapes.push(kept_values("repeated", 3_000));
     shapes.push(kept_values("in a loop", 6_000));
     shapes
@@ -184,6 +207,15 @@ fn depth_follows_from_the_slots_on_every_engine() {
             "{}",
             shape.name
         );
+    }
+    let arguments = 990;
+    for shape in [
+        live_parameters("i64", "call $integer ", "", 990),
+        through_entries("i64", "call $integer ", "", 990),
+    ] {
+        let outcome = run(&shape.module, u64::MAX);
+        let depth = shape.depth(arguments);
+        assert_eq!(counted(&outcome.memory), depth, "{}", shape.name);
     }
     let shape = live_parameters("i64", "call $integer ", "", 1_000);
     assert_eq!(
