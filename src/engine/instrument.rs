@@ -9,6 +9,7 @@
 mod body;
 mod counters;
 mod details;
+mod error;
 mod passing;
 
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
@@ -18,9 +19,9 @@ use wasm_encoder::{
 };
 use wasmparser::{BinaryReader, Export, ExternalKind, SectionLimited};
 
-pub use self::body::InstrumentationError;
 use self::body::Rewriting;
 use self::counters::CountingGlobals;
+pub use self::error::InstrumentationError;
 use self::passing::Passing;
 use super::validation::ValidatedModule;
 use super::{ExportedFunction, ImportTable, ModuleIdentity};

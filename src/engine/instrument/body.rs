@@ -5,40 +5,24 @@
 //! that nothing branches to, is merged into the next flush: every path through the code still pays the same sum before
 //! it can be observed. A trap in the middle of a straight line can't be observed.
 //!
-//! A function with loops keeps the points in a local, which an engine keeps in a register. They are written to the global before
-//! calls, at the end, and where a check fails or `unreachable` is reached, and read again after calls, which may change
-//! them. After a trap of another operator (memory, division) the global holds what was written last; no result depends on
-//! it, because such a run loses all its gas.
+//! A function that passes points ([`passing`](super::passing)), calls such functions, or has loops keeps the points in a local, which
+//! an engine keeps in a register. They are written to the global before other calls, where a check fails or `unreachable` is
+//! reached, and at the end of a function that does not return them; they are read again after those calls, which may change
+//! them. After a trap of another operator (memory, division) the global holds what was written last; no result depends on it,
+//! because such a run loses all its gas.
 //!
 //! All failed checks of a function branch to one place behind its end, so that a check is a comparison and a branch that is
 //! never taken, and adds no code elsewhere.
 
-use thiserror::Error;
-use wasm_encoder::{BlockType, Encode as _, Instruction, ValType, reencode};
+use wasm_encoder::{BlockType, Encode as _, Instruction, ValType};
 use wasmparser::{BinaryReader, FunctionBody, Operator};
 
 use super::counters::{CountingGlobals, CountingLocals};
 use super::details::DetailCounter;
+use super::error::InstrumentationError;
 use super::passing::Passing;
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::validation::DefinedFunction;
-
-/// A validated module could not be rewritten: never seen, kept as an error so that no contract can stop the process.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("instrumentation failed: {0}")]
-pub struct InstrumentationError(String);
-
-impl From<wasmparser::Error> for InstrumentationError {
-    fn from(error: wasmparser::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl<E: std::fmt::Display> From<reencode::Error<E>> for InstrumentationError {
-    fn from(error: reencode::Error<E>) -> Self {
-        Self(error.to_string())
-    }
-}
 
 /// What the rewriting of a function's body depends on.
 pub(super) struct Rewriting<'a> {

@@ -3,7 +3,7 @@
 use wasm_encoder::{Encode as _, ValType};
 use wasmparser::BinaryReader;
 
-use super::InstrumentationError;
+use super::error::InstrumentationError;
 use crate::engine::validation::DefinedFunction;
 
 /// The indices of the added globals.

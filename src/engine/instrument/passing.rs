@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use wasm_encoder::reencode::{Reencode as _, RoundtripReencoder};
 use wasm_encoder::{FunctionSection, TypeSection, ValType};
 
-use super::InstrumentationError;
 use super::counters::FEW_LOCALS;
+use super::error::InstrumentationError;
 use crate::engine::validation::ValidatedModule;
 
 /// A module with more functions passes no points: with their entries there could be more than an engine takes.
