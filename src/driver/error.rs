@@ -501,5 +501,13 @@ mod tests {
              last words: at line 7)"
         );
         assert_eq!(error(&exit).blame(), Blame::Machine);
+        exit.end = ProcessEnd::Signalled(6);
+        exit.stderr_tail =
+            "Fatal glibc error: failed to register TLS destructor: out of memory\n".to_owned();
+        assert_eq!(
+            error(&exit).to_string(),
+            "critical error: arwen closed: EOF (arwen was ended by SIGABRT, as its C library lacked memory; \
+             last words: Fatal glibc error: failed to register TLS destructor: out of memory)"
+        );
     }
 }

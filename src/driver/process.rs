@@ -5,7 +5,7 @@ use super::budget::{Budget, ENDLESS};
 use super::child::Child;
 use super::dialogue_loop;
 use super::error::{BadMessage, Closed, Fault, StartError};
-use super::exit::{ChildExit, ProcessEnd};
+use super::exit::{ChildExit, ProcessEnd, lacked_memory_of_libc};
 use super::limits::User;
 use super::locate;
 use super::logs::{OutputReader, Streams};
@@ -355,11 +355,13 @@ impl Process {
         let lived = self.started.elapsed();
         self.child.kill();
         let output = self.output.take();
+        let stderr_tail = output.map(OutputReader::finish).unwrap_or_default();
         let exit = ChildExit {
             cause: with_sources(fault),
             end,
-            out_of_memory: self.child.is_out_of_memory(),
-            stderr_tail: output.map(OutputReader::finish).unwrap_or_default(),
+            out_of_memory: self.child.is_out_of_memory()
+                || lacked_memory_of_libc(end, &stderr_tail),
+            stderr_tail,
             lived,
         };
         #[cfg(feature = "record")]

@@ -13,15 +13,19 @@ use wasm_encoder::reencode::{Reencode as _, RoundtripReencoder};
 use wasm_encoder::{CodeSection, MemorySection, MemoryType, Module, RawSection, SectionId};
 use wasmparser::{
     BinaryReader, ExternalKind, FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser,
-    Payload, SectionLimited, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    Payload, SectionLimited, Validator, ValidatorResources, WasmFeatures,
 };
 
 pub(super) use self::body::FrameError;
 use self::body::{Frames, VALUE_BYTES};
-use super::instrument::{InstrumentedModule, SECTION_ORDER, STACK_SLOTS};
+use super::instrument::{InstrumentedModule, MOST_SLOTS, SECTION_ORDER, STACK_SLOTS};
 
 /// A function with more locals and operands is huge: wasmi numbers 30,000 locals, and 65,535 values in all.
 const MOST_VALUES: u32 = 20_000;
+
+// Huge functions call none that returns points, so every operator of them leaves one value at most. Instrumentation adds fewer
+// locals and operands than this.
+const _: () = assert!(MOST_SLOTS + 1_000 < MOST_VALUES);
 
 /// The most parameters of a function.
 const MOST_PARAMETERS: usize = 1_000;
@@ -52,23 +56,37 @@ pub(super) fn rewrite(module: &InstrumentedModule) -> Result<Option<Vec<u8>>, Fr
     let mut huge = 0;
     let mut validator = Validator::new_with_features(FEATURES);
     for payload in Parser::new(0).parse_all(&module.bytes) {
-        if let ValidPayload::Func(function, body) = validator.payload(&payload?)? {
-            let copy = FuncToValidate {
-                resources: function.resources.clone(),
-                ..function
-            };
-            if values(copy, &body)? > MOST_VALUES {
-                huge += 1;
-                bodies.raw(&body::rewrite(function, &body, outline.frames)?);
-            } else {
-                bodies.raw(body.as_bytes());
-            }
+        let payload = payload?;
+        let Payload::CodeSectionEntry(body) = payload else {
+            validator.payload(&payload)?;
+            continue;
+        };
+        let function = next_function(&mut validator, &body)?;
+        let copy = FuncToValidate {
+            resources: function.resources.clone(),
+            ..function
+        };
+        if values(copy, &body)? > MOST_VALUES {
+            huge += 1;
+            bodies.raw(&body::rewrite(function, &body, outline.frames)?);
+        } else {
+            bodies.raw(body.as_bytes());
         }
     }
     match huge {
         0 => Ok(None),
         _ => outline.module(&module.bytes, &bodies).map(Some),
     }
+}
+
+/// The function of this body. The validator looks only at the length of a body then, of which it takes 7,654,321 bytes: contracts
+/// have no longer ones, but instrumented they may be, and the interpreter takes any. So it is shown an empty one.
+fn next_function(
+    validator: &mut Validator,
+    body: &FunctionBody<'_>,
+) -> Result<FuncToValidate<ValidatorResources>, FrameError> {
+    let empty = FunctionBody::new(BinaryReader::new(&[], body.range().start));
+    Ok(validator.code_section_entry(&empty)?)
 }
 
 /// Looks only at the lengths of the bodies and at their locals.

@@ -1,8 +1,8 @@
 //! Rewrites a contract so that it counts its own points and stack slots, and shows what the host must reach.
 //!
 //! Three globals are added after the module's own: the points used, their limit, and the free stack slots. Functions that others call
-//! directly take the points and return them ([`passing`]). All existing indices but those of their locals stay as they are, so
-//! everything that is not a place of counting is copied byte by byte. The start
+//! directly take the points and return them ([`passing`]): such calls, the locals of such functions, and the sections of types and
+//! functions are written anew. Everything else that is not a place of counting is copied byte by byte, as its indices stay. The start
 //! function becomes a hidden export, called once the instance is complete; memory and mutable globals get hidden
 //! exports, too. Of the contract's own exports only functions are kept; custom sections go, too. For observed runs more globals count
 //! the points by class of operators and by function.
@@ -23,6 +23,7 @@ use wasmparser::{BinaryReader, Export, ExternalKind, SectionLimited};
 use self::body::Rewriting;
 use self::counters::CountingGlobals;
 pub use self::error::InstrumentationError;
+pub(super) use self::passing::MOST_SLOTS;
 use self::passing::Passing;
 use super::validation::ValidatedModule;
 use super::{ExportedFunction, ImportTable, ModuleIdentity};

@@ -22,8 +22,8 @@ pub fn failing<T>(first: u64, last: u64, run: impl FnOnce() -> T) -> (u64, T) {
     (CALLS.load(Ordering::SeqCst), result)
 }
 
-/// The calls with which the standard library begins a thread: it maps a stack for signals, and protects the page below. Where
-/// one of them fails it panics, which ends the process.
+/// The calls with which the standard library begins a thread (`stack_overflow::Handler::new`): it maps a stack for signals, and
+/// protects the page below. Where one of them fails it panics, which ends the process.
 const CALLS_OF_A_START: u8 = 2;
 
 thread_local! {

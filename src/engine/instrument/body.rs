@@ -122,7 +122,11 @@ impl<'a> Rewriter<'a> {
         // Twice the size is what usual contracts grow to.
         let function = rewriting.function;
         let mut output = Vec::with_capacity(2 * function.body.len() + 64);
-        let locals = CountingLocals::of(function, rewriting.passes_points);
+        let locals = CountingLocals::of(
+            function,
+            rewriting.passes_points,
+            rewriting.passing.is_any(),
+        );
         locals.declare(local_declarations, &mut output)?;
         let body = Level {
             opener: Opener::Function,

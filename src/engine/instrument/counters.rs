@@ -20,10 +20,10 @@ pub(super) struct CountingGlobals {
 }
 
 /// A function with fewer parameters and locals gets more of them, which an engine can well keep in registers. There may
-/// not be more than 50,000 locals, nor more than 1,000 parameters.
+/// not be more than 50,000.
 pub(super) const FEW_LOCALS: u32 = 1_000;
 
-/// The indices of the locals, of a function's parameters among them, that count.
+/// The indices of the locals, or parameters, that hold counters.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct CountingLocals {
     /// Points used: a parameter in a function that passes them, a local in one that has loops or calls such functions.
@@ -41,8 +41,13 @@ pub(super) struct CountingLocals {
 }
 
 impl CountingLocals {
-    /// The locals after those that the function declares, and the parameter of one that `passes_points`.
-    pub(super) fn of(function: &DefinedFunction, passes_points: bool) -> CountingLocals {
+    /// The locals after those that the function declares, and the parameter of one that `passes_points`. `are_passed` says whether
+    /// there are such functions.
+    pub(super) fn of(
+        function: &DefinedFunction,
+        passes_points: bool,
+        are_passed: bool,
+    ) -> CountingLocals {
         if function.locals >= FEW_LOCALS {
             return CountingLocals::default();
         }
@@ -52,7 +57,8 @@ impl CountingLocals {
             is_wanted.then(|| next - 1)
         };
         let slots = declared(function.calls_own_functions);
-        let used = declared(!passes_points && (function.has_loops || function.calls_directly));
+        let hands_over = function.calls_directly && are_passed;
+        let used = declared(!passes_points && (function.has_loops || hands_over));
         let limit = declared(function.has_loops);
         CountingLocals {
             used: used.or(passes_points.then_some(function.parameters)),

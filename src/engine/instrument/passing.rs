@@ -17,12 +17,17 @@ use super::counters::FEW_LOCALS;
 use super::error::InstrumentationError;
 use crate::engine::validation::ValidatedModule;
 
-/// A module with more functions passes no points: with their entries there could be more than an engine takes.
-const MOST_FUNCTIONS: usize = 10_000;
+/// A module with more functions, imported ones among them, or more types passes no points. Engines take a million of each, and
+/// the entries and the types with points come on top. Usual contracts have some hundreds.
+const MOST: usize = 10_000;
 
-/// A module in which one call takes more stack slots passes no points: the interpreter rewrites such functions, and what they
-/// call may return one value.
-const MOST_SLOTS: u32 = 10_000;
+/// A module in which one call takes more stack slots passes no points: its functions may be too large for the interpreter, which
+/// rewrites them ([`frames`](crate::engine::frames)) and takes one result from what they call.
+pub(in crate::engine) const MOST_SLOTS: u32 = 10_000;
+
+/// A function with more parameters passes no points: an entry copies each parameter, and an engine compiles a way in from the host
+/// for each type.
+const MOST_PARAMETERS: u32 = 50;
 
 /// How a function is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +53,8 @@ impl<'a> Passing<'a> {
     /// Decides for each function of `module`.
     pub(super) fn of(module: &'a ValidatedModule) -> Result<Self, InstrumentationError> {
         let functions = &module.functions;
-        let is_usual = functions.len() <= MOST_FUNCTIONS
+        let is_usual = module.function_types.len() <= MOST
+            && module.types.len() <= MOST
             && functions.iter().all(|function| function.slots < MOST_SLOTS);
         let mut passing = Self {
             module,
@@ -67,7 +73,8 @@ impl<'a> Passing<'a> {
         let mut next_type = module.types.len() as u32;
         let mut next_function = module.function_types.len() as u32;
         for ((index, function), form) in module.defined_functions().zip(&mut self.forms) {
-            if function.locals >= FEW_LOCALS || !module.called_directly[index as usize] {
+            let has_room = function.locals < FEW_LOCALS && function.parameters <= MOST_PARAMETERS;
+            if !has_room || !module.called_directly[index as usize] {
                 continue;
             }
             *form = Form::Passing;

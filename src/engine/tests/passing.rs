@@ -1,12 +1,12 @@
 //! Functions that take the points as a parameter and return them: which do, and that nothing else changes.
 
 use super::{
-    CallOutcome, End, TABLE, TestHost, compile, instrumented, outcome_of, run, unit_costs, wasm,
+    CallOutcome, ENGINES, End, TestHost, compile, compile_on, instrumented, outcome_of, run,
+    unit_costs, wasm,
 };
 use crate::engine::InstantiationError;
-use crate::engine::instrument::instrument;
-use crate::engine::validation::validate;
-use wasmparser::{Parser, Payload, Validator};
+use crate::engine::instrument::STACK_SLOTS;
+use wasmparser::{Parser, Payload};
 
 /// Parameters and results of each function that the instrumented module defines, in their order.
 fn signatures(text: &str) -> Vec<String> {
@@ -75,37 +75,133 @@ fn what_is_reached_otherwise_as_well_is_there_twice() {
     assert_eq!(signatures(text), expected);
 }
 
+/// A module whose `f` calls `$g`, behind other functions.
+fn calling(functions: &str, parameters: usize, locals: usize) -> String {
+    let arguments = "i64.const 1 ".repeat(parameters);
+    let (parameters, locals) = ("i64 ".repeat(parameters), "i64 ".repeat(locals));
+    format!(
+        r#"(module {functions} (memory 1) (func $g (param {parameters}) (local {locals}))
+            (func (export "f") {arguments} call $g))"#
+    )
+}
+
+#[test]
+fn unusual_modules_and_functions_pass_no_points() {
+    let types = |count: usize| "(type (func))".repeat(count);
+    for (text, passes) in [
+        (calling("", 50, 0), true),
+        (calling("", 51, 0), false),
+        (calling("", 1, 998), true),
+        (calling("", 1, 999), false),
+        // Too many slots, in another function.
+        (calling("(func (local i64) local.get 0 drop)", 0, 0), true),
+        (
+            calling(&format!("(func (local {}))", "i64 ".repeat(9_991)), 0, 0),
+            true,
+        ),
+        (
+            calling(&format!("(func (local {}))", "i64 ".repeat(9_992)), 0, 0),
+            false,
+        ),
+        (calling(&"(func)".repeat(9_998), 0, 0), true),
+        (calling(&"(func)".repeat(9_999), 0, 0), false),
+        (calling(&types(10_000), 0, 0), true),
+        (calling(&types(10_001), 0, 0), false),
+        (
+            calling(&r#"(import "env" "note" (func))"#.repeat(9_998), 0, 0),
+            true,
+        ),
+        (
+            calling(&r#"(import "env" "note" (func))"#.repeat(9_999), 0, 0),
+            false,
+        ),
+    ] {
+        let signatures = signatures(&text);
+        let g = &signatures[signatures.len() - 2];
+        assert_eq!(g.ends_with("(result i64))"), passes, "{}", &text[..60]);
+        assert_eq!(run(&text, 100_000).end, End::Returned);
+    }
+}
+
+/// What validation accepts runs: without points that are passed at the limits of types and functions, and with them where
+/// the bodies become longer than a validator takes.
 #[test]
 fn no_module_becomes_one_that_engines_refuse() {
-    let inner = |functions: usize, parameters: usize, locals: usize| {
-        let (parameters, locals) = ("i64 ".repeat(parameters), "i64 ".repeat(locals));
-        let arguments = "i64.const 1 ".repeat(parameters.len() / 4);
-        format!(
-            r#"(module (memory 1) {} (func $g (param {parameters}) (local {locals}))
-                (func (export "f") {arguments} call $g))"#,
-            "(func)".repeat(functions)
-        )
+    let interpreted = |text: &str| {
+        let modules = compile_on(&ENGINES[2..], &wasm(text), &unit_costs());
+        let instance = modules[0].instantiate(u64::MAX);
+        let mut instance = instance.expect("it can be instantiated");
+        let outcome = outcome_of(&mut *instance, "f", TestHost::default());
+        (outcome.end, outcome.used)
     };
-    for (text, passes) in [
-        (inner(0, 999, 0), true),
-        (inner(0, 1_000, 0), false),
-        (inner(0, 1, 998), true),
-        (inner(0, 1, 999), false),
-        (inner(0, 0, 20_000), false),
-        (inner(9_998, 0, 0), true),
-        (inner(9_999, 0, 0), false),
+    let types = "(type (func))".repeat(999_999);
+    assert_eq!(interpreted(&calling(&types, 0, 0)), (End::Returned, 3));
+    let calls = "call $g ".repeat(400_000);
+    let text = format!(r#"(module (func $g) (func (export "f") {calls}))"#);
+    assert_eq!(interpreted(&text), (End::Returned, 800_001));
+    // Two bytes each, and three as they are moved by one.
+    let locals = "local.get 127 local.set 127 ".repeat(1_300_000);
+    let text = format!(
+        r#"(module (func $g (local {}) {locals}) (func (export "f") call $g))"#,
+        "i64 ".repeat(128)
+    );
+    assert_eq!(interpreted(&text), (End::Returned, 2_600_003));
+}
+
+#[test]
+fn types_with_points_have_the_indices_that_functions_ask_for() {
+    // The first function has the last type.
+    let text = r#"(module
+        (type $b (func (result i64))) (type $a (func (param i32)))
+        (func $one (type $a) nop) (func $two (type $b) i64.const 1)
+        (func (export "f") (call $one (i32.const 1)) (drop (call $two))))"#;
+    let expected = [
+        "(func (param i32 i64) (result i64))",
+        "(func (param i64) (result i64 i64))",
+        "(func)",
+    ];
+    assert_eq!(signatures(text), expected);
+    assert_eq!(run(text, 100).used, 2 + 2 + 1 + 2 + 1 + 1);
+}
+
+#[test]
+fn a_function_with_many_locals_keeps_the_points_of_what_it_calls() {
+    let text = format!(
+        r#"(module (import "env" "note" (func $note)) (memory 1)
+            (func $g nop nop)
+            (func (export "f") (local {}) call $g call $g call $note nop))"#,
+        "i64 ".repeat(1_000)
+    );
+    assert_eq!(
+        signatures(&text),
+        ["(func (param i64) (result i64))", "(func)"]
+    );
+    let expected = (End::Returned, 11, vec![9]);
+    assert_eq!(summary(run(&text, 1_000)), expected);
+}
+
+#[test]
+fn what_was_paid_is_kept_when_the_slots_end() {
+    for (f, g) in [
+        ("call $g", "nop call $g"),
+        ("call $g", "nop i32.const 0 call_indirect"),
+        ("call $g", "loop call $g end"),
+        ("i32.const 0 call_indirect", "nop call $g"),
     ] {
-        let code = wasm(&text);
-        let validated = validate(&code, TABLE).expect("it is valid");
-        let module = instrument(&validated, TABLE, &unit_costs()).expect("it can be instrumented");
-        let valid = Validator::new().validate_all(&module.bytes);
-        valid.expect("what was valid stays valid");
-        let signature = signatures(&text);
-        let g = &signature[signature.len() - 2];
-        assert_eq!(g.ends_with("(result i64))"), passes, "{}", &text[..60]);
+        let text = format!(
+            r#"(module (memory 1) (table 1 funcref) (elem (i32.const 0) $g) (func $g {g}) (func (export "f") {f}))"#
+        );
+        // The index in the table is an operand and an operator more.
+        let [index_of_f, index_of_g] = [f, g].map(|body| u64::from(body.contains("const")));
+        let depth = (u64::from(STACK_SLOTS) - 8 - index_of_f) / (8 + index_of_g);
+        let used = 1 + index_of_f + depth * (2 + index_of_g);
+        let outcome = run(&text, u64::MAX);
+        assert_eq!(
+            (outcome.end, outcome.used),
+            (End::Trapped, used),
+            "{f}, {g}"
+        );
     }
-    assert_eq!(run(&inner(0, 999, 0), 10_000).end, End::Returned);
-    assert_eq!(run(&inner(0, 1_000, 0), 10_000).end, End::Returned);
 }
 
 /// Functions that are reached in each way, with values of all types that must arrive and come back. Contracts have no floats but
@@ -235,19 +331,17 @@ fn a_trap_keeps_what_was_paid_at_every_depth() {
         "call $inner block br 0 end call $inner",
         f,
     );
+    // f: nop, call; outer: call; inner: nop, call; outer, behind nop and end: block, br; call; inner: nop, call.
+    let checks = [2, 3, 5, 9, 10, 12];
     let total = run(&text, 1_000).used;
-    let mut ends = Vec::new();
     for limit in 0..=total {
         let outcome = run(&text, limit);
-        ends.push(outcome.used);
-        match outcome.end {
-            End::Returned => assert_eq!(outcome.used, total),
-            _ => assert!(outcome.used >= limit, "{limit}: {}", outcome.used),
-        }
+        let expected = match checks.into_iter().find(|&used| used >= limit) {
+            Some(used) => (End::Trapped, used),
+            None => (End::Returned, total),
+        };
+        assert_eq!((outcome.end, outcome.used), expected, "{limit}");
     }
-    ends.dedup();
-    // f: nop, call; outer: call; inner: nop, call; outer, behind nop and end: block, br; call; inner: nop, call.
-    assert_eq!(ends, [2, 3, 5, 9, 10, 12, total]);
 }
 
 #[test]

@@ -158,9 +158,9 @@ fn worst_shapes() -> Vec<Shape> {
         "i64.reinterpret_f64",
         10,
     ));
-    shapes.extend([0, 10, 990].map(|count| through_entries("i64", "call $integer ", "", count)));
+    shapes.extend([0, 10, 50].map(|count| through_entries("i64", "call $integer ", "", count)));
     shapes.extend(
-        [10, 990].map(|count| through_entries("f64", "call $float ", "i64.reinterpret_f64", count)),
+        [10, 50].map(|count| through_entries("f64", "call $float ", "i64.reinterpret_f64", count)),
     );
     shapes.push(kept_values("repeated", 3_000));
     shapes.push(kept_values("in a loop", 6_000));
@@ -208,10 +208,10 @@ fn depth_follows_from_the_slots_on_every_engine() {
             shape.name
         );
     }
-    let arguments = 990;
+    let arguments = 50;
     for shape in [
-        live_parameters("i64", "call $integer ", "", 990),
-        through_entries("i64", "call $integer ", "", 990),
+        live_parameters("i64", "call $integer ", "", 50),
+        through_entries("i64", "call $integer ", "", 50),
     ] {
         let outcome = run(&shape.module, u64::MAX);
         let depth = shape.depth(arguments);

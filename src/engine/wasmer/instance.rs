@@ -19,7 +19,8 @@ use crate::engine::{CallEnd, HostCalls, InstantiationError, MachineFailure};
 
 /// Native stack of each instance that runs; the most that wasmer allows. Measured: the slots of
 /// `STACK_SLOTS` of the instrumentation end within 8 MiB when functions keep integers over their
-/// calls, and within 24 MiB when they keep floats, at any number of locals, parameters and operands. What remains is
+/// calls, within 16 MiB where calls also go through the entries of `instrument::passing`, and within 25 MiB when functions keep
+/// floats, at any number of locals, parameters and operands. What remains is
 /// for the values that the optimiser keeps on its own account; validation's slots limit them to 64 MiB. Only touched
 /// pages take memory.
 pub const NATIVE_STACK_BYTES: usize = 100 * 1024 * 1024;

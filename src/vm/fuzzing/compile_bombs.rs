@@ -168,7 +168,7 @@ mod tests {
     const COMPILED_HERE: u64 = 20_000_000;
 
     #[test]
-    fn two_hundred_bombs_are_told_apart_and_run_alike() {
+    fn bombs_are_told_apart_and_run_alike() {
         let (mut valid, mut compiled, mut refused) = (0, 0, 0);
         for bomb in bombs() {
             let Some(module) = instrumented(&bomb.wasm()) else {

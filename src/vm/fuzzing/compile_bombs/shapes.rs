@@ -51,11 +51,13 @@ pub enum Shape {
     DeepExpressions,
     /// Globals that each block writes and the next one reads.
     Globals,
+    /// Functions that are exported and called directly, so that instrumentation makes two of each.
+    Entries,
 }
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Shape; 20] = [
+    pub const ALL: [Shape; 21] = [
         Shape::NestedLoops,
         Shape::LoopsInARow,
         Shape::Joins,
@@ -76,6 +78,7 @@ impl Shape {
         Shape::Returns,
         Shape::DeepExpressions,
         Shape::Globals,
+        Shape::Entries,
     ];
 }
 
@@ -128,6 +131,11 @@ impl Bomb {
         exports.export("memory", ExportKind::Memory, 0);
         exports.export("init", ExportKind::Func, 0);
         exports.export("run", ExportKind::Func, RUN);
+        if self.shape == Shape::Entries {
+            for index in RUN + 1..=RUN + self.length {
+                exports.export(&format!("f{index}"), ExportKind::Func, index);
+            }
+        }
         let mut module = Module::new();
         module.section(&self.types());
         module.section(&self.functions()).section(&memories);
@@ -162,7 +170,7 @@ impl Bomb {
     /// Of the function that is called.
     fn arguments(&self) -> u32 {
         match self.shape {
-            Shape::WideCalls => self.width.min(MOST_PARAMETERS),
+            Shape::WideCalls | Shape::Entries => self.width.min(MOST_PARAMETERS),
             _ => 1,
         }
     }
@@ -170,7 +178,7 @@ impl Bomb {
     /// How many functions there are behind `run`.
     fn tiny_functions(&self) -> u32 {
         match self.shape {
-            Shape::TinyFunctions => self.length,
+            Shape::TinyFunctions | Shape::Entries => self.length,
             _ => 0,
         }
     }
@@ -220,7 +228,7 @@ impl Bomb {
     /// How many locals `run` has. The first is 0 whenever it is asked, which no compiler knows.
     fn locals(&self) -> u32 {
         let locals = match self.shape {
-            Shape::WideTypes | Shape::Globals | Shape::TinyFunctions => 1,
+            Shape::WideTypes | Shape::Globals | Shape::TinyFunctions | Shape::Entries => 1,
             Shape::WideCalls => self.arguments(),
             _ => self.width,
         };
@@ -296,6 +304,14 @@ impl Bomb {
             Shape::Returns => self.returns(it, zero, locals),
             Shape::DeepExpressions => self.deep_expressions(it, locals),
             Shape::Globals => self.global_accesses(it, zero),
+            Shape::Entries => {
+                for function in RUN + 1..=RUN + self.length {
+                    for _ in 0..self.arguments() {
+                        it.local_get(zero);
+                    }
+                    it.call(function).drop();
+                }
+            }
         }
     }
 
