@@ -187,6 +187,11 @@ fn what_was_paid_is_kept_when_the_slots_end() {
         ("call $g", "nop i32.const 0 call_indirect"),
         ("call $g", "loop call $g end"),
         ("i32.const 0 call_indirect", "nop call $g"),
+        // A function that reads the points from the global.
+        (
+            "i32.const 0 call_indirect",
+            "loop i32.const 0 call_indirect end",
+        ),
     ] {
         let text = format!(
             r#"(module (memory 1) (table 1 funcref) (elem (i32.const 0) $g) (func $g {g}) (func (export "f") {f}))"#
