@@ -31,13 +31,16 @@ for manifest in "$SRC"/arwen/fuzz/Cargo.toml "$SRC"/arwen/fuzz/*/Cargo.toml; do
   # Those in fuzz/ itself are without the VM.
   [ "$folder" = "$SRC/arwen/fuzz" ] || [ "${ARWEN_FUZZ_VM:-1}" != 0 ] || continue
   target_folder=${CARGO_TARGET_DIR:-$folder/target}
-  flags=${RUSTFLAGS:-}
-  # wasmer leaves the stack of a contract without unwinding, so that marks of AddressSanitizer stay on it (google/sanitizers issue
-  # 189). Without them it still checks the heap and globals.
-  if [ "$folder" = "$SRC/arwen/fuzz/vm" ] && [ "$SANITIZER" = address ]; then
+  flags=${RUSTFLAGS:-} options=() wrapper=${RUSTC_WRAPPER:-}
+  if [ "$folder" = "$SRC/arwen/fuzz/vm" ]; then
+    # What slows these down and guides the fuzzer no better; fuzz/campaign leaves it out, too.
+    options=(--no-trace-compares) wrapper=$folder/rustc
+    # wasmer leaves the stack of a contract without unwinding, so that marks of AddressSanitizer stay on it (google/sanitizers issue
+    # 189). Without them it still checks the heap and globals.
     flags="$flags -Cllvm-args=-asan-stack=0"
   fi
-  RUSTFLAGS=$flags cargo fuzz build --fuzz-dir "$folder" --target-dir "$target_folder" --sanitizer "$SANITIZER" -O --debug-assertions
+  RUSTFLAGS=$flags RUSTC_WRAPPER=$wrapper cargo fuzz build --fuzz-dir "$folder" --target-dir "$target_folder" \
+    --sanitizer "$SANITIZER" -O --debug-assertions "${options[@]}"
   for target in $(cargo fuzz list --fuzz-dir "$folder"); do
     cp "$target_folder/x86_64-unknown-linux-gnu/release/$target" "$OUT/"
     rm -f "$OUT/${target}_seed_corpus.zip"

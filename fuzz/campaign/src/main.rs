@@ -86,7 +86,7 @@ fn main() -> Result<ExitCode> {
     let outcomes = run_all(&run, &built, arguments.jobs.max(1));
     let mut rows = Vec::new();
     say(format_args!("\n{}", Outcome::HEADING));
-    for ((target, _), outcome) in built.iter().zip(outcomes) {
+    for ((target, program), outcome) in built.iter().zip(outcomes) {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -96,7 +96,8 @@ fn main() -> Result<ExitCode> {
         };
         say(format_args!("{}", outcome.line(&target.name)));
         for artifact in &outcome.artifacts {
-            let command = build.reproduce(target, artifact);
+            // The program runs an input that it is given.
+            let command = format!("{} {artifact}", program.display());
             faults.push(format!("{}: found {artifact}\n    {command}", target.name));
         }
         if let Some(fault) = outcome.fault() {

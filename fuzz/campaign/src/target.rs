@@ -5,6 +5,7 @@ use crate::libfuzzer::Outcome;
 use crate::output_of;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -73,6 +74,7 @@ impl FuzzCrate {
         let target = |name: &str| Target {
             name: name.to_owned(),
             folder: self.folder.clone(),
+            has_vm: self.has_vm(),
         };
         Ok(names.lines().map(target).collect())
     }
@@ -120,6 +122,7 @@ pub struct Target {
     pub name: String,
     /// Of its crate.
     folder: PathBuf,
+    has_vm: bool,
 }
 
 impl Target {
@@ -176,6 +179,9 @@ impl Build {
         build
             .args(["--target", &self.host, "--target-dir"])
             .arg(&target_folder);
+        if target.has_vm {
+            self.guide(&mut build, &target.folder)?;
+        }
         let status = build.arg(&target.name).status()?;
         ensure!(status.success(), "was not built: {status}");
         ensure!(
@@ -186,14 +192,19 @@ impl Build {
         Ok(program)
     }
 
-    /// The command that runs an input again.
-    pub fn reproduce(&self, target: &Target, artifact: &str) -> String {
-        format!(
-            "cargo +nightly fuzz run --fuzz-dir {} --sanitizer {} --debug-assertions {} {artifact}",
-            target.folder.display(),
-            self.sanitizer.name(),
-            target.name
-        )
+    /// Leaves out what slows down the targets with the VM and guides the fuzzer no better, as .clusterfuzzlite/build.sh does.
+    fn guide(&self, build: &mut Command, folder: &Path) -> Result<()> {
+        let wrapper = folder.join("rustc");
+        ensure!(wrapper.is_file(), "{} is missing", wrapper.display());
+        build
+            .arg("--no-trace-compares")
+            .env("RUSTC_WRAPPER", wrapper);
+        if self.sanitizer == Sanitizer::Address {
+            // wasmer leaves stacks without unwinding, so that marks of the sanitizer would stay on them.
+            let flags = env::var("RUSTFLAGS").unwrap_or_default();
+            build.env("RUSTFLAGS", format!("{flags} -Cllvm-args=-asan-stack=0"));
+        }
+        Ok(())
     }
 }
 
@@ -265,7 +276,12 @@ echo 'stat::number_of_executed_units: 7' >&2
             minimise: false,
         };
         let name = "t".to_owned();
-        let outcome = run.run(&Target { name, folder }, &fuzzer).expect("it runs");
+        let target = Target {
+            name,
+            folder,
+            has_vm: false,
+        };
+        let outcome = run.run(&target, &fuzzer).expect("it runs");
         assert_eq!((outcome.executions, outcome.seeds), (7, 1));
         assert!(outside.path().join("t/found").exists());
         assert_eq!(fs::read_dir(&seeds).expect("a folder").count(), 1);

@@ -1,4 +1,5 @@
-//! Contracts that are hard to compile: all are answered soon and with little memory, and as an interpreter answers.
+//! Contracts that are hard to compile: all are answered soon and with little memory, and as an interpreter answers. Most
+//! inputs are small bombs, which are only interpreted; a sample of them are large ones, for the compiler.
 
 mod shapes;
 
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 use arbitrary::{Result, Unstructured};
 
 use self::shapes::{Bomb, Shape};
+use super::sample::is_one_in;
+use crate::engine::compile_cost;
 use crate::engine::instrument::{InstrumentedModule, instrument};
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::tiers::TieredEngine;
@@ -22,8 +25,16 @@ use crate::vm::eei::import_table;
 /// The most that a bomb repeats, and its most locals.
 const MOST_LENGTH: u32 = 20_000;
 const MOST_WIDTH: u32 = 3_000;
-/// The most bytes of a body that fuzzing makes: larger ones are only slower.
+/// The most bytes of a bomb that fuzzing makes: larger ones are only slower.
 const MOST_BYTES: usize = 1 << 20;
+
+/// The most repetitions and locals of bombs that are compiled and of those that are not, one by one, and multiplied where
+/// each repetition uses all locals.
+const MOST_USES: u32 = 150_000;
+const MOST_INTERPRETED_USES: u32 = 500;
+
+/// Of so many inputs one is compiled, which takes a thousand times as long.
+const COMPARED_ONE_IN: u64 = 512;
 
 /// What a call of a bomb may take, with the instrumentation of a sanitizer. It takes 50 ms at most without, and
 /// compiled behind.
@@ -35,9 +46,18 @@ const MOST_MEMORY_KIB: u64 = if cfg!(fuzzing) { 1 << 20 } else { 256 << 10 };
 /// More points than any bomb uses.
 const POINTS: u64 = 1 << 40;
 
-/// Runs the bomb that the bytes describe: shape, length, width, loops.
+/// Runs the bomb that the bytes describe on the interpreter, or a larger one there and on the tiers of the child.
 pub fn compile_bombs(data: &[u8]) {
-    let bomb = bomb(&mut Unstructured::new(data)).expect("any bytes are a bomb");
+    run_and_compare(data, is_one_in(COMPARED_ONE_IN, data));
+}
+
+/// The bytes say shape, length, width and loops.
+pub(super) fn run_and_compare(data: &[u8], is_compared: bool) {
+    let most_uses = match is_compared {
+        true => MOST_USES,
+        false => MOST_INTERPRETED_USES,
+    };
+    let bomb = bomb(&mut Unstructured::new(data), most_uses).expect("any bytes are a bomb");
     let code = bomb.wasm();
     if code.len() > MOST_BYTES {
         return;
@@ -46,6 +66,16 @@ pub fn compile_bombs(data: &[u8]) {
         return;
     };
     let interpreted = outcome(&*compiled_by(&WasmiEngine::unlimited(), &module));
+    assert!(interpreted.0, "{bomb:?} does not return");
+    if is_compared {
+        compare_tiers(bomb, &module, interpreted);
+    } else {
+        assert!(compile_cost::nanoseconds(&module.bytes) > 0, "{bomb:?}");
+    }
+}
+
+/// The tiers of the child answer in time, with little memory, and as the interpreter does.
+fn compare_tiers(bomb: Bomb, module: &InstrumentedModule, interpreted: BombOutcome) {
     let memory = peak_kib();
     let begun = Instant::now();
     let tiers = TieredEngine::new(
@@ -55,7 +85,7 @@ pub fn compile_bombs(data: &[u8]) {
     let tiers = tiers.expect("threads can be started");
     tiers.begin_run();
     tiers.require_last_tier();
-    let answered = outcome(&*compiled_by(&tiers, &module));
+    let answered = outcome(&*compiled_by(&tiers, module));
     assert!(
         begun.elapsed() < MOST_TIME,
         "{bomb:?}: {:?}",
@@ -75,16 +105,34 @@ fn length(bytes: &mut Unstructured<'_>, most: u32) -> Result<u32> {
     bytes.int_in_range(1..=1 << bits)
 }
 
-fn bomb(bytes: &mut Unstructured<'_>) -> Result<Bomb> {
+fn bomb(bytes: &mut Unstructured<'_>, most_uses: u32) -> Result<Bomb> {
+    let shape = *bytes.choose(&Shape::ALL)?;
+    let repetitions = length(bytes, MOST_LENGTH)?.min(most_uses);
+    let most_width = match uses_all_each_time(shape) {
+        true => most_uses / repetitions,
+        false => most_uses,
+    };
     Ok(Bomb {
-        shape: *bytes.choose(&Shape::ALL)?,
-        length: length(bytes, MOST_LENGTH)?,
-        width: length(bytes, MOST_WIDTH)?,
+        shape,
+        length: repetitions,
+        width: length(bytes, MOST_WIDTH)?.min(most_width),
         loops: match bytes.int_in_range(0..=3)? {
             0 => length(bytes, 100)?,
             _ => 0,
         },
     })
+}
+
+/// Whether each repetition uses all locals, arguments or parameters.
+fn uses_all_each_time(shape: Shape) -> bool {
+    matches!(
+        shape,
+        Shape::LoopsInARow
+            | Shape::WideCalls
+            | Shape::LoopsWithCalls
+            | Shape::WideTypes
+            | Shape::Entries
+    )
 }
 
 /// None if it is too large for validation.
@@ -119,8 +167,10 @@ fn compiled_by(
         .expect("every tier takes valid modules")
 }
 
-/// How `run` ended, what it has used, and the start of the memory.
-fn outcome(module: &dyn CompiledModule<NoHost>) -> (bool, u64, [u8; 8]) {
+/// Whether `run` returned, what it has used, and the start of the memory.
+type BombOutcome = (bool, u64, [u8; 8]);
+
+fn outcome(module: &dyn CompiledModule<NoHost>) -> BombOutcome {
     let mut instance = module.instantiate(POINTS).expect("it has no segments");
     let (_, end) = instance.call("run", Box::new(NoHost));
     let mut memory = [0; 8];
@@ -138,7 +188,6 @@ fn peak_kib() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::compile_cost;
 
     /// Ten of each shape, from small to far too large.
     fn bombs() -> impl Iterator<Item = Bomb> {

@@ -331,17 +331,18 @@ impl Play<'_> {
     }
 }
 
-/// Plays the script on an engine. One that gives up gets a second attempt, as the host does it.
+/// Plays the scripts on an engine, one after the other, with one module. An engine that gives up gets a second attempt, as
+/// the host does it.
 fn play(
     engine: &dyn Engine<ScriptedHost>,
     module: &InstrumentedModule,
-    script: Script<'_>,
-) -> Vec<Observation> {
+    scripts: &[Script<'_>],
+) -> Vec<Vec<Observation>> {
     let identity = ModuleIdentity {
         code_hash: [0; 32],
         rules_hash: [0; 32],
     };
-    let has_tiers = engine.begin_run();
+    engine.begin_run();
     assert!(
         engine.load(&identity, module.import_table).is_none(),
         "there is no disk"
@@ -350,19 +351,35 @@ fn play(
     assert_eq!(compiled.exported_functions(), module.exported_functions);
     assert_eq!(compiled.exports_memory(), module.exports_memory);
     assert!(compiled.memory_bytes() > 0);
-    let second = has_tiers.then(|| Arc::clone(&compiled));
-    let mut attempt = attempt(compiled, script);
-    if let (Err(GivenUp), Some(compiled)) = (&attempt, second) {
+    let mut total = 0;
+    let mut all_answers = Vec::with_capacity(scripts.len());
+    // The last script may drop the module, while instances of it are in use.
+    let modules = std::iter::repeat_n(compiled, scripts.len());
+    for (module, script) in modules.zip(scripts) {
+        let (answers, instantiations) = play_one(engine, module, *script);
+        total += instantiations;
+        all_answers.push(answers);
+    }
+    check_counters(engine, total, scripts.len() as u64);
+    all_answers
+}
+
+/// The answers, and how many instances were asked for in the attempt that ended.
+fn play_one(
+    engine: &dyn Engine<ScriptedHost>,
+    module: Compiled,
+    script: Script<'_>,
+) -> (Vec<Observation>, u64) {
+    let has_tiers = engine.begin_run();
+    let second = has_tiers.then(|| Arc::clone(&module));
+    let mut attempt = attempt(module, script);
+    if let (Err(GivenUp), Some(module)) = (&attempt, second) {
         assert!(engine.may_give_up());
         engine.require_last_tier();
         assert!(!engine.may_give_up());
-        attempt = self::attempt(compiled, script);
+        attempt = self::attempt(module, script);
     }
-    let Ok((answers, instantiations)) = attempt else {
-        panic!("the last tier has given up");
-    };
-    check_counters(engine, instantiations);
-    answers
+    attempt.unwrap_or_else(|GivenUp| panic!("the last tier has given up"))
 }
 
 fn attempt(module: Compiled, script: Script<'_>) -> Result<(Vec<Observation>, u64), GivenUp> {
@@ -382,7 +399,7 @@ fn attempt(module: Compiled, script: Script<'_>) -> Result<(Vec<Observation>, u6
 }
 
 /// What engines count is what was asked of them. Interpreted instances are not counted.
-fn check_counters(engine: &dyn Engine<ScriptedHost>, instantiations: u64) {
+fn check_counters(engine: &dyn Engine<ScriptedHost>, instantiations: u64, runs: u64) {
     let InstanceCounters {
         fresh,
         reused,
@@ -396,25 +413,42 @@ fn check_counters(engine: &dyn Engine<ScriptedHost>, instantiations: u64) {
     // Each use of an instance ends once. One that was evicted can be used again.
     assert!(unusable + evicted <= fresh + reused);
     let tiers = engine.tier_counters();
-    assert!(tiers.abandoned_runs <= tiers.quick_runs && tiers.quick_runs <= 1);
+    assert!(tiers.abandoned_runs <= tiers.quick_runs && tiers.quick_runs <= runs);
     assert_eq!(engine.disk_counters(), DiskCounters::default());
 }
 
-/// Asks the compiler, the interpreter, and the interpreter in two tiers: one that gives up, and one that does not.
-pub fn engine_calls(module: &InstrumentedModule, script: &[u8]) {
-    let Some(script) = Script::new(script) else {
+/// How many scripts engines are compared with: compiling takes as long as playing hundreds.
+const COMPARED_SCRIPTS: usize = 16;
+
+/// Others than this, made of it.
+fn other_scripts(script: &[u8]) -> [[u8; SCRIPT_BYTES]; COMPARED_SCRIPTS - 1] {
+    let mut source = blake3::Hasher::new().update(script).finalize_xof();
+    std::array::from_fn(|_| {
+        let mut other = [0; SCRIPT_BYTES];
+        source.fill(&mut other);
+        other
+    })
+}
+
+/// Asks the interpreter; if they are to be compared also the compiler, and the interpreter in two tiers: one that gives
+/// up, and one that does not.
+pub fn engine_calls(module: &InstrumentedModule, script: &[u8], is_compared: bool) {
+    let Some(first) = Script::new(script) else {
         return;
     };
-    let tiers = TieredEngine::new(Arc::new(WasmiEngine::unlimited()), Some(script.quick));
-    let engines: [Box<dyn Engine<ScriptedHost>>; 3] = [
-        Box::new(WasmiEngine::unlimited()),
-        Box::new(WasmerEngine::new(script.warm)),
-        Box::new(tiers.expect("a thread")),
-    ];
-    let [interpreted, compiled, tiers] = engines.map(|engine| play(&*engine, module, script));
-    assert_eq!(
-        compiled, interpreted,
-        "compiled code differs from the interpreter"
-    );
-    assert_eq!(tiers, interpreted, "the tiers differ from the interpreter");
+    let others = is_compared.then(|| other_scripts(script));
+    let others = others.iter().flatten();
+    let others = others.map(|other| Script::new(other).expect("it is long enough"));
+    let scripts: Vec<_> = std::iter::once(first).chain(others).collect();
+    let interpreted = play(&WasmiEngine::unlimited(), module, &scripts);
+    if is_compared {
+        let compiled = play(&WasmerEngine::new(first.warm), module, &scripts);
+        assert_eq!(
+            compiled, interpreted,
+            "compiled code differs from the interpreter"
+        );
+        let tiers = TieredEngine::new(Arc::new(WasmiEngine::unlimited()), Some(first.quick));
+        let tiers = play(&tiers.expect("a thread"), module, &scripts);
+        assert_eq!(tiers, interpreted, "the tiers differ from the interpreter");
+    }
 }

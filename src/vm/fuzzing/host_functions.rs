@@ -1,11 +1,12 @@
 //! Host functions with random arguments. One contract is compiled once: it reads from its storage what it is to call, so that a
-//! run takes no compiler. All inputs run on wasmer; a fourteenth of them on the interpreter, too, with an observer.
+//! run takes no compiler. All inputs run on wasmer; a sample of them on the interpreter, too, with an observer.
 
 use super::host_calls::{
     CONTRACTS, HostCall, HostCallGenerator, LARGEST_SHIFT, MAXIMUM_PARAMETERS, data,
 };
 use super::node_state::{NODE_STATE_BYTES, NodeState};
 use super::outcome::RunOutcome;
+use super::sample::hash_of;
 use crate::engine::tiers::TieredEngine;
 use crate::engine::wasmi_engine::WasmiEngine;
 use crate::engine::{ImportedFunction, ValueType};
@@ -19,6 +20,10 @@ use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::sync::Arc;
+
+/// Of so many inputs one runs on the interpreter, too, and of so many one on tiers.
+const INTERPRETER_ONE_IN: u64 = 32;
+const TIERS_ONE_IN: u64 = 512;
 
 /// Where the contract keeps the calls that it makes.
 const PROGRAM_OFFSET: usize = 61_440;
@@ -154,7 +159,7 @@ fn interpreted_twice(
 /// What the first tier may spend, in different inputs: the run is given up earlier or later, or not at all.
 fn quick_limits(data: &[u8]) -> QuickLimits {
     QuickLimits {
-        fuel: 1 << (2 * (hash_of(data) / 128 % 8) + 6),
+        fuel: 1 << (2 * (hash_of(data) / TIERS_ONE_IN % 8) + 6),
     }
 }
 
@@ -357,22 +362,14 @@ pub(super) enum ComparedWith {
 }
 
 impl ComparedWith {
-    /// Most inputs are only run. The interpreter takes five times as long as wasmer, and a new VM thirty times: without them more
-    /// inputs that reach something new are found in the same time. Of their variants some are compared.
+    /// Most inputs are only run: the interpreter takes five times as long as wasmer, and a new VM thirty times.
     fn of_input(data: &[u8]) -> ComparedWith {
-        match hash_of(data) % 128 {
+        match hash_of(data) % TIERS_ONE_IN {
             0 => ComparedWith::Tiers,
-            1..=8 => ComparedWith::Interpreter,
+            hash if hash.is_multiple_of(INTERPRETER_ONE_IN) => ComparedWith::Interpreter,
             _ => ComparedWith::Nothing,
         }
     }
-}
-
-/// A hash without a seed, so that a finding is found again. Each bit of the input changes half of its bits.
-fn hash_of(data: &[u8]) -> u64 {
-    let hash = blake3::hash(data);
-    let (first, _) = hash.as_bytes().split_first_chunk().expect("32 bytes");
-    u64::from_le_bytes(*first)
 }
 
 /// Runs what the bytes say, and compares the outcome of some inputs with that on another engine.

@@ -4,6 +4,7 @@
 use super::admission::{Admission, admission};
 use super::engine_calls::{SCRIPT_BYTES, engine_calls};
 use super::outcome::RunOutcome;
+use super::sample::is_one_in;
 use crate::engine::ValueType;
 use crate::engine::instrument::{InstrumentedModule, instrument};
 use crate::engine::opcode_costs::OpcodeCosts;
@@ -23,6 +24,9 @@ use wasm_encoder::{
 };
 use wasm_smith::Config;
 use wasmparser::{Validator, WasmFeatures};
+
+/// Of so many inputs one runs on all engines: compiling takes a hundred times as long as all the rest.
+const COMPARED_ONE_IN: u64 = 256;
 
 /// Longer modules are not run: compiling them takes long and tells nothing new.
 const MAXIMUM_CODE_BYTES: usize = 4096;
@@ -56,8 +60,26 @@ fn schedule() -> Vec<GasSectionEntry> {
     schedule
 }
 
-/// A module that imports what generated modules may import.
-fn importable() -> Vec<u8> {
+/// The order of a finite plane whose points are groups of host functions, and whose lines are what modules may import: reading
+/// all functions for each module would take longer than running it. Two points are on a line, so that any two functions can be
+/// imported together.
+const ORDER: usize = 5;
+
+/// The lines of the plane.
+const IMPORT_SETS: usize = ORDER * (ORDER + 1);
+
+/// Whether a function, as an index of the table, is in a set.
+fn is_in_set(function: usize, set: usize) -> bool {
+    let (x, y) = (function / ORDER % ORDER, function % ORDER);
+    let (slope, constant) = (set / ORDER, set % ORDER);
+    match slope {
+        ORDER => x == constant,
+        _ => y == (slope * x + constant) % ORDER,
+    }
+}
+
+/// A module that imports a set of what generated modules may import.
+fn importable(set: usize) -> Vec<u8> {
     let value_type = |kind: &ValueType| match kind {
         ValueType::I32 => ValType::I32,
         ValueType::I64 => ValType::I64,
@@ -65,8 +87,9 @@ fn importable() -> Vec<u8> {
     let (mut types, mut imports) = (TypeSection::new(), ImportSection::new());
     let functions = import_table()
         .iter()
-        .filter(|function| !GROWING.contains(&function.name));
-    for (index, function) in (0..).zip(functions) {
+        .enumerate()
+        .filter(|(index, function)| is_in_set(*index, set) && !GROWING.contains(&function.name));
+    for (index, (_, function)) in (0..).zip(functions) {
         let parameters = function.parameters.iter().map(value_type);
         types
             .ty()
@@ -117,12 +140,12 @@ fn exported(pages: u64, maximum: u64, functions: &[&str]) -> Vec<u8> {
 }
 
 /// A module that can be deployed, mostly.
-fn contract_module(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+fn contract_module(importable: &[u8], bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let pages = bytes.int_in_range(1..=2)?;
     let maximum = bytes.int_in_range(pages..=3)?;
     let functions = bytes.int_in_range(1..=FUNCTIONS.len())?;
     let config = Config {
-        available_imports: Some(importable()),
+        available_imports: Some(importable.to_vec()),
         exports: Some(exported(pages, maximum, &FUNCTIONS[..functions])),
         max_imports: 8,
         max_funcs: 6,
@@ -154,12 +177,12 @@ fn contract_module(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 }
 
 /// A module of any version of wasm.
-fn any_module(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+fn any_module(importable: &[u8], bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut config: Config = bytes.arbitrary()?;
     config.max_instructions = config.max_instructions.min(100);
     config.memory_max_size_required = true;
     config.max_memory32_bytes = 3 * 65_536;
-    config.available_imports = bytes.ratio(3, 4)?.then(importable);
+    config.available_imports = bytes.ratio(3, 4)?.then(|| importable.to_vec());
     Ok(wasm_smith::Module::new(config, bytes)?.to_bytes())
 }
 
@@ -173,20 +196,27 @@ fn forgetful(
     Vm::new(parameters, hook)
 }
 
-/// What the VMs of a thread are; the last is forgetful.
+/// What the VMs of a thread are.
 struct Machines {
-    benches: [Bench; 4],
+    /// Runs all modules.
+    interpreted: Bench,
+    /// Run some of them, too. The last is forgetful.
+    others: [Bench; 4],
     costs: OpcodeCosts,
+    /// The sets of [`importable`] functions.
+    importable: Vec<Vec<u8>>,
 }
 
 impl Machines {
     fn new() -> Self {
-        let mut benches = benches(&schedule());
+        let mut others = benches(&schedule());
         let at_once = QuickLimits { fuel: 0 };
-        benches[3] = bench_with(&schedule(), forgetful, Some(at_once));
+        others[3] = bench_with(&schedule(), forgetful, Some(at_once));
         Self {
-            benches,
+            interpreted: bench_with(&schedule(), Vm::interpreted, None),
+            others,
             costs: OpcodeCosts::from_map(|_| 1),
+            importable: (0..IMPORT_SETS).map(importable).collect(),
         }
     }
 }
@@ -195,12 +225,23 @@ thread_local! {
     static MACHINES: RefCell<Machines> = RefCell::new(Machines::new());
 }
 
+/// Inputs whose gas differs by less import from one set, mostly.
+const SAME_SET_GAS: u64 = 64;
+
+/// The ways in which modules are made.
+const KINDS: u8 = 8;
+
 /// Of the values of the first byte, those from here on ask the engines themselves.
 const ENGINE_CALLS: u8 = 192;
 
-/// Makes a module of the bytes, or takes them for one; checks it, and runs it on both engines. The first byte chooses
-/// how the module is made, and whether a VM runs it or the last bytes say what the engines are asked.
+/// Makes a module of the bytes, or takes them for one; checks it, and runs it on the interpreter, a sample also on the other
+/// engines.
 pub fn wasm_modules(data: &[u8]) {
+    run_and_compare(data, is_one_in(COMPARED_ONE_IN, data));
+}
+
+/// The first byte chooses how the module is made, and whether a VM runs it or the last bytes say what the engines are asked.
+pub(super) fn run_and_compare(data: &[u8], is_compared: bool) {
     let Some((&choice, rest)) = data.split_first() else {
         return;
     };
@@ -208,16 +249,17 @@ pub fn wasm_modules(data: &[u8]) {
     let Ok(gas) = bytes.int_in_range(0..=MAXIMUM_GAS) else {
         return;
     };
-    let code = match choice % 8 {
-        0 => Ok(rest.to_vec()),
-        1 => any_module(&mut bytes),
-        _ => contract_module(&mut bytes),
-    };
-    // Too few bytes for a module.
-    let Ok(code) = code else {
-        return;
-    };
     MACHINES.with_borrow_mut(|machines| {
+        let import_set = (gas / SAME_SET_GAS) as usize % IMPORT_SETS;
+        let code = match choice % KINDS {
+            0 => Ok(rest.to_vec()),
+            1 => any_module(&machines.importable[import_set], &mut bytes),
+            _ => contract_module(&machines.importable[import_set], &mut bytes),
+        };
+        // Too few bytes for a module.
+        let Ok(code) = code else {
+            return;
+        };
         let admission = admission(&code);
         let module = check_code(&code, &admission, &machines.costs);
         let Some(module) =
@@ -226,14 +268,15 @@ pub fn wasm_modules(data: &[u8]) {
             return;
         };
         if choice >= ENGINE_CALLS {
-            engine_calls(&module, &data[data.len().saturating_sub(SCRIPT_BYTES)..]);
-        } else {
-            let gas = code.len() as u64 + gas;
-            let [compiled, others @ ..] = &mut machines.benches;
-            let outcomes = run(compiled, &code, gas);
-            for other in others {
-                assert_eq!(run(other, &code, gas), outcomes, "the engines differ");
-            }
+            let script = &data[data.len().saturating_sub(SCRIPT_BYTES)..];
+            engine_calls(&module, script, is_compared);
+            return;
+        }
+        let gas = code.len() as u64 + gas;
+        let outcomes = run(&mut machines.interpreted, &code, gas);
+        let others = machines.others.iter_mut().filter(|_| is_compared);
+        for other in others {
+            assert_eq!(run(other, &code, gas), outcomes, "the engines differ");
         }
     });
 }
@@ -297,4 +340,23 @@ fn begin(bench: &Bench, code: &Bytes) {
     *world = World::default();
     world.put_account("caller", 1000);
     world.put_contract("self", code.clone());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_two_functions_can_be_imported_together() {
+        let functions = 0..import_table().len();
+        let pairs: Vec<_> = functions
+            .clone()
+            .flat_map(|first| functions.clone().map(move |second| (first, second)))
+            .collect();
+        let together = |&(first, second): &(usize, usize)| {
+            (0..IMPORT_SETS).any(|set| is_in_set(first, set) && is_in_set(second, set))
+        };
+        let missed: Vec<_> = pairs.iter().filter(|pair| !together(pair)).collect();
+        assert!(missed.is_empty(), "{} of {}", missed.len(), pairs.len());
+    }
 }
