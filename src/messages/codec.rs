@@ -167,12 +167,23 @@ pub fn check_length<P: Payload>(
     limit: u32,
 ) -> Result<(), PayloadTooLong> {
     let encoded = payload.encoded_len();
+    check_json_length(error_message, payload, encoded, limit)?;
+    // Last, as a payload of any length takes any time to count.
     elements::check_message(payload, encoded).map_err(|error| PayloadTooLong {
         kind: P::KIND.wire(),
         measure: Measure::Elements,
         length: error.needed,
         limit: u32::try_from(error.limit).unwrap_or(u32::MAX),
-    })?;
+    })
+}
+
+/// `encoded` is the length of the payload's protobuf.
+fn check_json_length<P: Payload>(
+    error_message: &str,
+    payload: &P,
+    encoded: usize,
+    limit: u32,
+) -> Result<(), PayloadTooLong> {
     // The fast path of ordinary messages: an estimate is enough.
     let shortest = encoded + error_message.len() + LONGEST_ENVELOPE;
     if shortest.saturating_mul(LONGEST_JSON) <= limit as usize {

@@ -115,18 +115,20 @@ impl RecordedHook {
     }
 
     /// Fails for a question that a node might not read: its parameters take `length` bytes as JSON, or one of them has too many
-    /// elements.
+    /// elements. Those are counted last, as a question of any length takes any time to count.
     fn check_length(
         &self,
         asked: &'static str,
         length: usize,
-        elements: Result<(), TooManyElements>,
+        elements: impl FnOnce() -> Result<(), TooManyElements>,
     ) -> HookResult<()> {
         let (length, limit) = (MESSAGE_BYTES + length, self.payload_limit_bytes as usize);
-        let (measure, length, limit) = match elements {
-            Err(error) => (Measure::Elements, error.needed, error.limit),
-            Ok(()) if length > limit => (Measure::Json, length, limit),
-            Ok(()) => return Ok(()),
+        let (measure, length, limit) = if length > limit {
+            (Measure::Json, length, limit)
+        } else if let Err(error) = elements() {
+            (Measure::Elements, error.needed, error.limit)
+        } else {
+            return Ok(());
         };
         Err(HookError::Fatal(Box::new(QuestionTooLong {
             asked,
@@ -139,7 +141,7 @@ impl RecordedHook {
     /// The code of an account, empty if it has none; `None` for an account that the node does not have. Every run asks for it, and
     /// to record whole accounts would take a twentieth of a short call.
     pub fn code(&mut self, address: &[u8]) -> HookResult<Option<Bytes>> {
-        self.check_length("user_account", address.json_bytes(), Ok(()))?;
+        self.check_length("user_account", address.json_bytes(), || Ok(()))?;
         self.exchange(
             "code",
             || address.to_owned(),
@@ -279,7 +281,7 @@ macro_rules! recorded {
     ($($method:ident($($parameter:ident: $type:ty),*) -> $answer:ty;)*) => {
         impl BlockchainHook for RecordedHook {
             $(fn $method(&mut self, $($parameter: $type),*) -> HookResult<$answer> {
-                let elements = Ok(())$(.and_then(|()| $parameter.check_elements()))*;
+                let elements = || Ok(())$(.and_then(|()| $parameter.check_elements()))*;
                 self.check_length(stringify!($method), 0 $(+ $parameter.json_bytes())*, elements)?;
                 self.exchange(
                     stringify!($method),
@@ -322,12 +324,13 @@ mod tests {
     use crate::messages::codec::DEFAULT_PAYLOAD_LIMIT_BYTES;
     use crate::vm::fixtures::{address, node};
 
-    /// A node would not read millions of empty arguments, and the child would end for it.
+    /// A node would not read millions of empty arguments, and the child would end for it. Whether they are too many is only
+    /// counted if they are not too long.
     #[test]
     fn a_question_with_too_many_elements_is_not_asked() {
         let (node, world) = node();
         let mut hook = RecordedHook::new(node, DEFAULT_PAYLOAD_LIMIT_BYTES);
-        let mut ask = |arguments| {
+        let ask = |hook: &mut RecordedHook, arguments| {
             let input = VmInput {
                 arguments: vec![Bytes::new(); arguments],
                 ..VmInput::default()
@@ -337,16 +340,26 @@ mod tests {
                 ..ContractCallInput::default()
             })
         };
-        let Err(HookError::Fatal(error)) = ask(3_000_000) else {
-            panic!("too many arguments");
-        };
-        let text = error.to_string();
-        assert!(error.is::<QuestionTooLong>(), "{text}");
-        assert!(
-            text.contains("bytes as elements in memory; the limit is"),
-            "{text}"
-        );
-        assert!(!matches!(ask(2_000_000), Err(HookError::Fatal(_))));
+        for (limit, measure) in [
+            (
+                DEFAULT_PAYLOAD_LIMIT_BYTES,
+                "bytes as elements in memory; the limit is",
+            ),
+            (1 << 20, "bytes as JSON; the limit is 1048576"),
+        ] {
+            hook.payload_limit_bytes = limit;
+            let Err(HookError::Fatal(error)) = ask(&mut hook, 3_000_000) else {
+                panic!("too many arguments");
+            };
+            let text = error.to_string();
+            assert!(error.is::<QuestionTooLong>(), "{text}");
+            assert!(text.contains(measure), "{text}");
+        }
+        hook.payload_limit_bytes = DEFAULT_PAYLOAD_LIMIT_BYTES;
+        assert!(!matches!(
+            ask(&mut hook, 2_000_000),
+            Err(HookError::Fatal(_))
+        ));
         assert_eq!(world.lock().expect("no panic").calls.len(), 1);
     }
 

@@ -34,7 +34,7 @@ const MOST_USES: u32 = 150_000;
 const MOST_INTERPRETED_USES: u32 = 500;
 
 /// Of so many inputs one is compiled, which takes a thousand times as long.
-const COMPARED_ONE_IN: u64 = 512;
+const COMPARED_ONE_IN: u64 = 1024;
 
 /// What a call of a bomb may take, with the instrumentation of a sanitizer. It takes 50 ms at most without, and
 /// compiled behind.
