@@ -11,6 +11,7 @@ mod body;
 mod counters;
 mod details;
 mod error;
+mod far_stores;
 mod passing;
 
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};

@@ -1,6 +1,7 @@
 //! Every test here runs its contract on both engines and compares all that a host can see.
 
 mod cost;
+mod far_stores;
 mod generated;
 mod host_functions;
 mod instances;

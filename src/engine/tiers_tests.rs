@@ -9,6 +9,8 @@ use super::*;
 use crate::engine::instrument::instrument;
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::validation::validate;
+use crate::engine::wasmer::WasmerEngine;
+use crate::engine::wasmer::warm::WarmLimits;
 use crate::engine::{Abort, CallEnd, EngineError, InstanceAccess, InstantiationError, ModuleState};
 
 struct NoHost;
@@ -165,6 +167,62 @@ fn a_run_does_not_wait_for_good() {
     while engine.tier_counters().hot_swaps == 0 {
         assert_eq!(run(&*tiered), CallEnd::Returned);
     }
+}
+
+/// A module at which wasmi's translator panics: instrumentation makes the store another one, if it is told of its offset.
+fn untranslatable() -> InstrumentedModule {
+    let near = r#"(module (memory 2) (func (export "f") (local $x i32)
+        (local.set $x (memory.size))
+        (i32.store offset=65535 (local.get $x) (local.get $x))))"#;
+    // i32.store with its alignment and the offset, 65,535 and 65,536.
+    let [near_store, far_store] = [[0x36, 2, 0xff, 0xff, 3], [0x36, 2, 0x80, 0x80, 4]];
+    let mut module = module(near);
+    let stores = module.bytes.windows(near_store.len());
+    let place = stores.enumerate().find(|(_, bytes)| *bytes == near_store);
+    let (place, _) = place.expect("it has the store");
+    module.bytes[place..place + far_store.len()].copy_from_slice(&far_store);
+    module
+}
+
+#[test]
+fn where_the_interpreter_panics_the_compiler_runs() {
+    let module = untranslatable();
+    let steady: Result<Arc<dyn CompiledModule<NoHost>>, _> =
+        WasmiEngine::unlimited().compile(&module);
+    let Err(EngineError::Refused(text)) = steady.map(drop) else {
+        panic!("the interpreter takes it: the test, and perhaps instrumentation, can be simpler");
+    };
+    assert!(text.contains("the interpreter panicked"), "{text}");
+
+    let compiler = WasmerEngine::new(WarmLimits::default());
+    let engine = TieredEngine::new(Arc::new(compiler), Some(QuickLimits::default()));
+    let engine = engine.expect("threads can be started");
+    engine.begin_run();
+    let tiered = engine.compile(&module).expect("the compiler takes it");
+    let quick = run(&*tiered);
+    // Unless it is compiled already.
+    assert!(matches!(quick, CallEnd::Abandoned | CallEnd::Returned));
+    engine.require_last_tier();
+    assert_eq!(run(&*tiered), CallEnd::Returned);
+}
+
+/// Even if the compiler takes longer than a run waits.
+#[test]
+fn what_only_the_compiler_takes_waits_for_it() {
+    let (engine, orders, _) = tiers();
+    engine.require_last_tier();
+    let tiered = engine.compile(&untranslatable()).expect("it is valid");
+    let answer = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| tiered.instantiate(0).err());
+        std::thread::sleep(PATIENCE + PATIENCE / 2);
+        assert!(!answer.is_finished());
+        orders.send(Order::Fail).expect("the engine is there");
+        answer.join().expect("no panic")
+    });
+    assert!(
+        matches!(answer, Some(InstantiationError::Bug(_))),
+        "{answer:?}"
+    );
 }
 
 /// The text is that of the compiled code, however long it takes.

@@ -4,23 +4,27 @@
 //! compiled code does it. Without limits it runs everything, slowly: it is the last tier of modules that are not
 //! compiled, and tests and fuzz targets compare the compiler with it.
 
+mod access;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmi::{
-    AsContext, AsContextMut, Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern,
-    Func, FuncType, Global, Instance as CodeInstance, Memory, Module, Store, StoreLimits,
+    AsContextMut, Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern, Func,
+    FuncType, Global, Instance as CodeInstance, Memory, Module, Store, StoreLimits,
     StoreLimitsBuilder, Val, ValType,
 };
 
-use super::border::{self, SPENT, instance_access_through_access};
+use self::access::Access;
+use super::border::{self, SPENT, instance_access_through_access, panic_message};
 use super::failure::{Ending, TrapOf};
 use super::frames;
 use super::instrument::InstrumentedModule;
 use super::{
     Abort, CallEnd, CompiledModule, Engine, EngineError, ExportedFunction, HostCalls,
     ImportedFunction, Instance, InstanceAccess, InstanceCounters, InstantiationError,
-    MAXIMUM_MEMORY_PAGES, MachineFailure, ModuleState, OutOfBounds, ValueType,
+    MachineFailure, ModuleState, OutOfBounds, ValueType,
 };
 
 /// Larger memories are given up: each is filled with zeros when it is made.
@@ -90,7 +94,8 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
             None => frames::rewrite(module).map_err(|error| refused(error.to_string()))?,
         };
         let wasm = rewritten.as_ref().unwrap_or(&module.bytes);
-        let code = Module::new(&interpreter, wasm).map_err(|error| refused(error.to_string()))?;
+        let code = without_panic(|| Module::new(&interpreter, wasm));
+        let code = code.map_err(|error| refused(error.to_string()))?;
         Ok(Arc::new(WasmiModule {
             interpreter,
             code,
@@ -238,7 +243,13 @@ impl<H: HostCalls> WasmiInstance<H> {
             .ok_or_else(|| Error::new("no such function"))?;
         let mut values = vec![Val::I32(0); results];
         fill(&mut self.store)?;
-        let outcome = function.call(&mut self.store, &[], &mut values);
+        let is_limited = self.store.data().fuel.is_some();
+        let mut call = || function.call(&mut self.store, &[], &mut values);
+        // With limits, functions are translated when they are called.
+        let outcome = match is_limited {
+            true => without_panic(call),
+            false => call(),
+        };
         drain(&mut self.store)?;
         outcome
     }
@@ -298,6 +309,17 @@ impl<H: HostCalls> Instance<H> for WasmiInstance<H> {
         self.is_spent = end != CallEnd::Returned;
         (host, end)
     }
+}
+
+/// Makes an error of a panic: a fault of wasmi's translator says nothing about the contract, which the compiler may take. The
+/// engine gives up with it.
+fn without_panic<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    outcome.unwrap_or_else(|panic| {
+        let error = format!("the interpreter panicked: {}", panic_message(&*panic));
+        tracing::error!(target: "arwen/engine", %error, "a bug");
+        Err(Error::new(error))
+    })
 }
 
 /// An empty store with the limits of the module.
@@ -413,87 +435,6 @@ fn call_host<H: HostCalls>(
     }
     fill(&mut caller)?;
     result.map_err(|Abort| Error::new("aborted"))
-}
-
-struct Access<C> {
-    handles: Handles,
-    context: C,
-}
-
-impl<H, C: AsContextMut<Data = Environment<H>>> InstanceAccess for Access<C> {
-    fn used_points(&mut self) -> u64 {
-        points(self.handles.used, &self.context)
-    }
-
-    fn detailed_points(&mut self) -> Vec<u64> {
-        let details = self.handles.details.iter();
-        details
-            .map(|detail| points(*detail, &self.context))
-            .collect()
-    }
-
-    fn set_used_points(&mut self, points: u64) {
-        let used = self.handles.used;
-        let set = used.set(self.context.as_context_mut(), Val::I64(points as i64));
-        set.expect("the points are a mutable i64");
-    }
-
-    fn has_memory(&mut self) -> bool {
-        self.handles.memory.is_some()
-    }
-
-    fn memory_size(&mut self) -> u64 {
-        self.handles.memory.map_or(0, |memory| {
-            memory.data_size(self.context.as_context()) as u64
-        })
-    }
-
-    fn declared_maximum_pages(&mut self) -> Option<u32> {
-        self.handles.declared_maximum_pages
-    }
-
-    fn read_memory(&mut self, offset: u64, into: &mut [u8]) -> Result<(), OutOfBounds> {
-        let length = into.len() as u64;
-        let memory = self.handles.memory;
-        let read = memory.map(|memory| memory.read(&self.context, offset as usize, into));
-        OutOfBounds::unless(matches!(read, Some(Ok(()))), self, offset, length)
-    }
-
-    fn write_memory(&mut self, offset: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
-        let (memory, length) = (self.handles.memory, bytes.len() as u64);
-        let written = memory.map(|memory| memory.write(&mut self.context, offset as usize, bytes));
-        OutOfBounds::unless(matches!(written, Some(Ok(()))), self, offset, length)
-    }
-
-    fn grow_memory(&mut self, pages: u32) -> bool {
-        let Some(memory) = self.handles.memory else {
-            return false;
-        };
-        let size = self.memory_size() + u64::from(pages) * 65_536;
-        let mut context = self.context.as_context_mut();
-        let environment = context.data_mut();
-        if environment.fuel.is_some() && size > QUICK_MEMORY_BYTES as u64 {
-            environment.early_end = Some(EarlyEnd::TooLarge);
-            return false;
-        }
-        let has_grown = memory.grow(&mut context, u64::from(pages)).is_ok();
-        // wasmi does not say why.
-        let maximum = self.handles.declared_maximum_pages;
-        let maximum = u64::from(maximum.map_or(MAXIMUM_MEMORY_PAGES, |pages| {
-            pages.min(MAXIMUM_MEMORY_PAGES)
-        }));
-        if !has_grown && size <= maximum * 65_536 {
-            context.data_mut().early_end = Some(EarlyEnd::Machine);
-        }
-        has_grown
-    }
-}
-
-fn points(global: Global, context: impl AsContext) -> u64 {
-    match global.get(context) {
-        Val::I64(points) => points as u64,
-        other => unreachable!("the points are an i64, not {other:?}"),
-    }
 }
 
 instance_access_through_access!(WasmiInstance);

@@ -20,6 +20,7 @@ use wasmparser::{BinaryReader, FunctionBody, Operator};
 use super::counters::{CountingGlobals, CountingLocals};
 use super::details::DetailCounter;
 use super::error::InstrumentationError;
+use super::far_stores::copy_of_value;
 use super::passing::Passing;
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::validation::DefinedFunction;
@@ -52,7 +53,7 @@ impl Rewriting<'_> {
             let is_control = rewriter.is_control(&operator);
             if !is_control {
                 rewriter.pay(&operator, cost);
-                if !rewriter.is_moved(&operator) {
+                if !rewriter.is_moved(&operator) && copy_of_value(&operator).is_none() {
                     continue;
                 }
             }
@@ -61,6 +62,9 @@ impl Rewriting<'_> {
             copied = end;
             if is_control {
                 rewriter.before(&operator, cost)?;
+            }
+            if let Some(copy) = copy_of_value(&operator) {
+                rewriter.emit(&copy);
             }
             if !rewriter.replace(&operator) {
                 rewriter.output.extend_from_slice(&body[start..end]);

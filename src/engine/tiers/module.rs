@@ -92,9 +92,17 @@ impl<H: HostCalls> TieredModule<H> {
             progress = self.compilation.progress_within(PATIENCE);
         }
         match progress {
-            Progress::Unfinished(module) => Some(Choice::Impatient(self.steady(&module)?)),
+            Progress::Unfinished(module) => match self.steady(&module) {
+                Some(steady) => Some(Choice::Impatient(steady)),
+                None => self.finished().map(Choice::Last),
+            },
             finished => self.last_tier(finished).map(Choice::Last),
         }
+    }
+
+    /// What runs for good, however long the compiler takes.
+    fn finished(&self) -> Option<Compiled<H>> {
+        self.last_tier(self.compilation.progress_within(Duration::MAX))
     }
 
     /// What runs for good.
@@ -155,13 +163,10 @@ impl<H: HostCalls> CompiledModule<H> for TieredModule<H> {
             Choice::Last(module) => module.instantiate(limit),
             Choice::Impatient(module) => match module.instantiate(limit) {
                 // A contract can see the text, so the time must not decide whose it is.
-                Err(InstantiationError::Invalid(_)) => {
-                    let finished = self.compilation.progress_within(Duration::MAX);
-                    let module = self.last_tier(finished);
-                    module
-                        .ok_or(InstantiationError::Abandoned)?
-                        .instantiate(limit)
-                }
+                Err(InstantiationError::Invalid(_)) => self
+                    .finished()
+                    .ok_or(InstantiationError::Abandoned)?
+                    .instantiate(limit),
                 instance => {
                     self.run.impatient_runs.fetch_add(1, Ordering::Relaxed);
                     instance

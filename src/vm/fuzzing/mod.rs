@@ -54,7 +54,7 @@ mod tests {
     fn host_functions_break_no_promise() {
         use super::host_functions::{ComparedWith, run_and_compare};
         replay("host_functions", |seed| {
-            run_and_compare(seed, ComparedWith::Tiers)
+            run_and_compare(seed, ComparedWith::Tiers);
         });
     }
 

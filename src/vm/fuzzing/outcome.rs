@@ -2,6 +2,7 @@
 
 use crate::messages::VmOutput;
 use crate::vm::fixtures::{Bench, NoOutput};
+use prost::Message as _;
 use std::error::Error as _;
 
 /// The texts with which a run may end without an output; a panic of ours would be one that is not here.
@@ -18,11 +19,17 @@ const HOST_FAULTS: [&str; 15] = [
     "host fault: no gas for the callback of an asynchronous call",
     "host fault: the stored promises are null",
     "host fault: the answer of a built-in function has a null account",
-    "host fault: the question ",
-    "host fault: a payload of ",
+    TOO_LONG[0],
+    TOO_LONG[1],
     // The number comes first.
     " arguments whose lengths are not all there",
 ];
+
+/// The texts where something is longer than can be sent.
+const TOO_LONG: [&str; 2] = ["host fault: the question ", "host fault: a payload of "];
+
+/// Longer outputs, in bytes, take most of the time of a run.
+const LONG_OUTPUT_BYTES: usize = 256 << 10;
 
 /// The text where the node breaks.
 const BROKEN_NODE: &str = "the run can't go on: the pipe is broken";
@@ -46,6 +53,14 @@ impl RunOutcome {
                 let text = format!("{fatal}: {}", source.unwrap_or_default());
                 RunOutcome::HostFault(text, calls)
             }
+        }
+    }
+
+    /// Whether what the run gave, or asked, is long.
+    pub fn is_long(&self) -> bool {
+        match self {
+            RunOutcome::Output(output, _) => output.encoded_len() > LONG_OUTPUT_BYTES,
+            RunOutcome::HostFault(text, _) => TOO_LONG.iter().any(|known| text.contains(known)),
         }
     }
 

@@ -210,3 +210,22 @@ fn facts_about_blocks_are_asked_for_once_in_a_dialogue() {
         assert_eq!(node.driver.stats().hook_calls_total - before, 3);
     }
 }
+
+/// The first call is interpreted. The interpreter panics at a far store of its own address if it is not told another way
+/// (src/engine/instrument/far_stores.rs).
+#[test]
+fn the_first_call_of_a_contract_stores_addresses_far_away() {
+    const FAR: &str = r#"(module
+        (import "env" "int64finish" (func $finish (param i64)))
+        (memory (export "memory") 2)
+        (func (export "store") (local $at i32)
+            (local.set $at (memory.size))
+            (i32.store offset=65536 (local.get $at) (local.get $at))
+            (i64.store offset=65544 (local.get $at) (i64.extend_i32_u (local.get $at)))
+            (call $finish (i64.load32_u offset=65536 (local.get $at)))
+            (call $finish (i64.load offset=65544 (local.get $at)))))"#;
+    let mut node = Node::with_contract(config(), FAR);
+    for _ in 0..3 {
+        assert_eq!(node.call("store").return_data, [[2], [2]]);
+    }
+}

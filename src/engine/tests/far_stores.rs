@@ -1,0 +1,53 @@
+//! Stores whose value is their own address, at offsets on both sides of 65,536.
+
+use super::{End, run};
+
+const OFFSETS: [usize; 5] = [0, 65_534, 65_535, 65_536, 66_000];
+
+/// Where the addresses begin, and how far one is from the next: no value overlaps another.
+const FIRST_ADDRESS: usize = 320;
+const STEP: usize = 16;
+
+/// A store, how many bytes it writes, and how the address becomes its value.
+const STORES: [(&str, usize, &str); 7] = [
+    ("i32.store8", 1, ""),
+    ("i32.store16", 2, ""),
+    ("i32.store", 4, ""),
+    ("i64.store8", 1, "i64.extend_i32_u"),
+    ("i64.store16", 2, "i64.extend_i32_u"),
+    ("i64.store32", 4, "i64.extend_i32_u"),
+    ("i64.store", 8, "i64.extend_i32_u"),
+];
+
+/// Ways to have the address twice on the operand stack; it was computed just before.
+const ADDRESSES: [&str; 3] = [
+    "local.set $x local.get $x local.get $x",
+    "local.tee $x local.get $x",
+    "local.tee $x local.set $y local.get $y local.get $x",
+];
+
+#[test]
+fn a_store_of_its_own_address_is_like_any_other() {
+    for offset in OFFSETS {
+        for addresses in ADDRESSES {
+            let mut expected = vec![0_u8; 2 * 65_536];
+            let mut body = String::new();
+            for (index, (store, width, value)) in STORES.into_iter().enumerate() {
+                let address = FIRST_ADDRESS + STEP * index;
+                body += &format!(
+                    "memory.size i32.const {} i32.add {addresses} {value} {store} offset={offset}\n",
+                    address - 2
+                );
+                let bytes = address.to_le_bytes();
+                expected[address + offset..][..width].copy_from_slice(&bytes[..width]);
+            }
+            let text = format!(
+                r#"(module (memory (export "memory") 2)
+                (func (export "f") (local $x i32) (local $y i32) {body}))"#
+            );
+            let outcome = run(&text, 1_000);
+            assert_eq!(outcome.end, End::Returned, "{text}");
+            assert!(outcome.memory == expected, "{text}");
+        }
+    }
+}
