@@ -5,18 +5,19 @@
 //! compiled, and tests and fuzz targets compare the compiler with it.
 
 mod access;
+mod environment;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmi::{
-    AsContextMut, Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern, Func,
-    FuncType, Global, Instance as CodeInstance, Memory, Module, Store, StoreLimits,
-    StoreLimitsBuilder, Val, ValType,
+    Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern, Func, FuncType,
+    Instance as CodeInstance, Module, Store, StoreLimitsBuilder, Val, ValType,
 };
 
 use self::access::Access;
+pub(super) use self::environment::RunFuel;
+use self::environment::{EarlyEnd, Environment, Handles, QUICK_MEMORY_BYTES, drain, fill};
 use super::border::{self, SPENT, instance_access_through_access, panic_message};
 use super::failure::{Ending, TrapOf};
 use super::frames;
@@ -27,29 +28,12 @@ use super::{
     MachineFailure, ModuleState, OutOfBounds, ValueType,
 };
 
-/// Larger memories are given up: each is filled with zeros when it is made.
-const QUICK_MEMORY_BYTES: usize = 8 * 1024 * 1024;
-
 /// About how much memory a byte of wasm takes, translated at once or function by function.
 const EAGER_BYTES_PER_WASM_BYTE: usize = 6;
 const LAZY_BYTES_PER_WASM_BYTE: usize = 2;
 
 /// Longer tables are given up.
 const QUICK_TABLE_ELEMENTS: usize = 100_000;
-
-/// What the run at hand may still spend, in all its instances. A unit is about one operator.
-#[derive(Debug, Default)]
-pub(super) struct RunFuel(AtomicU64);
-
-impl RunFuel {
-    pub(super) fn set(&self, units: u64) {
-        self.0.store(units, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// Interprets with wasmi, whose own limits of the recursion are out of reach: the slots end first.
 pub(crate) struct WasmiEngine {
@@ -151,34 +135,6 @@ impl<H: HostCalls> CompiledModule<H> for WasmiModule {
             Err(error) => Err(error),
         }
     }
-}
-
-/// Why a call ends without a trap of wasm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EarlyEnd {
-    Aborted,
-    NoHost,
-    /// A host function needs more memory than the limits allow.
-    TooLarge,
-    /// The machine has no memory for what a host function needs.
-    Machine,
-}
-
-struct Environment<H> {
-    host: Option<Box<H>>,
-    handles: Option<Handles>,
-    early_end: Option<EarlyEnd>,
-    fuel: Option<Arc<RunFuel>>,
-    limits: StoreLimits,
-}
-
-#[derive(Clone)]
-struct Handles {
-    used: Global,
-    /// Points by class of operators and by function, if they are counted.
-    details: Arc<[Global]>,
-    memory: Option<Memory>,
-    declared_maximum_pages: Option<u32>,
 }
 
 struct WasmiInstance<H: HostCalls> {
@@ -350,27 +306,6 @@ fn failed(error: &Error) -> InstantiationError {
         Ending::Trap | Ending::User => InstantiationError::Invalid(error.to_string()),
         Ending::Machine(failure) => failure.into(),
     }
-}
-
-/// Gives the store what is left of the run's fuel.
-fn fill<H>(mut context: impl AsContextMut<Data = Environment<H>>) -> Result<(), Error> {
-    let mut context = context.as_context_mut();
-    match &context.data().fuel {
-        None => Ok(()),
-        Some(fuel) => {
-            let units = fuel.get();
-            context.set_fuel(units)
-        }
-    }
-}
-
-/// Takes back what the store has left.
-fn drain<H>(mut context: impl AsContextMut<Data = Environment<H>>) -> Result<(), Error> {
-    let context = context.as_context_mut();
-    if let Some(fuel) = &context.data().fuel {
-        fuel.set(context.get_fuel()?);
-    }
-    Ok(())
 }
 
 fn link<H: HostCalls>(

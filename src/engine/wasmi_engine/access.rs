@@ -2,7 +2,7 @@
 
 use wasmi::{AsContext, AsContextMut, Global, Val};
 
-use super::{EarlyEnd, Environment, Handles, QUICK_MEMORY_BYTES};
+use super::environment::{EarlyEnd, Environment, Handles, QUICK_MEMORY_BYTES};
 use crate::engine::{InstanceAccess, MAXIMUM_MEMORY_PAGES, OutOfBounds};
 
 /// The instance, reached through a store or from a host function.

@@ -226,6 +226,6 @@ fn the_first_call_of_a_contract_stores_addresses_far_away() {
             (call $finish (i64.load offset=65544 (local.get $at)))))"#;
     let mut node = Node::with_contract(config(), FAR);
     for _ in 0..3 {
-        assert_eq!(node.call("store").return_data, [[2], [2]]);
+        assert_eq!(node.call("store").return_data, [&[2_u8][..]; 2]);
     }
 }
