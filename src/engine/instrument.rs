@@ -10,8 +10,8 @@
 mod body;
 mod counters;
 mod details;
+mod detours;
 mod error;
-mod far_stores;
 mod passing;
 
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};

@@ -1,7 +1,8 @@
 //! Every test here runs its contract on both engines and compares all that a host can see.
 
 mod cost;
-mod far_stores;
+mod detours;
+mod expressions;
 mod generated;
 mod host_functions;
 mod instances;

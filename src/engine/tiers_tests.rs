@@ -206,6 +206,19 @@ fn where_the_interpreter_panics_the_compiler_runs() {
     assert_eq!(run(&*tiered), CallEnd::Returned);
 }
 
+/// wasmi would wait for good for the translation that has panicked.
+#[test]
+fn where_the_interpreter_panicked_it_is_not_tried_again() {
+    let (engine, orders, _) = tiers();
+    let tiered = engine.compile(&untranslatable()).expect("it is valid");
+    assert_eq!(run(&*tiered), CallEnd::Abandoned);
+    engine.begin_run();
+    let again = tiered.instantiate(1_000_000).err();
+    assert_eq!(again, Some(InstantiationError::Abandoned));
+    assert!(engine.may_give_up());
+    drop(orders);
+}
+
 /// Even if the compiler takes longer than a run waits.
 #[test]
 fn what_only_the_compiler_takes_waits_for_it() {

@@ -9,6 +9,7 @@ mod environment;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wasmi::{
     Caller, CompilationMode, Config, Engine as Interpreter, Error, Extern, Func, FuncType,
@@ -78,7 +79,7 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
             None => frames::rewrite(module).map_err(|error| refused(error.to_string()))?,
         };
         let wasm = rewritten.as_ref().unwrap_or(&module.bytes);
-        let code = without_panic(|| Module::new(&interpreter, wasm));
+        let code = without_panic(|| Module::new(&interpreter, wasm), || {});
         let code = code.map_err(|error| refused(error.to_string()))?;
         Ok(Arc::new(WasmiModule {
             interpreter,
@@ -89,6 +90,7 @@ impl<H: HostCalls> Engine<H> for WasmiEngine {
                 ..module.clone()
             }),
             fuel: self.fuel.clone(),
+            is_broken: Arc::default(),
         }))
     }
 
@@ -104,6 +106,8 @@ struct WasmiModule {
     /// What was compiled, without its bytes.
     description: Arc<InstrumentedModule>,
     fuel: Option<Arc<RunFuel>>,
+    /// Whether the translator has panicked at one of its functions: wasmi waits for good for the end of that translation.
+    is_broken: Arc<AtomicBool>,
 }
 
 impl<H: HostCalls> CompiledModule<H> for WasmiModule {
@@ -124,6 +128,9 @@ impl<H: HostCalls> CompiledModule<H> for WasmiModule {
     }
 
     fn instantiate(&self, limit: u64) -> Result<Box<dyn Instance<H>>, InstantiationError> {
+        if self.is_broken.load(Ordering::Relaxed) {
+            return Err(InstantiationError::Abandoned);
+        }
         match WasmiInstance::<H>::new(self, limit) {
             Ok(instance) => Ok(Box::new(instance)),
             // Only compiled code says why, because a contract can see the text, and what the machine lacks.
@@ -142,6 +149,7 @@ struct WasmiInstance<H: HostCalls> {
     instance: CodeInstance,
     handles: Handles,
     description: Arc<InstrumentedModule>,
+    is_broken: Arc<AtomicBool>,
     is_spent: bool,
 }
 
@@ -177,6 +185,7 @@ impl<H: HostCalls> WasmiInstance<H> {
             instance,
             handles,
             description,
+            is_broken: Arc::clone(&module.is_broken),
             is_spent: false,
         };
         if let Some(name) = &hidden.start {
@@ -203,7 +212,7 @@ impl<H: HostCalls> WasmiInstance<H> {
         let mut call = || function.call(&mut self.store, &[], &mut values);
         // With limits, functions are translated when they are called.
         let outcome = match is_limited {
-            true => without_panic(call),
+            true => without_panic(call, || self.is_broken.store(true, Ordering::Relaxed)),
             false => call(),
         };
         drain(&mut self.store)?;
@@ -269,9 +278,13 @@ impl<H: HostCalls> Instance<H> for WasmiInstance<H> {
 
 /// Makes an error of a panic: a fault of wasmi's translator says nothing about the contract, which the compiler may take. The
 /// engine gives up with it.
-fn without_panic<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+fn without_panic<T>(
+    run: impl FnOnce() -> Result<T, Error>,
+    on_panic: impl FnOnce(),
+) -> Result<T, Error> {
     let outcome = catch_unwind(AssertUnwindSafe(run));
     outcome.unwrap_or_else(|panic| {
+        on_panic();
         let error = format!("the interpreter panicked: {}", panic_message(&*panic));
         tracing::error!(target: "arwen/engine", %error, "a bug");
         Err(Error::new(error))

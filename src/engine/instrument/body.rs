@@ -19,8 +19,8 @@ use wasmparser::{BinaryReader, FunctionBody, Operator};
 
 use super::counters::{CountingGlobals, CountingLocals};
 use super::details::DetailCounter;
+use super::detours::detour;
 use super::error::InstrumentationError;
-use super::far_stores::copy_of_value;
 use super::passing::Passing;
 use crate::engine::opcode_costs::OpcodeCosts;
 use crate::engine::validation::DefinedFunction;
@@ -53,7 +53,7 @@ impl Rewriting<'_> {
             let is_control = rewriter.is_control(&operator);
             if !is_control {
                 rewriter.pay(&operator, cost);
-                if !rewriter.is_moved(&operator) && copy_of_value(&operator).is_none() {
+                if !rewriter.is_moved(&operator) && detour(&operator).is_none() {
                     continue;
                 }
             }
@@ -63,8 +63,8 @@ impl Rewriting<'_> {
             if is_control {
                 rewriter.before(&operator, cost)?;
             }
-            if let Some(copy) = copy_of_value(&operator) {
-                rewriter.emit(&copy);
+            if let Some(detour) = detour(&operator) {
+                rewriter.emit(&detour);
             }
             if !rewriter.replace(&operator) {
                 rewriter.output.extend_from_slice(&body[start..end]);

@@ -176,7 +176,7 @@ impl<H: HostCalls> CompiledModule<H> for TieredModule<H> {
     }
 }
 
-/// Validation lets nothing through that the interpreter can't take.
+/// Validation lets nothing through that neither can take.
 fn no_tier() -> InstantiationError {
     InstantiationError::Bug("a module is neither compiled nor interpreted".to_owned())
 }

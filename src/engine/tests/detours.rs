@@ -1,7 +1,8 @@
-//! Stores whose value is their own address, at offsets on both sides of 65,536.
+//! Where instrumentation leads the interpreter around its faults.
 
 use super::{End, run};
 
+/// On both sides of 65,536.
 const OFFSETS: [usize; 5] = [0, 65_534, 65_535, 65_536, 66_000];
 
 /// Where the addresses begin, and how far one is from the next: no value overlaps another.
@@ -49,5 +50,33 @@ fn a_store_of_its_own_address_is_like_any_other() {
             assert_eq!(outcome.end, End::Returned, "{text}");
             assert!(outcome.memory == expected, "{text}");
         }
+    }
+}
+
+/// While a number that is not 0 was computed last.
+#[test]
+fn a_select_tests_what_was_compared() {
+    let conditions = [
+        ("i32.eqz", 1),
+        ("i32.const 0 i32.eq", 1),
+        ("i32.const 0 i32.ne", 2),
+        ("i32.const 1 i32.ne", 1),
+        ("i64.extend_i32_u i64.eqz", 1),
+    ];
+    for (condition, expected) in conditions {
+        let text = format!(
+            r#"(module (memory (export "memory") 2)
+            (func (export "f") (local $zero i32) (local $other i32)
+                (local.set $other (i32.add (memory.size) (i32.const 5)))
+                i32.const 0
+                i32.const 1 i32.const 2 local.get $zero {condition} select
+                i32.store8))"#
+        );
+        let outcome = run(&text, 1_000);
+        assert_eq!(
+            (outcome.end, outcome.memory[0]),
+            (End::Returned, expected),
+            "{condition}"
+        );
     }
 }
