@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{End, run};
 
-const I32_BINARY: [&str; 21] = [
+const BINARY: [&str; 21] = [
     "add", "sub", "mul", "and", "or", "xor", "shl", "shr_s", "shr_u", "rotl", "rotr", "eq", "ne",
     "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u",
 ];
@@ -149,7 +149,6 @@ impl Writer<'_> {
 
     fn piece(&mut self) {
         let kind = self.kind();
-        let name = kind.name();
         match self.byte() % 32 {
             0..=3 => {
                 let local = self.choose(kind.locals());
@@ -158,80 +157,21 @@ impl Writer<'_> {
             }
             4..=6 => self.set_local(kind),
             7 => {
-                let constant = match kind {
-                    I32 => i64::from(self.choose(&I32_CONSTANTS)),
-                    I64 => self.choose(&I64_CONSTANTS),
-                };
-                self.put(&format!("{name}.const {constant}"));
+                self.constant(kind);
                 self.stack.push(kind);
             }
-            8..=14 => {
-                let operator = self.byte() % I32_BINARY.len();
-                self.take_all(kind, 2);
-                self.put(&format!("{name}.{}", I32_BINARY[operator]));
-                self.stack
-                    .push(if operator < ARITHMETIC { kind } else { I32 });
-            }
-            15 | 16 => {
-                // With a constant on the right.
-                let operator = self.byte() % I32_BINARY.len();
-                let constant = match kind {
-                    I32 => i64::from(self.choose(&I32_CONSTANTS)),
-                    I64 => self.choose(&I64_CONSTANTS),
-                };
-                self.take(kind);
-                self.put(&format!(
-                    "{name}.const {constant} {name}.{}",
-                    I32_BINARY[operator]
-                ));
-                self.stack
-                    .push(if operator < ARITHMETIC { kind } else { I32 });
-            }
-            17 | 18 => {
-                let operator = match kind {
-                    I32 => self.choose(&I32_UNARY),
-                    I64 => self.choose(&I64_UNARY),
-                };
-                self.take(kind);
-                self.put(&format!("{name}.{operator}"));
-                self.stack.push(if operator == "eqz" { I32 } else { kind });
-            }
+            8..=14 => self.binary(kind, false),
+            15 | 16 => self.binary(kind, true),
+            17 | 18 => self.unary(kind),
             19 => {
-                let operator = self.choose(&DIVISIONS);
+                let (name, operator) = (kind.name(), self.choose(&DIVISIONS));
                 self.take_all(kind, 2);
                 self.put(&format!("{name}.const 1 {name}.or {name}.{operator}"));
                 self.stack.push(kind);
             }
-            20..=22 => {
-                // Mostly the condition is what was computed last.
-                self.take(I32);
-                self.put("local.set $t");
-                self.take_all(kind, 2);
-                match self.byte() % 4 {
-                    0 => self.put("local.get $t i32.eqz select"),
-                    1 => self.put("local.get $t i32.const 0 i32.ne select"),
-                    _ => self.put("local.get $t select"),
-                }
-                self.stack.push(kind);
-            }
-            23 => {
-                self.take_all(kind, 2);
-                let condition = self.choose(I32.locals());
-                let test =
-                    self.choose(&["i32.eqz", "i32.const 0 i32.eq", "i32.const 0 i32.ne", ""]);
-                self.put(&format!("local.get {condition} {test} select"));
-                self.stack.push(kind);
-            }
-            24 => {
-                let conversion = self.choose(&[
-                    ("i32.wrap_i64", I64, I32),
-                    ("i64.extend_i32_s", I32, I64),
-                    ("i64.extend_i32_u", I32, I64),
-                ]);
-                self.take(conversion.1);
-                self.put(conversion.0);
-                self.stack.push(conversion.2);
-            }
+            20..=22 => self.select_by_last(kind),
+            23 => self.select_by_local(kind),
+            24 => self.convert(),
             25 => self.load(kind),
             26 => self.store(kind),
             27 | 28 => self.open(kind),
@@ -239,6 +179,66 @@ impl Writer<'_> {
             30 => self.branch(),
             _ => self.call_or_global(kind),
         }
+    }
+
+    fn constant(&mut self, kind: Kind) {
+        let constant = match kind {
+            I32 => i64::from(self.choose(&I32_CONSTANTS)),
+            I64 => self.choose(&I64_CONSTANTS),
+        };
+        self.put(&format!("{}.const {constant}", kind.name()));
+    }
+
+    fn binary(&mut self, kind: Kind, by_constant: bool) {
+        let operator = self.byte() % BINARY.len();
+        if by_constant {
+            self.take(kind);
+            self.constant(kind);
+        } else {
+            self.take_all(kind, 2);
+        }
+        self.put(&format!("{}.{}", kind.name(), BINARY[operator]));
+        self.stack
+            .push(if operator < ARITHMETIC { kind } else { I32 });
+    }
+
+    fn unary(&mut self, kind: Kind) {
+        let operator = match kind {
+            I32 => self.choose(&I32_UNARY),
+            I64 => self.choose(&I64_UNARY),
+        };
+        self.take(kind);
+        self.put(&format!("{}.{operator}", kind.name()));
+        self.stack.push(if operator == "eqz" { I32 } else { kind });
+    }
+
+    fn select_by_last(&mut self, kind: Kind) {
+        self.take(I32);
+        self.put("local.set $t");
+        self.take_all(kind, 2);
+        let test = self.choose(&["", "", "i32.eqz", "i32.const 0 i32.ne"]);
+        self.put(&format!("local.get $t {test} select"));
+        self.stack.push(kind);
+    }
+
+    /// What was computed last is something else than the condition.
+    fn select_by_local(&mut self, kind: Kind) {
+        self.take_all(kind, 2);
+        let condition = self.choose(I32.locals());
+        let test = self.choose(&["", "i32.eqz", "i32.const 0 i32.eq", "i32.const 0 i32.ne"]);
+        self.put(&format!("local.get {condition} {test} select"));
+        self.stack.push(kind);
+    }
+
+    fn convert(&mut self) {
+        let (operator, from, to) = self.choose(&[
+            ("i32.wrap_i64", I64, I32),
+            ("i64.extend_i32_s", I32, I64),
+            ("i64.extend_i32_u", I32, I64),
+        ]);
+        self.take(from);
+        self.put(operator);
+        self.stack.push(to);
     }
 
     fn set_local(&mut self, kind: Kind) {
