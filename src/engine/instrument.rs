@@ -5,7 +5,8 @@
 //! functions are written anew. Everything else that is not a place of counting is copied byte by byte, as its indices stay. The start
 //! function becomes a hidden export, called once the instance is complete; memory and mutable globals get hidden
 //! exports, too. Of the contract's own exports only functions are kept; custom sections go, too. For observed runs more globals count
-//! the points by class of operators and by function.
+//! the points by class of operators and by function. Before some operators stands what leads the interpreter around its faults
+//! ([`detours`]).
 
 mod body;
 mod counters;
