@@ -44,15 +44,27 @@ impl Filter {
 }
 
 impl Run {
-    /// The field of a response, with at most so many bytes of steps.
+    /// The field of a response, with at most so many bytes of steps, and no more of them than [`of_field`](Self::of_field) takes.
     pub fn to_field(&self, steps_bytes: usize) -> Bytes {
+        let mut most_bytes = steps_bytes;
+        loop {
+            let field = self.with_steps(most_bytes);
+            let memory = elements::limit_bytes(field.len());
+            if most_bytes == 0 || elements::check::<Trace>(&field, memory).is_ok() {
+                return field.into();
+            }
+            most_bytes = most_bytes.min(field.len()) / 2;
+        }
+    }
+
+    fn with_steps(&self, steps_bytes: usize) -> Vec<u8> {
         let (steps, cut) = steps::flat(&self.steps, steps_bytes);
         let trace = Trace {
             steps,
             left_out: self.left_out.saturating_add(cut),
             costs: costs::flat(&self.costs),
         };
-        trace.encode_to_vec().into()
+        trace.encode_to_vec()
     }
 
     /// The run in the field of a response.

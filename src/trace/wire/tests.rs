@@ -211,6 +211,20 @@ fn steps_that_would_take_too_much_are_left_out_from_the_last_on() {
     );
 }
 
+/// Many short steps take more memory than a reader gives them, long before they have many bytes.
+#[test]
+fn no_more_steps_are_told_than_are_read() {
+    let step = run().steps.into_iter().next().expect("it has steps");
+    let many = Run {
+        steps: vec![step; 100_000],
+        ..run()
+    };
+    let told = Run::of_field(many.to_field(usize::MAX)).expect("readable");
+    assert!(told.left_out > many.left_out);
+    assert!(told.steps.len() > 1_000, "{}", told.steps.len());
+    assert_eq!(told.costs, many.costs);
+}
+
 #[test]
 fn a_filter_is_read_as_it_was_told() {
     let some = Filter {
