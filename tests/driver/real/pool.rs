@@ -96,7 +96,8 @@ fn a_child_that_is_killed_costs_the_query_that_it_runs() {
         }
         kill(Pid::from_raw(victim as i32), Signal::SIGKILL).expect("it lives");
         let error = endless.join().expect("no panic");
-        assert!(matches!(error.fault, Fault::Closed(_)), "{error}");
+        // It may still have asked for its contract: then the answer could not be sent.
+        assert!(error.to_string().contains("SIGKILL"), "{error}");
         assert_eq!(error.blame(), Blame::Arwen);
     });
     std::thread::scope(|scope| {
