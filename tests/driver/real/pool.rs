@@ -3,7 +3,7 @@
 use super::node::{call_input, config, wasm};
 use crate::common::{CONTRACT, world};
 use crate::setup::{self, Hook, OVERSHOOT, alone, holdings, holdings_like, input};
-use arwen::driver::{Blame, Driver, DriverConfig, DriverPool, Fault, PoolConfig, PoolError};
+use arwen::driver::{Blame, Driver, DriverConfig, DriverPool, PoolConfig, PoolError};
 use arwen::hooks::BlockchainHook;
 use arwen::internal::scenario::{Account, SharedWorld};
 use nix::sys::signal::{Signal, kill};
