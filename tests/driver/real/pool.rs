@@ -3,7 +3,7 @@
 use super::node::{call_input, config, wasm};
 use crate::common::{CONTRACT, world};
 use crate::setup::{self, Hook, OVERSHOOT, alone, holdings, holdings_like, input};
-use arwen::driver::{Blame, Driver, DriverConfig, DriverPool, PoolConfig, PoolError};
+use arwen::driver::{Blame, Driver, DriverConfig, DriverPool, Fault, PoolConfig, PoolError};
 use arwen::hooks::BlockchainHook;
 use arwen::internal::scenario::{Account, SharedWorld};
 use nix::sys::signal::{Signal, kill};
@@ -96,7 +96,14 @@ fn a_child_that_is_killed_costs_the_query_that_it_runs() {
         }
         kill(Pid::from_raw(victim as i32), Signal::SIGKILL).expect("it lives");
         let error = endless.join().expect("no panic");
-        // It may still have asked for its contract: then the answer could not be sent.
+        // On a busy machine it may still wait for its contract, which can't be sent then.
+        assert!(
+            matches!(
+                error.fault,
+                Fault::Closed(_) | Fault::CannotSendHookResponse(_)
+            ),
+            "{error}"
+        );
         assert!(error.to_string().contains("SIGKILL"), "{error}");
         assert_eq!(error.blame(), Blame::Arwen);
     });
