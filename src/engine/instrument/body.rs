@@ -51,9 +51,10 @@ impl Rewriting<'_> {
             let (operator, offset) = operators.read_with_offset()?;
             let cost = u64::from(self.costs.of(&operator));
             let is_control = rewriter.is_control(&operator);
+            let detour = detour(&operator);
             if !is_control {
                 rewriter.pay(&operator, cost);
-                if !rewriter.is_moved(&operator) && detour(&operator).is_none() {
+                if !rewriter.is_moved(&operator) && detour.is_none() {
                     continue;
                 }
             }
@@ -63,7 +64,7 @@ impl Rewriting<'_> {
             if is_control {
                 rewriter.before(&operator, cost)?;
             }
-            if let Some(detour) = detour(&operator) {
+            if let Some(detour) = detour {
                 rewriter.emit(&detour);
             }
             if !rewriter.replace(&operator) {

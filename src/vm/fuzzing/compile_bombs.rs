@@ -28,13 +28,17 @@ const MOST_WIDTH: u32 = 3_000;
 /// The most bytes of a bomb that fuzzing makes: larger ones are only slower.
 const MOST_BYTES: usize = 1 << 20;
 
-/// The most repetitions and locals of bombs that are compiled and of those that are not, one by one, and multiplied where
-/// each repetition uses all locals.
+/// The most repetitions and locals of bombs that are compiled, of some that are not, and of most: one by one, and multiplied
+/// where each repetition uses all locals.
 const MOST_USES: u32 = 150_000;
-const MOST_INTERPRETED_USES: u32 = 500;
+const MOST_INTERPRETED_USES: u32 = 4096;
+const MOST_USUAL_USES: u32 = 128;
 
 /// Of so many inputs one is compiled, which takes a thousand times as long.
-const COMPARED_ONE_IN: u64 = 1024;
+const COMPARED_ONE_IN: u64 = 4096;
+
+/// Of so many inputs one is larger than most.
+const LARGER_ONE_IN: u64 = 128;
 
 /// What a call of a bomb may take, with the instrumentation of a sanitizer. It takes 50 ms at most without, and
 /// compiled behind.
@@ -55,7 +59,8 @@ pub fn compile_bombs(data: &[u8]) {
 pub(super) fn run_and_compare(data: &[u8], is_compared: bool) {
     let most_uses = match is_compared {
         true => MOST_USES,
-        false => MOST_INTERPRETED_USES,
+        false if is_one_in(LARGER_ONE_IN, data) => MOST_INTERPRETED_USES,
+        false => MOST_USUAL_USES,
     };
     let bomb = bomb(&mut Unstructured::new(data), most_uses).expect("any bytes are a bomb");
     let code = bomb.wasm();
@@ -107,7 +112,7 @@ fn length(bytes: &mut Unstructured<'_>, most: u32) -> Result<u32> {
 
 fn bomb(bytes: &mut Unstructured<'_>, most_uses: u32) -> Result<Bomb> {
     let shape = *bytes.choose(&Shape::ALL)?;
-    let repetitions = length(bytes, MOST_LENGTH)?.min(most_uses);
+    let repetitions = length(bytes, MOST_LENGTH.min(most_uses))?.min(most_uses);
     let most_width = match uses_all_each_time(shape) {
         true => most_uses / repetitions,
         false => most_uses,
@@ -115,7 +120,7 @@ fn bomb(bytes: &mut Unstructured<'_>, most_uses: u32) -> Result<Bomb> {
     Ok(Bomb {
         shape,
         length: repetitions,
-        width: length(bytes, MOST_WIDTH)?.min(most_width),
+        width: length(bytes, MOST_WIDTH.min(most_uses))?.min(most_width),
         loops: match bytes.int_in_range(0..=3)? {
             0 => length(bytes, 100)?,
             _ => 0,

@@ -10,7 +10,8 @@ use crate::engine::{
     InstanceCounters, InstantiationError, ModuleIdentity, OutOfBounds,
 };
 use crate::vm::{DiskCounters, QuickLimits, WarmLimits};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use foldhash::fast::FixedState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -184,8 +185,8 @@ impl InstanceState {
         let mut memory = vec![0; instance.memory_size() as usize];
         let read = instance.read_memory(0, &mut memory);
         assert_eq!(read.is_ok(), instance.has_memory());
-        let mut hasher = DefaultHasher::new();
-        memory.hash(&mut hasher);
+        let mut hasher = FixedState::default().build_hasher();
+        hasher.write(&memory);
         InstanceState {
             used_points: instance.used_points(),
             has_memory: instance.has_memory(),

@@ -34,8 +34,8 @@ const MAXIMUM_CODE_BYTES: usize = 4096;
 /// What a call of a host function costs here, so that few fit into a run.
 const HOST_FUNCTION_COST: u64 = 20;
 
-/// The most gas of a run, besides that for the code.
-const MAXIMUM_GAS: u64 = 20_000;
+/// A run has less gas than this, besides that for the code.
+const GAS_BOUND: u64 = 5_000;
 
 /// Host functions that make numbers of any size, if they are called often enough.
 const GROWING: [&str; 2] = ["bigIntMul", "bigIntShl"];
@@ -141,7 +141,8 @@ fn exported(pages: u64, maximum: u64, functions: &[&str]) -> Vec<u8> {
 
 /// A module that can be deployed, mostly.
 fn contract_module(importable: &[u8], bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    let pages = bytes.int_in_range(1..=2)?;
+    // A second page takes as long as the rest of an instance.
+    let pages = if bytes.ratio(1, 8)? { 2 } else { 1 };
     let maximum = bytes.int_in_range(pages..=3)?;
     let functions = bytes.int_in_range(1..=FUNCTIONS.len())?;
     let config = Config {
@@ -151,7 +152,7 @@ fn contract_module(importable: &[u8], bytes: &mut Unstructured<'_>) -> Result<Ve
         max_funcs: 6,
         max_globals: 5,
         max_types: 12,
-        max_instructions: bytes.int_in_range(10..=120)?,
+        max_instructions: bytes.int_in_range(10..=80)?,
         max_elements: 8,
         max_element_segments: 3,
         max_data_segments: 3,
@@ -225,8 +226,10 @@ thread_local! {
     static MACHINES: RefCell<Machines> = RefCell::new(Machines::new());
 }
 
-/// Inputs whose gas differs by less import from one set, mostly.
-const SAME_SET_GAS: u64 = 64;
+/// The largest number that chooses gas and import set. Inputs whose numbers differ by less than the other import from one set,
+/// mostly.
+const LARGEST_NUMBER: u64 = 20_000;
+const SAME_SET_NUMBERS: u64 = 64;
 
 /// The ways in which modules are made.
 const KINDS: u8 = 8;
@@ -246,11 +249,11 @@ pub(super) fn run_and_compare(data: &[u8], is_compared: bool) {
         return;
     };
     let mut bytes = Unstructured::new(rest);
-    let Ok(gas) = bytes.int_in_range(0..=MAXIMUM_GAS) else {
+    let Ok(number) = bytes.int_in_range(0..=LARGEST_NUMBER) else {
         return;
     };
     MACHINES.with_borrow_mut(|machines| {
-        let import_set = (gas / SAME_SET_GAS) as usize % IMPORT_SETS;
+        let import_set = (number / SAME_SET_NUMBERS) as usize % IMPORT_SETS;
         let code = match choice % KINDS {
             0 => Ok(rest.to_vec()),
             1 => any_module(&machines.importable[import_set], &mut bytes),
@@ -272,7 +275,7 @@ pub(super) fn run_and_compare(data: &[u8], is_compared: bool) {
             engine_calls(&module, script, is_compared);
             return;
         }
-        let gas = code.len() as u64 + gas;
+        let gas = code.len() as u64 + number % GAS_BOUND;
         let outcomes = run(&mut machines.interpreted, &code, gas);
         let others = machines.others.iter_mut().filter(|_| is_compared);
         for other in others {
