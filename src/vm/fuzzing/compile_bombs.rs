@@ -32,13 +32,13 @@ const MOST_BYTES: usize = 1 << 20;
 /// where each repetition uses all locals.
 const MOST_USES: u32 = 150_000;
 const MOST_INTERPRETED_USES: u32 = 4096;
-const MOST_USUAL_USES: u32 = 128;
+const MOST_USUAL_USES: u32 = 32;
 
 /// Of so many inputs one is compiled, which takes a thousand times as long.
 const COMPARED_ONE_IN: u64 = 4096;
 
 /// Of so many inputs one is larger than most.
-const LARGER_ONE_IN: u64 = 128;
+const LARGER_ONE_IN: u64 = 64;
 
 /// What a call of a bomb may take, with the instrumentation of a sanitizer. It takes 50 ms at most without, and
 /// compiled behind.

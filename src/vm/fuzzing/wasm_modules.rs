@@ -60,10 +60,10 @@ fn schedule() -> Vec<GasSectionEntry> {
     schedule
 }
 
-/// The order of a finite plane whose points are groups of host functions, and whose lines are what modules may import: reading
-/// all functions for each module would take longer than running it. Two points are on a line, so that any two functions can be
-/// imported together.
-const ORDER: usize = 5;
+/// The order of a finite plane whose points are host functions, and whose lines are what modules may import: reading all
+/// functions for each module would take longer than running it, and of many only the first would be imported. Two points are
+/// on a line, so that any two functions can be imported together.
+const ORDER: usize = 11;
 
 /// The lines of the plane.
 const IMPORT_SETS: usize = ORDER * (ORDER + 1);
@@ -84,20 +84,28 @@ fn importable(set: usize) -> Vec<u8> {
         ValueType::I32 => ValType::I32,
         ValueType::I64 => ValType::I64,
     };
+    // Generated modules have all of these types, so that each stands there once.
+    let mut signatures = Vec::new();
     let (mut types, mut imports) = (TypeSection::new(), ImportSection::new());
     let functions = import_table()
         .iter()
         .enumerate()
         .filter(|(index, function)| is_in_set(*index, set) && !GROWING.contains(&function.name));
-    for (index, (_, function)) in (0..).zip(functions) {
-        let parameters = function.parameters.iter().map(value_type);
-        types
-            .ty()
-            .function(parameters, function.result.iter().map(value_type));
+    for (_, function) in functions {
+        let signature = (function.parameters, function.result);
+        let known = signatures.iter().position(|known| *known == signature);
+        let index = known.unwrap_or_else(|| {
+            let parameters = function.parameters.iter().map(value_type);
+            types
+                .ty()
+                .function(parameters, function.result.iter().map(value_type));
+            signatures.push(signature);
+            signatures.len() - 1
+        });
         imports.import(
             function.namespace,
             function.name,
-            EntityType::Function(index),
+            EntityType::Function(index as u32),
         );
     }
     let mut module = Module::new();
@@ -149,7 +157,7 @@ fn contract_module(importable: &[u8], bytes: &mut Unstructured<'_>) -> Result<Ve
         available_imports: Some(importable.to_vec()),
         exports: Some(exported(pages, maximum, &FUNCTIONS[..functions])),
         max_imports: 8,
-        max_funcs: 6,
+        max_funcs: 8,
         max_globals: 5,
         max_types: 12,
         max_instructions: bytes.int_in_range(10..=80)?,
