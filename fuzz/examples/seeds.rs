@@ -6,9 +6,9 @@
 //! cargo run --release --manifest-path fuzz/Cargo.toml --example seeds -- FOLDER
 //! ```
 
+use arwen::internal::codec;
 use arwen::internal::frame;
 use arwen::internal::logs::line;
-use arwen::internal::codec;
 use arwen::messages::{Format, MessageKind};
 use bytes::Bytes;
 use serde_json::Value;
@@ -93,8 +93,7 @@ fn json_and_protobuf() {
     for (kind, case, json) in recorded().into_iter().chain(extensions()) {
         let name = format!("{kind:02}-{case}");
         let payload = Bytes::from(json.clone());
-        let (envelope, message) =
-            codec::decode(Format::Json, kind.into(), payload).expect("valid");
+        let (envelope, message) = codec::decode(Format::Json, kind.into(), payload).expect("valid");
         let mut protobuf = Vec::new();
         codec::encode_message(Format::Protobuf, &envelope, &message, &mut protobuf)
             .expect("a short message");

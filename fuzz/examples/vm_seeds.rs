@@ -253,6 +253,29 @@ fn other_modules() {
     }
 }
 
+/// Functions with parameters, called directly and through the table, and operators that are rewritten.
+const OPERATORS: &str = r#"(import "env" "int64finish" (func $finish (param i64)))
+    (memory (export "memory") 1 2) (table 2 funcref) (elem (i32.const 0) $sum $twice)
+    (type $two (func (param i64 i64) (result i64)))
+    (global $count (mut i64) (i64.const 3))
+    (func $sum (export "sum") (type $two) (i64.add (local.get 0) (local.get 1)))
+    (func $twice (type $two)
+        (block (result i64) (br_if 0 (call $sum (local.get 0) (local.get 0)) (i32.wrap_i64 (local.get 1)))))
+    (func (export "init"))
+    (func (export "f") (local $index i32) (local $value i64)
+        (loop $again
+            (local.set $value (call_indirect (type $two) (i64.const 5) (local.get $value) (local.get $index)))
+            (global.set $count (i64.add (global.get $count) (local.get $value)))
+            (local.set $index (i32.add (local.get $index) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $index) (i32.const 2))))
+        (i64.store offset=60000 (i32.const 8) (call $twice (i64.const 1) (i64.const 0)))
+        (local.set $index (i32.const 90))
+        (if (select (i32.const 1) (i32.const 0) (i32.eqz (local.get $index)))
+            (then (i32.store offset=65537 (local.get $index) (local.get $index)) (return))
+            (else (call $finish (global.get $count))))
+        (block $two (block $one (br_table $one $two (i32.load8_u (i32.const 4)))) (call $finish (i64.const 1))))
+    (func (export "callBack") (i64.store offset=65536 (i32.const 8) (i64.const 8)) unreachable)"#;
+
 /// Code that is hardly a contract, or none, as a VM gets it.
 fn odd_code() {
     let many_locals = format!(
@@ -305,6 +328,7 @@ fn odd_code() {
             r#"(memory 1) (data "d") (table 1 funcref) (func $f) (elem func $f)"#,
         ),
         ("two-memories", "(memory 1) (memory 1)"),
+        ("operators", OPERATORS),
     ];
     for (name, text) in modules {
         let module = wat::parse_str(format!("(module {text})")).expect("valid text");

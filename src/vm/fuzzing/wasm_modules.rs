@@ -228,6 +228,26 @@ impl Machines {
             importable: (0..IMPORT_SETS).map(importable).collect(),
         }
     }
+
+    /// The other VMs run the code as the interpreter did, the last one also when it is pinned.
+    fn compare(
+        &mut self,
+        code: &[u8],
+        gas: u64,
+        calls: &[(i64, &'static str)],
+        interpreted: &[RunOutcome],
+    ) {
+        for other in &mut self.others {
+            let answers = run(other, code, gas, calls);
+            assert_eq!(answers, interpreted, "the engines differ");
+        }
+        let pinning = self.others.last_mut().expect("there are others");
+        let pinned = pinning.vm.pin(Bytes::copy_from_slice(code));
+        pinned.expect("the machine can do that");
+        let answers = run(pinning, code, gas, calls);
+        assert_eq!(answers, interpreted, "pinned code runs in another way");
+        pinning.vm.unpin(code).expect("the machine can do that");
+    }
 }
 
 thread_local! {
@@ -286,10 +306,8 @@ pub(super) fn run_and_compare(data: &[u8], is_compared: bool) {
         let gas = code.len() as u64 + number % GAS_BOUND;
         let functions = called(&module);
         let outcomes = run(&mut machines.interpreted, &code, gas, functions);
-        let others = machines.others.iter_mut().filter(|_| is_compared);
-        for other in others {
-            let answers = run(other, &code, gas, functions);
-            assert_eq!(answers, outcomes, "the engines differ");
+        if is_compared {
+            machines.compare(&code, gas, functions, &outcomes);
         }
     });
 }
