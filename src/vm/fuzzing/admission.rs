@@ -154,7 +154,7 @@ impl NameStart {
             bytes: [0; 12],
             length: 0,
         };
-        // Writing ends in an error where there is no room for more.
+        // The error is that the name is longer than this: its start is enough.
         let _ = write!(start, "{operator:?}");
         start
     }
