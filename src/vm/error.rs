@@ -9,6 +9,7 @@ use crate::engine::validation::InvalidModule;
 use crate::hooks::HookError;
 use crate::machine::{Outcome, VmFailure};
 use crate::messages::ReturnCode;
+use crate::vm::effort::TooMuchEffort;
 use crate::vm::memory::MemoryError;
 use std::error::Error;
 use thiserror::Error;
@@ -315,9 +316,22 @@ impl From<MemoryError> for Interrupt {
         match error {
             MemoryError::LongArguments { .. }
             | MemoryError::ManyArguments(_)
-            | MemoryError::ArgumentCount(_) => Interrupt::Broken(Broken::host_fault(error)),
+            | MemoryError::ArgumentCount(_)
+            | MemoryError::Effort(_) => Interrupt::Broken(Broken::host_fault(error)),
             error => Interrupt::Api(ExecutionError::Memory(error)),
         }
+    }
+}
+
+impl From<TooMuchEffort> for Broken {
+    fn from(error: TooMuchEffort) -> Broken {
+        Broken::host_fault(error)
+    }
+}
+
+impl From<TooMuchEffort> for Interrupt {
+    fn from(error: TooMuchEffort) -> Interrupt {
+        Interrupt::Broken(error.into())
     }
 }
 

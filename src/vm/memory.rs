@@ -4,6 +4,7 @@
 use crate::engine::InstanceAccess;
 use crate::messages::null;
 use crate::short_bytes::ShortBytes;
+use crate::vm::effort::{ELEMENT_STEPS, Effort, TooMuchEffort, hash_steps, linear_steps};
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -81,14 +82,36 @@ pub enum MemoryError {
     /// A count of arguments whose lengths can't be read. The reference panics.
     #[error("{0} arguments whose lengths are not all there")]
     ArgumentCount(i32),
+    /// Copying would take the run too long. Not in the reference; ends the run.
+    #[error(transparent)]
+    Effort(#[from] TooMuchEffort),
 }
 
-/// LOAD(offset, length): what lies behind the end of the memory reads as zero. It takes addresses, but no memory.
+/// What is read and written takes steps of the run, and is put into strings.
+pub struct Copying<'a> {
+    /// Makes the strings.
+    pub strings: &'a mut ShortBytes,
+    /// The steps of the run.
+    pub effort: &'a mut Effort,
+}
+
+/// LOAD(offset, length): what lies behind the end of the memory reads as zero. It takes addresses, but no memory and no time.
 pub fn load(
     instance: &mut dyn InstanceAccess,
-    strings: &mut ShortBytes,
+    copying: &mut Copying<'_>,
     offset: i32,
     length: i32,
+) -> Result<Bytes, MemoryError> {
+    load_at(instance, copying, offset, length, linear_steps)
+}
+
+/// LOAD, with what it takes to copy so many bytes.
+fn load_at(
+    instance: &mut dyn InstanceAccess,
+    copying: &mut Copying<'_>,
+    offset: i32,
+    length: i32,
+    steps: impl FnOnce(u64) -> u64,
 ) -> Result<Bytes, MemoryError> {
     if length == 0 {
         return Ok(null::empty());
@@ -99,10 +122,11 @@ pub fn load(
         return Err(MemoryError::LoadBounds);
     }
     let length = u64::try_from(length).map_err(|_| MemoryError::LoadLength)?;
-    let inside = length.min(size - start) as usize;
-    Ok(strings.written(length as usize, |bytes| {
+    let inside = length.min(size - start);
+    copying.effort.spend(steps(inside))?;
+    Ok(copying.strings.written(length as usize, |bytes| {
         instance
-            .read_memory(start, &mut bytes[..inside])
+            .read_memory(start, &mut bytes[..inside as usize])
             .expect("the range ends where the memory ends, or before");
     }))
 }
@@ -110,12 +134,14 @@ pub fn load(
 /// STORE(offset, bytes): grows the memory by one page when they do not fit.
 pub fn store(
     instance: &mut dyn InstanceAccess,
+    effort: &mut Effort,
     offset: i32,
     bytes: &[u8],
 ) -> Result<(), MemoryError> {
     if bytes.is_empty() {
         return Ok(());
     }
+    effort.spend(linear_steps(bytes.len() as u64))?;
     let start = u64::try_from(offset).map_err(|_| MemoryError::LowerBound)?;
     let end = start + bytes.len() as u64;
     if end > instance.memory_size() {
@@ -205,18 +231,19 @@ pub struct FunctionAndArguments {
 /// READARGS.
 pub fn read_arguments(
     instance: &mut dyn InstanceAccess,
-    strings: &mut ShortBytes,
+    copying: &mut Copying<'_>,
     pointers: ArgumentPointers,
 ) -> Result<FunctionAndArguments, MemoryError> {
     let function = load(
         instance,
-        strings,
+        copying,
         pointers.function_offset,
         pointers.function_length,
     )?;
+    copying.effort.spend(hash_steps(function.len()))?;
     let lengths = load(
         instance,
-        strings,
+        copying,
         pointers.lengths_offset,
         pointers.count.wrapping_mul(4),
     )?;
@@ -233,7 +260,9 @@ pub fn read_arguments(
     let mut total = 0;
     for length in lengths {
         let length = i32::from_le_bytes(*length);
-        let argument = load(instance, strings, cursor, length)?;
+        // Nothing is free: of a list, gas bounds neither the number nor, as it is counted in 32 bits, the bytes.
+        copying.effort.spend(ELEMENT_STEPS)?;
+        let argument = load_at(instance, copying, cursor, length, |inside| inside)?;
         total += argument.len() as u64;
         if total > MOST_ARGUMENT_BYTES {
             return Err(MemoryError::LongArguments { bytes: total });

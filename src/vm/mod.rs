@@ -16,6 +16,7 @@
 pub(crate) mod contexts;
 pub(crate) mod crypto;
 pub(crate) mod eei;
+pub(crate) mod effort;
 pub(crate) mod error;
 mod examination;
 pub(crate) mod gas;

@@ -1,6 +1,6 @@
 //! Big integers, which contracts know by handles (docs/spec/eei.md#big-integer-handles), and their encodings.
 
-use crate::vm::error::Broken;
+use crate::vm::effort::FREE_BYTES;
 use num_bigint::BigInt;
 use std::collections::BTreeMap;
 
@@ -8,22 +8,31 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default)]
 pub struct BigInts {
     values: BTreeMap<i32, BigInt>,
+    /// All handles from some number of handles on are in use up to here. Without it a contract could have each new handle searched
+    /// for among all others.
+    searched_to: i32,
 }
 
 impl BigInts {
     /// Gives `value` a new handle: the first free one from the number of handles on.
     pub fn add(&mut self, value: BigInt) -> i32 {
-        let mut handle = self.values.len() as i32;
+        let mut handle = self.searched_to.max(self.values.len() as i32);
         while self.values.contains_key(&handle) {
             handle = handle.wrapping_add(1);
         }
         self.values.insert(handle, value);
+        self.searched_to = handle;
         handle
     }
 
     /// The value of a handle, which is in use from now on.
     pub fn value(&mut self, handle: i32) -> &mut BigInt {
         self.values.entry(handle).or_default()
+    }
+
+    /// The bytes of all values.
+    pub fn bytes(&self) -> u64 {
+        self.values.values().map(length).sum()
     }
 
     /// The value of a handle that is in use. Changes nothing.
@@ -40,39 +49,9 @@ impl BigInts {
     }
 }
 
-/// What operations on long numbers have cost a run so far (docs/spec/eei.md#limit-of-big-integers). Gas does not bound it: an
-/// operation costs the same for numbers of any length.
-#[derive(Debug, Clone, Default)]
-pub struct Effort(u64);
-
-/// The most that a run may spend: about a nanosecond each, and no more than as many bytes of results.
-pub const EFFORT_LIMIT: u64 = 1 << 30;
-
-/// An operation on at most so many bytes is free. Gas bounds how many there are, and contracts need no longer numbers: those of
-/// RSA with 4096 bits have 512.
-const FREE_BYTES: u64 = 1024;
-
-impl Effort {
-    /// A run spends more. An error once it is too much.
-    pub fn spend(&mut self, steps: u64) -> Result<(), Broken> {
-        self.0 = self.0.saturating_add(steps);
-        match self.0 <= EFFORT_LIMIT {
-            true => Ok(()),
-            false => Err(Broken::host_fault(format_args!(
-                "operations on long big integers take more than {EFFORT_LIMIT} steps"
-            ))),
-        }
-    }
-}
-
 /// How many bytes the absolute value takes.
 pub fn length(value: &BigInt) -> u64 {
     value.bits().div_ceil(8)
-}
-
-/// The effort of an operation that goes through so many bytes once.
-pub fn linear_steps(bytes: u64) -> u64 {
-    if bytes <= FREE_BYTES { 0 } else { bytes }
 }
 
 /// The effort of a product of numbers with so many bytes: less than the words of one for each word of the other.
@@ -148,20 +127,58 @@ mod tests {
         assert_eq!(*numbers.value(3), 8.into());
     }
 
+    /// Handles as the reference gives them, whose search begins anew each time.
+    fn searched(numbers: &BigInts) -> i32 {
+        let mut handle = numbers.values.len() as i32;
+        while numbers.values.contains_key(&handle) {
+            handle += 1;
+        }
+        handle
+    }
+
+    proptest! {
+        #[test]
+        fn new_handles_are_those_of_a_whole_search(
+            uses in prop::collection::vec(prop::option::of(0..60), 0..80),
+        ) {
+            let mut numbers = BigInts::default();
+            for used in uses {
+                match used {
+                    Some(handle) => {
+                        numbers.value(handle);
+                    }
+                    None => {
+                        let expected = searched(&numbers);
+                        prop_assert_eq!(numbers.add(1.into()), expected);
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
-    fn short_numbers_cost_no_effort_and_long_ones_end_a_run() {
-        assert_eq!([linear_steps(1024), linear_steps(1025)], [0, 1025]);
+    fn a_new_handle_takes_no_longer_when_many_are_in_use() {
+        let mut numbers = BigInts::default();
+        let many = 200_000;
+        for handle in many..2 * many {
+            numbers.value(handle);
+        }
+        // Each whole search would look at all of them.
+        let start = std::time::Instant::now();
+        for expected in 2 * many..3 * many {
+            assert_eq!(numbers.add(1.into()), expected);
+        }
+        assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn short_numbers_cost_no_effort() {
         assert_eq!([product_steps(512, 512), quotient_steps(512, 512)], [0, 0]);
         // 64 KiB are 8192 words.
         assert_eq!(product_steps(1 << 16, 1 << 16), 8192 * 180);
         assert_eq!(product_steps(8, 1 << 16), product_steps(1 << 16, 8));
         assert_eq!(quotient_steps(1 << 16, 1 << 15), 4097 * 4096);
         assert_eq!(quotient_steps(1 << 15, 1 << 16), 8192);
-        let mut effort = Effort::default();
-        effort.spend(EFFORT_LIMIT).expect("as much as allowed");
-        let error = effort.spend(1).expect_err("too much");
-        assert!(error.to_string().contains("1073741824 steps"), "{error}");
-        effort.spend(u64::MAX).expect_err("and not forgotten");
     }
 
     #[test]

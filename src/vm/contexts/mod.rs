@@ -19,8 +19,10 @@ pub mod storage_updates;
 use crate::short_bytes::ShortBytes;
 use crate::trace::Observer;
 use crate::vm::crypto::CryptoHook;
+use crate::vm::effort::{Effort, PROMISE_STEPS, TooMuchEffort, linear_steps, list_steps};
 use crate::vm::gas::schedule::GasSchedule;
-use big_int::{BigInts, Effort};
+use crate::vm::memory::Copying;
+use big_int::BigInts;
 use bytes::Bytes;
 use layered::Layered;
 use output::OutputState;
@@ -52,8 +54,8 @@ pub struct Contexts {
     /// The account whose storage is read and written.
     pub storage_address: Layered<Bytes>,
     pub big_ints: Layered<BigInts>,
-    /// Of the whole run: nested executions have numbers of their own, and the same time.
-    pub big_int_effort: Effort,
+    /// Of the whole run, nested executions included.
+    pub effort: Effort,
     /// Gas that an asynchronous call keeps for its answer; one number for all nested calls
     /// (docs/spec/gas.md#locked-gas).
     pub gas_locked: u64,
@@ -83,7 +85,7 @@ impl Contexts {
             output: Layered::default(),
             storage_address: Layered::default(),
             big_ints: Layered::default(),
-            big_int_effort: Effort::default(),
+            effort: Effort::default(),
             gas_locked: 0,
             calldata: None,
             strings: ShortBytes::default(),
@@ -97,7 +99,7 @@ impl Contexts {
         self.output.reset();
         self.storage_address.reset();
         self.big_ints.reset();
-        self.big_int_effort = Effort::default();
+        self.effort = Effort::default();
         self.gas_locked = 0;
         self.calldata = None;
     }
@@ -105,6 +107,30 @@ impl Contexts {
     /// The state of the call at hand.
     pub fn current_call(&self) -> &RuntimeState {
         &self.runtime.state
+    }
+
+    /// For what is copied from the memories of contracts.
+    pub fn copying(&mut self) -> Copying<'_> {
+        Copying {
+            strings: &mut self.strings,
+            effort: &mut self.effort,
+        }
+    }
+
+    /// A nested execution sets a copy aside, of which gas counts nothing.
+    pub fn spend_on_copy(&mut self) -> Result<(), TooMuchEffort> {
+        let state = &*self.runtime.state;
+        let lists = [
+            self.output.return_data.len(),
+            self.output.logs.len(),
+            state.input.arguments.len(),
+        ];
+        let promises = state.promises.calls().count() as u64;
+        self.effort.spend(
+            linear_steps(self.big_ints.bytes())
+                + list_steps(lists.iter().sum())
+                + linear_steps(promises * PROMISE_STEPS),
+        )
     }
 
     /// Whether the hook runs this function.

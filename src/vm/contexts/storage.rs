@@ -7,6 +7,7 @@ use crate::engine::InstanceAccess;
 use crate::hooks::BlockchainHook as _;
 use crate::messages::null::not_null;
 use crate::trace::{Effect, Written};
+use crate::vm::effort::hash_steps;
 use crate::vm::error::{Broken, ExecutionError, Failure, unless_refused};
 use bytes::Bytes;
 
@@ -40,6 +41,7 @@ impl Contexts {
     }
 
     fn stored_value(&mut self, key: &Bytes) -> Result<Bytes, Broken> {
+        self.effort.spend(hash_steps(key.len()))?;
         let address = &*self.storage_address;
         let updates = &mut self.output.account(address).storage;
         let place = match updates.place_of(not_null(key.clone())) {

@@ -6,8 +6,10 @@ use super::table::host_functions;
 use crate::trace::Effect;
 use crate::vm::contexts::asynchronous::{AsyncCall, Promise};
 use crate::vm::contexts::big_int::from_unsigned_bytes;
+use crate::vm::effort::PROMISE_STEPS;
 use crate::vm::error::{ExecutionError, Interrupt};
 use crate::vm::memory::VALUE_BYTES;
+use bytes::Bytes;
 
 host_functions! {
     namespace "env", costs Kalyan3104APICost;
@@ -62,6 +64,15 @@ impl Call<'_> {
         Err(Interrupt::AsyncCall)
     }
 
+    /// The identifier of a group of promises, which is compared with those of all groups.
+    fn load_identifier(&mut self, offset: i32, length: i32) -> HostResult<Bytes> {
+        let identifier = self.load(offset, length)?;
+        let groups = self.contexts().runtime.state.promises.groups.len() as u64;
+        let words = (identifier.len() as u64).div_ceil(8);
+        self.spend(groups * words.max(8))?;
+        Ok(identifier)
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the signature of the import")]
     fn create_async_call(
         &mut self,
@@ -77,7 +88,8 @@ impl Call<'_> {
         error_length: i32,
         provided_gas: i64,
     ) -> HostResult<()> {
-        let identifier = self.load(identifier_offset, identifier_length)?;
+        let identifier = self.load_identifier(identifier_offset, identifier_length)?;
+        self.spend(PROMISE_STEPS)?;
         let promise = Promise {
             destination: self.load_address(destination_offset)?,
             value: self.load(value_offset, VALUE_BYTES)?,
@@ -106,7 +118,7 @@ impl Call<'_> {
         callback_offset: i32,
         callback_length: i32,
     ) -> HostResult<i32> {
-        let identifier = self.load(identifier_offset, identifier_length)?;
+        let identifier = self.load_identifier(identifier_offset, identifier_length)?;
         let promises = &mut self.contexts().runtime.state.promises;
         if promises.group(&identifier).is_none() {
             return Err(ExecutionError::NoAsyncContext.into());

@@ -5,9 +5,13 @@ use super::table::host_functions;
 use crate::messages::ReturnCode;
 use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{from_signed_bytes, signed_bytes, unsigned_bytes};
+use crate::vm::effort::ELEMENT_STEPS;
 use crate::vm::error::{ExecutionError, Interrupt};
 use crate::vm::memory::{HASH_BYTES, VALUE_BYTES, list_length};
 use bytes::Bytes;
+
+/// A topic is charged for when all of them have been read.
+const TOPIC_STEPS: u64 = ELEMENT_STEPS + HASH_BYTES as u64;
 
 host_functions! {
     namespace "env", costs Kalyan3104APICost;
@@ -114,6 +118,7 @@ impl Call<'_> {
         let mut loaded = Vec::new();
         for index in 0..topic_count {
             let offset = topics.wrapping_add(index.wrapping_mul(HASH_BYTES));
+            self.spend(TOPIC_STEPS)?;
             loaded.push(self.load(offset, HASH_BYTES)?);
         }
         self.contexts().write_log(loaded, data);
@@ -125,7 +130,7 @@ impl Call<'_> {
 
     fn finish(&mut self, data_offset: i32, length: i32) -> HostResult<()> {
         let data = self.load(data_offset, length)?;
-        self.contexts().output.return_data.push(data);
+        self.add_return_data(data)?;
         self.charge_persisted_bytes(as_count(length));
         Ok(())
     }
@@ -168,8 +173,7 @@ impl Call<'_> {
 
     fn int64_finish(&mut self, value: i64) -> HostResult<()> {
         let item = signed_bytes(&value.into());
-        self.contexts().output.return_data.push(not_null(item));
-        Ok(())
+        self.add_return_data(not_null(item))
     }
 
     /// The gas that is left, for contracts.

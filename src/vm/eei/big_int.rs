@@ -4,9 +4,10 @@ use super::call::{Call, HostResult, as_size, item};
 use super::table::host_functions;
 use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{
-    from_signed_bytes, from_unsigned_bytes, length, linear_steps, low_i64, product_steps,
-    quotient_steps, signed_bytes, unsigned_bytes,
+    from_signed_bytes, from_unsigned_bytes, length, low_i64, product_steps, quotient_steps,
+    signed_bytes, unsigned_bytes,
 };
+use crate::vm::effort::linear_steps;
 use crate::vm::error::ExecutionError;
 use num_bigint::{BigInt, Sign};
 use num_integer::Integer;
@@ -115,11 +116,6 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Effort that gas does not bound.
-    fn spend(&mut self, steps: u64) -> HostResult<()> {
-        Ok(self.contexts().big_int_effort.spend(steps)?)
-    }
-
     /// The bytes of a number.
     fn bytes_of(&mut self, handle: i32, bytes: fn(&BigInt) -> Vec<u8>) -> HostResult<Vec<u8>> {
         let steps = linear_steps(length(self.number(handle)));
@@ -136,7 +132,7 @@ impl Call<'_> {
         result: impl FnOnce(&BigInt, &BigInt) -> BigInt,
     ) -> HostResult<()> {
         let contexts = self.contexts();
-        let effort = &mut contexts.big_int_effort;
+        let effort = &mut contexts.effort;
         let (left, right) = contexts.big_ints.operands(destination, left, right);
         effort.spend(linear_steps(length(left) + length(right)))?;
         effort.spend(check(left, right)?)?;
@@ -300,7 +296,7 @@ impl Call<'_> {
         let contexts = self.contexts();
         let (left, right) = contexts.big_ints.operands(left, left, right);
         let steps = linear_steps(length(left) + length(right));
-        contexts.big_int_effort.spend(steps)?;
+        contexts.effort.spend(steps)?;
         Ok(left.cmp(right) as i32)
     }
 
@@ -328,8 +324,7 @@ impl Call<'_> {
 
     fn finish_number(&mut self, bytes: Vec<u8>) -> HostResult<()> {
         self.charge_persisted_bytes(bytes.len() as u64);
-        self.contexts().output.return_data.push(not_null(bytes));
-        Ok(())
+        self.add_return_data(not_null(bytes))
     }
 
     fn big_int_finish_unsigned(&mut self, reference: i32) -> HostResult<()> {

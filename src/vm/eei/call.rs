@@ -5,6 +5,7 @@ use crate::engine::InstanceAccess;
 use crate::vm::contexts::Contexts;
 use crate::vm::contexts::input::{CallInput, CreateInput};
 use crate::vm::contexts::metering::use_gas;
+use crate::vm::effort::ELEMENT_STEPS;
 use crate::vm::error::{Broken, Failure, Interrupt};
 use crate::vm::memory::{self, ArgumentPointers, FunctionAndArguments};
 use bytes::Bytes;
@@ -59,6 +60,11 @@ impl Call<'_> {
         use_gas(self.instance, gas);
     }
 
+    /// Takes steps of work that gas does not bound (docs/spec/eei.md#limit-of-work).
+    pub(super) fn spend(&mut self, steps: u64) -> HostResult<()> {
+        Ok(self.contexts().effort.spend(steps)?)
+    }
+
     /// Charges `count` times a cost per byte.
     pub(super) fn charge_bytes(&mut self, cost: u64, count: u64) {
         self.charge(cost.wrapping_mul(count));
@@ -78,8 +84,8 @@ impl Call<'_> {
 
     /// Copies from the memory (docs/spec/eei.md#memory).
     pub(super) fn load(&mut self, offset: i32, length: i32) -> HostResult<Bytes> {
-        let strings = &mut self.host.contexts().strings;
-        let bytes = memory::load(self.instance, strings, offset, length)?;
+        let copying = &mut self.host.contexts().copying();
+        let bytes = memory::load(self.instance, copying, offset, length)?;
         if let Some(accesses) = &mut self.accesses {
             accesses.read(offset, &bytes);
         }
@@ -91,8 +97,8 @@ impl Call<'_> {
         &mut self,
         pointers: ArgumentPointers,
     ) -> HostResult<FunctionAndArguments> {
-        let strings = &mut self.host.contexts().strings;
-        let call = memory::read_arguments(self.instance, strings, pointers)?;
+        let copying = &mut self.host.contexts().copying();
+        let call = memory::read_arguments(self.instance, copying, pointers)?;
         if let Some(accesses) = &mut self.accesses {
             accesses.read_call(pointers, &call);
         }
@@ -106,10 +112,18 @@ impl Call<'_> {
 
     /// Copies to the memory (docs/spec/eei.md#memory).
     pub(super) fn store(&mut self, offset: i32, bytes: &[u8]) -> HostResult<()> {
-        memory::store(self.instance, offset, bytes)?;
+        let effort = &mut self.host.contexts().effort;
+        memory::store(self.instance, effort, offset, bytes)?;
         if let Some(accesses) = &mut self.accesses {
             accesses.wrote(offset, bytes);
         }
+        Ok(())
+    }
+
+    /// Adds an item to the return data.
+    pub(super) fn add_return_data(&mut self, item: Bytes) -> HostResult<()> {
+        self.spend(ELEMENT_STEPS)?;
+        self.contexts().output.return_data.push(item);
         Ok(())
     }
 

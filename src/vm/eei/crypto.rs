@@ -2,6 +2,7 @@
 
 use super::call::{Call, HostResult};
 use super::table::host_functions;
+use crate::vm::effort::hash_steps;
 
 host_functions! {
     namespace "env", costs CryptoAPICost;
@@ -15,6 +16,7 @@ host_functions! {
 impl Call<'_> {
     fn sha256(&mut self, data_offset: i32, length: i32, result_offset: i32) -> HostResult<i32> {
         let data = self.load(data_offset, length)?;
+        self.spend(hash_steps(data.len()))?;
         let hash = self.contexts().crypto.sha256(&data);
         self.store(result_offset, &hash)?;
         Ok(0)
@@ -22,6 +24,7 @@ impl Call<'_> {
 
     fn keccak256(&mut self, data_offset: i32, length: i32, result_offset: i32) -> HostResult<i32> {
         let data = self.load(data_offset, length)?;
+        self.spend(hash_steps(data.len()))?;
         let hash = self.contexts().crypto.keccak256(&data);
         self.store(result_offset, &hash)?;
         Ok(0)

@@ -4,6 +4,7 @@ use super::call::{Call, HostResult, as_size};
 use super::table::host_functions;
 use crate::messages::null::not_null;
 use crate::vm::contexts::big_int::{from_unsigned_bytes, low_i64, unsigned_bytes};
+use crate::vm::effort::linear_steps;
 use bytes::Bytes;
 
 /// What follows a key in the key of its lock.
@@ -80,6 +81,7 @@ impl Call<'_> {
 
     fn lock_key(&mut self, key_offset: i32, key_length: i32) -> HostResult<Bytes> {
         let key = self.load(key_offset, key_length)?;
+        self.spend(linear_steps(key.len() as u64))?;
         Ok([&key, LOCK_SUFFIX].concat().into())
     }
 

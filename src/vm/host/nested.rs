@@ -46,6 +46,7 @@ impl Host {
         payer: &mut dyn InstanceAccess,
         call: &CallInput,
     ) -> Result<NestedOutput, Broken> {
+        self.contexts.spend_on_copy()?;
         self.enter_dest_context(call);
         let mut promises = None;
         match self.run_on_dest_context(payer, call, &mut promises) {
@@ -136,6 +137,7 @@ impl Host {
             true => CallKind::ReadOnly,
             false => CallKind::SameContext,
         };
+        self.contexts.spend_on_copy().map_err(Broken::from)?;
         let used = self.tell_entry(payer, |_| Begun::call(kind, call));
         let contexts = &mut self.contexts;
         contexts.big_ints.push();

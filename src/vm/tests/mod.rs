@@ -34,5 +34,6 @@ mod rows;
 mod storage;
 mod texts;
 mod tiers;
+mod unmetered_work;
 mod unusual;
 mod verdicts;

@@ -54,3 +54,22 @@ fn gas_takes_no_longer_than_the_rule_for_the_time_budget_says() {
         );
     }
 }
+
+/// Hashes and keys cost the same gas whatever their length. The run ends before the child would have to.
+#[test]
+fn work_that_gas_does_not_bound_has_a_limit_and_the_child_goes_on() {
+    let config = config().max_loop_time(Duration::from_secs(120));
+    let mut node = Node::with_contract(config, include_str!("../../contracts/unmetered.wat"));
+    let child = node.driver.child_id();
+    for function in ["hash", "lock", "arguments"] {
+        let outcome = node.driver.call(call_input(function, u64::MAX / 2));
+        let failure = outcome.expect("in time").expect_err("no output");
+        assert_eq!(
+            failure.to_string(),
+            "host fault: host functions take more than 1073741824 steps that gas does not bound",
+            "{function}"
+        );
+        assert_eq!(node.call("short").return_data, [&[32][..]], "{function}");
+        assert_eq!(node.driver.child_id(), child, "{function}");
+    }
+}
