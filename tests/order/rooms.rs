@@ -105,10 +105,21 @@ pub const ROOMS: &[Room] = &[
     ),
     room("engine", &["engine"]),
     // The VM: the state of a run, above it what contracts import, above that the host.
-    room("vm::memory", &["engine", "messages", "short_bytes"]),
+    room("vm::effort", &[]),
+    room(
+        "vm::memory",
+        &["engine", "messages", "short_bytes", "vm::effort"],
+    ),
     room(
         "vm::error",
-        &["engine", "hooks", "machine", "messages", "vm::memory"],
+        &[
+            "engine",
+            "hooks",
+            "machine",
+            "messages",
+            "vm::effort",
+            "vm::memory",
+        ],
     ),
     room("vm::crypto", &[]),
     room("vm::gas", &["engine", "gas_schedule", "messages"]),
@@ -121,8 +132,10 @@ pub const ROOMS: &[Room] = &[
             "short_bytes",
             "trace",
             "vm::crypto",
+            "vm::effort",
             "vm::error",
             "vm::gas",
+            "vm::memory",
         ],
     ),
     room(
@@ -133,6 +146,7 @@ pub const ROOMS: &[Room] = &[
             "messages",
             "trace",
             "vm::contexts",
+            "vm::effort",
             "vm::error",
             "vm::gas",
             "vm::memory",
