@@ -9,7 +9,6 @@ use std::error::Error as _;
 const HOST_FAULTS: [&str; 15] = [
     "runtime error: index out of range [",
     "runtime error: slice bounds out of range [",
-    "host fault: a contract reads ",
     "host fault: a contract without a memory called ",
     "host fault: a start function called a host function",
     "host fault: a built-in function gave no output and no error",
@@ -21,12 +20,17 @@ const HOST_FAULTS: [&str; 15] = [
     "host fault: the answer of a built-in function has a null account",
     TOO_LONG[0],
     TOO_LONG[1],
+    TOO_LONG[2],
     // The number comes first.
     " arguments whose lengths are not all there",
 ];
 
-/// The texts where something is longer than can be sent.
-const TOO_LONG: [&str; 2] = ["host fault: the question ", "host fault: a payload of "];
+/// The texts where something is longer than can be sent, or than gas bounds.
+const TOO_LONG: [&str; 3] = [
+    "host fault: the question ",
+    "host fault: a payload of ",
+    "host fault: host functions take more than ",
+];
 
 /// Longer outputs, in bytes, take most of the time of a run.
 const LONG_OUTPUT_BYTES: usize = 256 << 10;
