@@ -47,7 +47,7 @@ use profile::{Prediction, Profile, Score};
 use sources::{Gist, Sources, TemplateId};
 use std::time::Instant;
 use template::Filled;
-use writer::Writer;
+use writer::{Clock, Writer};
 
 /// The most memory that all templates take, in bytes.
 const PROFILES_BYTES: usize = 16 << 20;
@@ -174,6 +174,7 @@ impl Carrier for DiagnoseWaitRequest {
 #[derive(Debug)]
 pub(super) struct Predictor {
     limits: ReadAhead,
+    clock: Clock,
     /// Whether the current child uses answers ahead.
     is_understood: bool,
     profiles: ByteLru<ProfileKey, Profile>,
@@ -226,6 +227,7 @@ impl Predictor {
     pub(super) fn new(limits: ReadAhead) -> Predictor {
         Predictor {
             limits,
+            clock: Instant::now,
             is_understood: false,
             profiles: ByteLru::new(PROFILES_BYTES),
             deployed: Box::new([None; DEPLOYS]),
@@ -304,12 +306,13 @@ impl Predictor {
         }
         // A hook that panicked has left it as it was.
         self.field.clear();
-        let start = Instant::now();
+        let start = (self.clock)();
         let most = profile.confirmed();
         let mut writer = Writer {
             limits: &self.limits,
             until: start + self.limits.time,
             now: start,
+            clock: self.clock,
             known: &mut self.known_hashes,
             field: &mut self.field,
             may_leave_out: most >= LEAVE_OUT_FROM,

@@ -13,6 +13,9 @@ use crate::messages::{BlockchainGetUserAccountRequest, HookRequest, Message};
 use bytes::Bytes;
 use std::time::Instant;
 
+/// Tells the time. A function, so that tests have a clock that only their hooks advance.
+pub(super) type Clock = fn() -> Instant;
+
 /// Collects answers ahead, up to the limits.
 pub(super) struct Writer<'a> {
     pub(super) limits: &'a ReadAhead,
@@ -20,6 +23,7 @@ pub(super) struct Writer<'a> {
     pub(super) until: Instant,
     /// When the last answer was there.
     pub(super) now: Instant,
+    pub(super) clock: Clock,
     pub(super) known: &'a mut ByteLru<Bytes, Bytes>,
     pub(super) field: &'a mut AnswersField,
     /// Whether the output may leave out what is told.
@@ -47,7 +51,7 @@ impl Writer<'_> {
             None => (message, &question.fields),
         };
         let answered = dispatch(hook, Written, message).flatten();
-        let before = std::mem::replace(&mut self.now, Instant::now());
+        let before = std::mem::replace(&mut self.now, (self.clock)());
         let Some((error, answer)) = answered else {
             return Answered::Not;
         };

@@ -1,7 +1,7 @@
 //! A node for the tests: a world in memory, the driver, and the real child.
 
 use crate::common;
-use arwen::driver::{DiskCache, Driver, DriverConfig};
+use arwen::driver::{DiskCache, Driver, DriverConfig, ReadAhead};
 use arwen::internal::scenario::{Account, SharedWorld};
 use arwen::messages::*;
 use bytes::Bytes;
@@ -22,7 +22,9 @@ pub fn config() -> DriverConfig {
     config.binary = Some(env!("CARGO_BIN_EXE_arwen").into());
     config.max_loop_time = Duration::from_secs(20);
     config.disk_cache = DiskCache::Off;
-    config
+    // What is answered ahead must not depend on when the machine is busy.
+    let unhurried = ReadAhead::default().time(config.max_loop_time);
+    config.read_ahead(unhurried)
 }
 
 /// A contract of tests/contracts.

@@ -8,12 +8,13 @@ use crate::messages::json;
 use crate::messages::null::not_null;
 use crate::part::{DialogueLoop, Link};
 use crate::transport::memory::{MemoryTransport, pair};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, DefaultHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A part of a value that a program asks with.
 #[derive(Debug, Clone)]
@@ -47,6 +48,17 @@ pub(super) enum Step {
 
 pub(super) type Program = Vec<Step>;
 
+thread_local! {
+    static BEGINNING: Instant = Instant::now();
+    /// What the hooks of this thread have taken.
+    static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// A clock that only the delays of hooks advance: what else the machine does must not decide what is answered ahead.
+fn now() -> Instant {
+    BEGINNING.with(|beginning| *beginning + PASSED.get())
+}
+
 /// Answers by a hash of the question and of `state`. So what was right for one request is wrong for the next one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct World {
@@ -55,6 +67,7 @@ pub(super) struct World {
     pub(super) changes: u64,
     /// Some answers are refused, and some accounts don't exist.
     pub(super) refuses: bool,
+    /// What each answer takes, by the clock of [`now`].
     pub(super) delay: Duration,
     pub(super) calls: u64,
     pub(super) is_fatal: bool,
@@ -65,7 +78,7 @@ pub(super) struct World {
 impl World {
     fn number(&mut self, question: impl Hash) -> HookResult<u64> {
         self.calls += 1;
-        thread::sleep(self.delay);
+        PASSED.set(PASSED.get() + self.delay);
         assert!(!self.panics || self.calls < 2, "no database");
         if self.is_fatal {
             return Err(HookError::fatal("no database"));
@@ -372,6 +385,7 @@ impl Node {
             looping.expect("builds").run()
         });
         let mut predictor = Predictor::new(limits);
+        predictor.clock = now;
         predictor.child_started(Some(&understanding()));
         let mut messenger = Messenger::new(Side::Node, near, format, payload_limit_bytes);
         let frames = Frames::new(format);
