@@ -22,7 +22,7 @@ use bytes::Bytes;
 use num_bigint::BigUint;
 use shapes::{Bomb, Shape};
 use support::in_process::{call, deploy, deployed, vm_on_tiers};
-use support::{USER, world};
+use support::{USER, peak_kib, world};
 
 /// Length, width and loops around: small, usual sizes, near what is compiled at most, and far beyond.
 const SIZES: [(u32, u32, u32); 13] = [
@@ -145,14 +145,6 @@ fn unmetered(code: &[u8]) {
     let run = instance.get_typed_func::<(), ()>(&store, "run");
     let run = run.expect("it is exported");
     run.call(&mut store, ()).expect("it returns");
-}
-
-/// The most memory that this process has had so far.
-fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let kib = line.and_then(|line| line.split_ascii_whitespace().nth(1));
-    kib.and_then(|kib| kib.parse().ok()).expect("a number")
 }
 
 /// What a process said of its bomb.

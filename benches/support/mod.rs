@@ -161,6 +161,14 @@ pub fn call(driver: &mut Driver<SharedWorld>, function: &str, arguments: &[Bytes
     assert_eq!(output.return_code, 0, "{}", output.return_message);
 }
 
+/// The most memory that this process has had so far.
+pub fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.and_then(|line| line.split_ascii_whitespace().nth(1));
+    kib.and_then(|kib| kib.parse().ok()).expect("a number")
+}
+
 /// Has all threads of a process run on this core only.
 pub fn pin(process: u32, core: usize) {
     let taskset = Command::new("taskset")

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// The most steps of a run: about a nanosecond each, and no more than as many bytes of results.
+/// The most steps of a run: about a nanosecond each (`cargo bench --bench limit_of_work`), and no more than as many bytes of results.
 pub const EFFORT_LIMIT: u64 = 1 << 30;
 
 /// To go through at most so many bytes is free. Gas bounds how often that is done, and contracts need no longer values: numbers of
@@ -14,6 +14,12 @@ pub const ELEMENT_STEPS: u64 = 32;
 
 /// Of a registered promise, which is free of gas: about the bytes that it takes until it is made.
 pub const PROMISE_STEPS: u64 = 2048;
+
+/// Of an account that a nested execution sets aside: about the bytes that it takes.
+pub const ACCOUNT_STEPS: u64 = 512;
+
+/// Of a storage value that a nested execution sets aside with its account: about the bytes that it takes.
+pub const STORAGE_VALUE_STEPS: u64 = 64;
 
 /// A run has taken more steps than it may. Ends it, on every machine alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -41,6 +41,7 @@ pub use crate::engine::tiers::QuickLimits;
 pub use crate::engine::wasmer::NATIVE_STACK_BYTES;
 pub use crate::engine::wasmer::warm::WarmLimits;
 pub use crate::engine::{InstanceCounters, MAXIMUM_MEMORY_PAGES, MachineFailure, TierCounters};
+pub use effort::EFFORT_LIMIT;
 pub use error::{NoProtectedPrefix, VmFatal};
 pub use examination::{Examination, Reason, STACK_SLOTS, deploy_gas, examine, host_function};
 pub(crate) use host::is_upgrade;

@@ -126,10 +126,13 @@ impl Contexts {
             state.input.arguments.len(),
         ];
         let promises = state.promises.calls().count() as u64;
+        let accounts = self.output.accounts.values();
+        let accounts = accounts.map(|account| account.steps_to_set_aside());
         self.effort.spend(
             linear_steps(self.big_ints.bytes())
                 + list_steps(lists.iter().sum())
-                + linear_steps(promises * PROMISE_STEPS),
+                + linear_steps(promises * PROMISE_STEPS)
+                + linear_steps(accounts.sum()),
         )
     }
 

@@ -4,6 +4,7 @@ use super::storage_updates::StorageUpdates;
 use crate::messages::{
     self, LogEntry, OutputAccountEntry, StorageUpdate, StorageUpdateEntry, VmOutput,
 };
+use crate::vm::effort::{ACCOUNT_STEPS, STORAGE_VALUE_STEPS};
 use crate::vm::error::{Broken, ExecutionError};
 use bytes::Bytes;
 use num_bigint::BigInt;
@@ -31,7 +32,7 @@ impl OutputAccount {
     /// (docs/spec/README.md#quirk-28).
     fn merge(&mut self, later: OutputAccount) {
         self.gas_limit = later.gas_limit;
-        self.storage.extend(later.storage);
+        self.storage.merge(later.storage);
         if later.balance.is_some() {
             self.balance = later.balance;
         }
@@ -44,6 +45,11 @@ impl OutputAccount {
         }
         self.nonce = self.nonce.max(later.nonce);
         self.call_type = later.call_type;
+    }
+
+    /// The steps to copy it and to merge it again (docs/spec/eei.md#limit-of-work).
+    pub fn steps_to_set_aside(&self) -> u64 {
+        ACCOUNT_STEPS + STORAGE_VALUE_STEPS * self.storage.len() as u64
     }
 
     fn into_wire(self, address: Bytes) -> messages::OutputAccount {

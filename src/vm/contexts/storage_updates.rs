@@ -4,12 +4,19 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use indexmap::map::{Entry, VacantEntry};
+use std::sync::Arc;
+
+/// By key.
+type Values = IndexMap<Bytes, Bytes, RandomState>;
 
 /// Values by key. A tree of keys compares a key with ten others to find it; contracts read and write hundreds. The hash only finds:
 /// what comes out is sorted. Its seed is another one in each process, so that keys with equal hashes
 /// can't be made in advance; contracts see neither hashes nor time.
+///
+/// Each nested execution sets a copy aside. Copies share their values until one of them changes, as most executions change
+/// few accounts. `None` is empty: most accounts have no storage.
 #[derive(Debug, Clone, Default)]
-pub struct StorageUpdates(IndexMap<Bytes, Bytes, RandomState>);
+pub struct StorageUpdates(Option<Arc<Values>>);
 
 /// The place of a key.
 pub enum Place<'a> {
@@ -20,9 +27,15 @@ pub enum Place<'a> {
 }
 
 impl StorageUpdates {
-    /// The value of a key, or where one can be set: to look once is enough.
+    /// The value of a key, or where one can be set: to look once is enough, but where a copy shares the values.
     pub fn place_of(&mut self, key: Bytes) -> Place<'_> {
-        match self.0.entry(key) {
+        let values = self.0.get_or_insert_default();
+        if Arc::get_mut(values).is_none()
+            && let Some(place) = values.get_index_of(&key)
+        {
+            return Place::Taken(&values[place]);
+        }
+        match Arc::make_mut(values).entry(key) {
             Entry::Occupied(entry) => Place::Taken(entry.into_mut()),
             Entry::Vacant(entry) => Place::Free(entry),
         }
@@ -30,33 +43,34 @@ impl StorageUpdates {
 
     /// Sets the value of a key.
     pub fn insert(&mut self, key: Bytes, value: Bytes) {
-        self.0.insert(key, value);
+        Arc::make_mut(self.0.get_or_insert_default()).insert(key, value);
+    }
+
+    /// Takes over the values of a later state; what that does not know stays.
+    pub fn merge(&mut self, later: StorageUpdates) {
+        match (&mut self.0, later.0) {
+            (_, None) => {}
+            (ours @ None, later) => *ours = later,
+            (Some(ours), Some(later)) if Arc::ptr_eq(ours, &later) => {}
+            (Some(ours), Some(later)) => Arc::make_mut(ours).extend(Arc::unwrap_or_clone(later)),
+        }
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |values| values.len())
     }
 
     /// In the order of the bytes of the keys.
     pub fn into_sorted(self) -> impl ExactSizeIterator<Item = (Bytes, Bytes)> {
-        self.0.sorted_unstable_by(|one, _, other, _| one.cmp(other))
-    }
-}
-
-impl Extend<(Bytes, Bytes)> for StorageUpdates {
-    fn extend<I: IntoIterator<Item = (Bytes, Bytes)>>(&mut self, updates: I) {
-        self.0.extend(updates);
+        let values = self.0.map(Arc::unwrap_or_clone).unwrap_or_default();
+        values.sorted_unstable_by(|one, _, other, _| one.cmp(other))
     }
 }
 
 impl FromIterator<(Bytes, Bytes)> for StorageUpdates {
     fn from_iter<I: IntoIterator<Item = (Bytes, Bytes)>>(updates: I) -> StorageUpdates {
-        StorageUpdates(updates.into_iter().collect())
-    }
-}
-
-impl IntoIterator for StorageUpdates {
-    type Item = (Bytes, Bytes);
-    type IntoIter = indexmap::map::IntoIter<Bytes, Bytes>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        StorageUpdates(Some(Arc::new(updates.into_iter().collect())))
     }
 }
 
@@ -85,10 +99,49 @@ mod tests {
                 }
                 prop_assert!(matches!(placed.place_of(key.clone()), Place::Taken(value) if *value == expected[key]));
             }
-            let mut extended = StorageUpdates::default();
-            extended.extend(updates.iter().cloned());
-            for found in [inserted, placed, extended, updates.into_iter().collect()] {
+            let mut merged = StorageUpdates::default();
+            merged.merge(updates.iter().cloned().collect());
+            for found in [inserted, placed, merged, updates.into_iter().collect()] {
+                prop_assert_eq!(found.len(), expected.len());
                 prop_assert!(found.into_sorted().eq(expected.clone()));
+            }
+        }
+
+        /// A copy that shares values is as good as one that has its own.
+        #[test]
+        fn copies_do_not_change_each_other(
+            steps in prop::collection::vec((0..4_u8, 0..3_usize, 0..3_usize, 0..6_u8), 0..60),
+        ) {
+            let mut states = [const { StorageUpdates(None) }; 3];
+            let mut expected: [BTreeMap<Bytes, Bytes>; 3] = Default::default();
+            for (number, (step, one, other, key)) in (0_u8..).zip(steps) {
+                let (key, value) = (Bytes::from(vec![key]), Bytes::from(vec![number]));
+                match step {
+                    0 => {
+                        states[one] = states[other].clone();
+                        expected[one] = expected[other].clone();
+                    }
+                    1 => {
+                        let later = states[other].clone();
+                        states[one].merge(later);
+                        let later = expected[other].clone();
+                        expected[one].extend(later);
+                    }
+                    2 => {
+                        states[one].insert(key.clone(), value.clone());
+                        expected[one].insert(key, value);
+                    }
+                    _ => match states[one].place_of(key.clone()) {
+                        Place::Taken(found) => prop_assert_eq!(Some(found), expected[one].get(&key)),
+                        Place::Free(place) => {
+                            place.insert(value.clone());
+                            prop_assert_eq!(expected[one].insert(key, value), None);
+                        }
+                    },
+                }
+            }
+            for (state, expected) in states.into_iter().zip(expected) {
+                prop_assert!(state.into_sorted().eq(expected));
             }
         }
     }

@@ -10,8 +10,8 @@ use crate::vm::error::{ExecutionError, Interrupt};
 use crate::vm::memory::{HASH_BYTES, VALUE_BYTES, list_length};
 use bytes::Bytes;
 
-/// A topic is charged for when all of them have been read.
-const TOPIC_STEPS: u64 = ELEMENT_STEPS + HASH_BYTES as u64;
+/// A topic is charged for when all of them have been read: its place, its bytes, and to find them.
+const TOPIC_STEPS: u64 = 2 * (ELEMENT_STEPS + HASH_BYTES as u64);
 
 host_functions! {
     namespace "env", costs Kalyan3104APICost;

@@ -61,7 +61,7 @@ fn work_that_gas_does_not_bound_has_a_limit_and_the_child_goes_on() {
     let config = config().max_loop_time(Duration::from_secs(120));
     let mut node = Node::with_contract(config, include_str!("../../contracts/unmetered.wat"));
     let child = node.driver.child_id();
-    for function in ["hash", "lock", "arguments"] {
+    for function in ["work_sha256", "work_clear_lock", "work_arguments"] {
         let outcome = node.driver.call(call_input(function, u64::MAX / 2));
         let failure = outcome.expect("in time").expect_err("no output");
         assert_eq!(
