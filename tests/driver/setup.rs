@@ -17,8 +17,9 @@ pub fn is_fault(error: &CriticalError, fault: &Fault) {
     assert_eq!(format!("{:?}", error.fault), format!("{fault:?}"));
 }
 
-/// How much longer than its budget a request may take, on a machine that is busy with other tests.
-pub const OVERSHOOT: Duration = Duration::from_millis(150);
+/// How much longer than its budget a request may take, on a machine that is busy with other tests and other programs. Less than any
+/// budget here, so that a request that takes twice its budget is noticed. The example `soak` measures how long it takes.
+pub const OVERSHOOT: Duration = Duration::from_millis(240);
 
 /// The environment variable that says that a test has its process to itself.
 const ALONE: &str = "ARWEN_TEST_ALONE";

@@ -179,7 +179,7 @@ fn those_who_wait_are_served_in_the_order_in_which_they_came() {
 
 #[test]
 fn what_is_too_much_is_refused() {
-    let wait = Duration::from_millis(200);
+    let wait = Duration::from_millis(250);
     let pool = pool(1, |config| config.queue(1).wait(wait));
     let lease = pool.lease().expect("the only one");
     std::thread::scope(|scope| {
