@@ -78,18 +78,18 @@
         (i32.const 4) (i32.const 1) (i32.const 192) (i32.const 256)))
       (br 0)))
 
-  ;; What nested executions set aside: a long number, and many items of return data.
-  (func (export "work_numbers_of_dest")
+  ;; What nested executions set aside: a long number, many numbers, and many items of return data.
+  (func (export "work_long_number_set_aside")
     (call $getSCAddress (global.get $own))
     (call $long_number (i32.const 1) (i32.const 0x10000000))
-    (loop (call $on_dest (i32.const 0) (i32.const 4)) (br 0)))
-  (func (export "work_numbers_of_same")
+    (loop (call $on_same) (br 0)))
+  (func (export "work_numbers_set_aside") (local $count i32)
     (call $getSCAddress (global.get $own))
-    (call $long_number (i32.const 1) (i32.const 0x10000000))
     (loop
-      (drop (call $executeOnSameContext (i64.const 0xfffffffff) (global.get $own) (global.get $zero)
-        (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 0)))
-      (br 0)))
+      (call $bigIntSetInt64 (local.get $count) (i64.const 1))
+      (local.set $count (i32.add (local.get $count) (i32.const 1)))
+      (br_if 0 (i32.lt_u (local.get $count) (i32.const 20000))))
+    (loop (call $on_same) (br 0)))
   (func (export "work_items_set_aside") (local $count i32)
     (call $getSCAddress (global.get $own))
     (loop
@@ -116,7 +116,7 @@
       (br_if 0 (i32.lt_u (local.get $count) (i32.const 20000))))
     (loop (call $on_dest (i32.const 0) (i32.const 4)) (br 0)))
 
-  ;; Topics and items of return data, of which none is kept, as the executions that make them fail.
+  ;; Topics and items of return data, of which none is kept: events are dropped in read-only mode, and `items` fails.
   (func (export "work_topics")
     (call $getSCAddress (global.get $own))
     (loop (call $read_only (i32.const 8) (i32.const 3) (i32.const 0)) (br 0)))
@@ -124,14 +124,20 @@
     (call $getSCAddress (global.get $own))
     (loop (call $on_dest (i32.const 16) (i32.const 5)) (br 0)))
 
-  ;; Promises of one group, and of very many.
+  ;; Promises of one group, of very many, and whether their destinations have code.
   (func (export "work_promises")
-    (loop (call $promise) (br 0)))
+    (loop (call $promise (global.get $own)) (br 0)))
   (func (export "work_groups")
     (loop
       (call $count)
-      (call $promise)
+      (call $promise (global.get $own))
       (br 0)))
+  (func (export "work_promised_calls") (local $count i32)
+    (loop
+      (call $count)
+      (call $promise_in (i32.const 0) (i32.const 64))
+      (local.set $count (i32.add (local.get $count) (i32.const 1)))
+      (br_if 0 (i32.lt_u (local.get $count) (i32.const 110000)))))
 
   ;; Big integers.
   (func (export "work_add")
@@ -183,8 +189,13 @@
   (func $read_only (param $name i32) (param $length i32) (param $arguments i32)
     (drop (call $executeReadOnly (i64.const 0xfffffffff) (global.get $own) (local.get $name)
       (local.get $length) (local.get $arguments) (global.get $end) (i32.const 0))))
-  (func $promise
-    (call $createAsyncCall (i32.const 64) (i32.const 8) (global.get $own) (global.get $zero)
+  (func $on_same
+    (drop (call $executeOnSameContext (i64.const 0xfffffffff) (global.get $own) (global.get $zero)
+      (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 0))))
+  (func $promise (param $destination i32)
+    (call $promise_in (i32.const 64) (local.get $destination)))
+  (func $promise_in (param $group i32) (param $destination i32)
+    (call $createAsyncCall (local.get $group) (i32.const 8) (local.get $destination) (global.get $zero)
       (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i64.const 0)))
   ;; All its bits are ones: zeros would be quick to multiply.
   (func $long_number (param $handle i32) (param $bits i32)

@@ -1,6 +1,6 @@
 //! Big integers, which contracts know by handles (docs/spec/eei.md#big-integer-handles), and their encodings.
 
-use crate::vm::effort::FREE_BYTES;
+use crate::vm::effort::{FREE_BYTES, NUMBER_STEPS};
 use num_bigint::BigInt;
 use std::collections::BTreeMap;
 
@@ -30,9 +30,10 @@ impl BigInts {
         self.values.entry(handle).or_default()
     }
 
-    /// The bytes of all values.
-    pub fn bytes(&self) -> u64 {
-        self.values.values().map(length).sum()
+    /// The steps to copy all of them (docs/spec/eei.md#limit-of-work).
+    pub fn steps_to_copy(&self) -> u64 {
+        let values = self.values.values();
+        values.map(|value| NUMBER_STEPS + length(value)).sum()
     }
 
     /// The value of a handle that is in use. Changes nothing.
@@ -116,6 +117,15 @@ pub fn low_i64(value: &BigInt) -> i64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn copies_take_steps_for_numbers_and_their_bytes() {
+        let mut numbers = BigInts::default();
+        assert_eq!(numbers.steps_to_copy(), 0);
+        numbers.value(7);
+        numbers.add(BigInt::from(1) << 80);
+        assert_eq!(numbers.steps_to_copy(), 2 * 64 + 11);
+    }
 
     #[test]
     fn handles_count_up_and_skip_what_is_in_use() {

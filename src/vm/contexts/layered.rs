@@ -20,6 +20,12 @@ impl<T: Clone + Default> Layered<T> {
         self.saved.push(copy);
     }
 
+    /// Sets the state aside, without a copy, and goes on with `next`.
+    pub fn enter(&mut self, next: T) {
+        let last = std::mem::replace(&mut self.current, next);
+        self.saved.push(last);
+    }
+
     /// Goes back to the copy that was set aside last; returns the state that it replaces.
     pub fn restore(&mut self) -> T {
         let copy = self.pop();

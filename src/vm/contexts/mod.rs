@@ -19,7 +19,7 @@ pub mod storage_updates;
 use crate::short_bytes::ShortBytes;
 use crate::trace::Observer;
 use crate::vm::crypto::CryptoHook;
-use crate::vm::effort::{Effort, PROMISE_STEPS, TooMuchEffort, linear_steps, list_steps};
+use crate::vm::effort::{Effort, list_steps};
 use crate::vm::gas::schedule::GasSchedule;
 use crate::vm::memory::Copying;
 use big_int::BigInts;
@@ -117,23 +117,11 @@ impl Contexts {
         }
     }
 
-    /// A nested execution sets a copy aside, of which gas counts nothing.
-    pub fn spend_on_copy(&mut self) -> Result<(), TooMuchEffort> {
-        let state = &*self.runtime.state;
-        let lists = [
-            self.output.return_data.len(),
-            self.output.logs.len(),
-            state.input.arguments.len(),
-        ];
-        let promises = state.promises.calls().count() as u64;
-        let accounts = self.output.accounts.values();
-        let accounts = accounts.map(|account| account.steps_to_set_aside());
-        self.effort.spend(
-            linear_steps(self.big_ints.bytes())
-                + list_steps(lists.iter().sum())
-                + linear_steps(promises * PROMISE_STEPS)
-                + linear_steps(accounts.sum()),
-        )
+    /// The steps of a copy of what an execution shares with its caller: it is set aside, in case that it fails.
+    pub fn steps_to_copy(&self) -> u64 {
+        self.big_ints.steps_to_copy()
+            + self.output.steps_to_copy_accounts()
+            + list_steps(self.output.return_data.len() + self.output.logs.len())
     }
 
     /// Whether the hook runs this function.

@@ -47,11 +47,6 @@ impl OutputAccount {
         self.call_type = later.call_type;
     }
 
-    /// The steps to copy it and to merge it again (docs/spec/eei.md#limit-of-work).
-    pub fn steps_to_set_aside(&self) -> u64 {
-        ACCOUNT_STEPS + STORAGE_VALUE_STEPS * self.storage.len() as u64
-    }
-
     fn into_wire(self, address: Bytes) -> messages::OutputAccount {
         let updates = self
             .storage
@@ -100,23 +95,27 @@ impl OutputState {
         self.accounts.get_mut(address).expect("it is there")
     }
 
-    /// What is set aside for a nested execution: a copy that has lost the metadata of code
-    /// (docs/spec/README.md#quirk-28).
-    pub fn copy_to_set_aside(&self) -> OutputState {
-        let mut copy = self.clone();
-        for account in copy.accounts.values_mut() {
-            account.code_metadata = Bytes::new();
-        }
-        copy
+    /// The steps to copy all accounts, and to merge them again (docs/spec/eei.md#limit-of-work).
+    pub fn steps_to_copy_accounts(&self) -> u64 {
+        let accounts = self.accounts.values();
+        accounts
+            .map(|account| ACCOUNT_STEPS + STORAGE_VALUE_STEPS * account.storage.len() as u64)
+            .sum()
     }
 
-    /// Hides from a nested execution what happened before, but for the accounts.
-    pub fn hide_results(&mut self) {
-        let accounts = std::mem::take(&mut self.accounts);
-        *self = OutputState {
-            accounts,
+    /// What is set aside for a nested execution loses the metadata of code (docs/spec/README.md#quirk-28).
+    pub fn lose_metadata(&mut self) {
+        for account in self.accounts.values_mut() {
+            account.code_metadata = Bytes::new();
+        }
+    }
+
+    /// The state for a nested execution that sees of what happened before only the accounts.
+    pub fn with_accounts_only(&self) -> OutputState {
+        OutputState {
+            accounts: self.accounts.clone(),
             ..OutputState::default()
-        };
+        }
     }
 
     /// Takes over what a later state says; logs and return data are added to those of this one.

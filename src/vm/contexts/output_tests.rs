@@ -43,10 +43,21 @@ fn a_later_state_wins_but_for_what_it_does_not_know() {
 fn what_is_set_aside_loses_metadata() {
     let mut state = state("a", 0);
     state.account(&"a".into()).code_metadata = "metadata".into();
-    assert_eq!(
-        state.copy_to_set_aside().accounts[&b"a"[..]].code_metadata,
-        ""
-    );
+    let nested = state.with_accounts_only();
+    state.lose_metadata();
+    assert_eq!(state.accounts[&b"a"[..]].code_metadata, "");
+    assert_eq!(nested.accounts[&b"a"[..]].code_metadata, "metadata");
+}
+
+#[test]
+fn copies_take_steps_for_accounts_and_their_values() {
+    let mut state = state("a", 0);
+    assert_eq!(state.steps_to_copy_accounts(), 512);
+    for key in ["one", "two", "one"] {
+        let storage = &mut state.account(&"b".into()).storage;
+        storage.insert(key.into(), "value".into());
+    }
+    assert_eq!(state.steps_to_copy_accounts(), 2 * 512 + 2 * 64);
 }
 
 fn builtin_answer(delta: Option<i64>, refund: Option<u64>) -> VmOutput {

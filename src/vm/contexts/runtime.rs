@@ -35,15 +35,19 @@ pub struct RuntimeState {
 }
 
 impl RuntimeState {
-    /// Becomes the state of another call. Whether it is read-only is inherited.
-    pub fn begin_call(&mut self, call: &CallInput) {
-        self.input = call.input.clone();
-        self.address = call.recipient.clone();
-        self.function = call.function.clone();
-        self.promises = Promises {
-            caller: call.input.caller.clone(),
-            ..Promises::default()
-        };
+    /// The state of a call in this one, which inherits whether it is read-only.
+    pub fn of_call(&self, call: &CallInput) -> RuntimeState {
+        RuntimeState {
+            input: call.input.clone(),
+            address: call.recipient.clone(),
+            function: call.function.clone(),
+            read_only: self.read_only,
+            async_call: self.async_call.clone(),
+            promises: Promises {
+                caller: call.input.caller.clone(),
+                ..Promises::default()
+            },
+        }
     }
 }
 

@@ -13,8 +13,8 @@ type Values = IndexMap<Bytes, Bytes, RandomState>;
 /// what comes out is sorted. Its seed is another one in each process, so that keys with equal hashes
 /// can't be made in advance; contracts see neither hashes nor time.
 ///
-/// Each nested execution sets a copy aside. Copies share their values until one of them changes, as most executions change
-/// few accounts. `None` is empty: most accounts have no storage.
+/// Each nested execution sets a copy aside. Copies share their values until one of them is to have a new key or value, as most
+/// executions write to few accounts. `None` is empty: most accounts have no storage.
 #[derive(Debug, Clone, Default)]
 pub struct StorageUpdates(Option<Arc<Values>>);
 
@@ -27,7 +27,7 @@ pub enum Place<'a> {
 }
 
 impl StorageUpdates {
-    /// The value of a key, or where one can be set: to look once is enough, but where a copy shares the values.
+    /// The value of a key, or where one can be set: to look once is enough, except where a copy shares the values.
     pub fn place_of(&mut self, key: Bytes) -> Place<'_> {
         let values = self.0.get_or_insert_default();
         if Arc::get_mut(values).is_none()
@@ -50,6 +50,7 @@ impl StorageUpdates {
     pub fn merge(&mut self, later: StorageUpdates) {
         match (&mut self.0, later.0) {
             (_, None) => {}
+            (_, Some(later)) if later.is_empty() => {}
             (ours @ None, later) => *ours = later,
             (Some(ours), Some(later)) if Arc::ptr_eq(ours, &later) => {}
             (Some(ours), Some(later)) => Arc::make_mut(ours).extend(Arc::unwrap_or_clone(later)),

@@ -10,7 +10,7 @@ use crate::vm::error::{ExecutionError, Interrupt};
 use crate::vm::memory::{HASH_BYTES, VALUE_BYTES, list_length};
 use bytes::Bytes;
 
-/// A topic is charged for when all of them have been read: its place, its bytes, and to find them.
+/// Of a topic, for which gas is charged only when all of them have been read: about the nanoseconds that it takes.
 const TOPIC_STEPS: u64 = 2 * (ELEMENT_STEPS + HASH_BYTES as u64);
 
 host_functions! {

@@ -10,7 +10,7 @@ impl Host {
     /// The state that calls and upgrades begin with. The node has checked that the caller has the value.
     pub(super) fn begin_top_level_call(&mut self, call: &CallInput) {
         let contexts = &mut self.contexts;
-        contexts.runtime.state.begin_call(call);
+        *contexts.runtime.state = contexts.runtime.state.of_call(call);
         let account = contexts.output.account(&call.recipient);
         account.balance_delta += &call.input.call_value;
         *contexts.storage_address = call.recipient.clone();

@@ -6,6 +6,7 @@ use crate::engine::InstanceAccess;
 use crate::trace::{CallKind, Event};
 use crate::vm::contexts::input::CreateInput;
 use crate::vm::contexts::metering::{restore_gas, use_gas};
+use crate::vm::contexts::runtime::RuntimeState;
 use crate::vm::error::{ExecutionError, Failure};
 use bytes::Bytes;
 
@@ -39,10 +40,19 @@ impl Host {
             return Err(ExecutionError::ReadOnly.into());
         }
         let state = &mut self.contexts.runtime.state;
-        state.push();
+        // The promises are the creator's all the time.
+        let promises = std::mem::take(&mut state.promises);
+        let next = RuntimeState {
+            input: input.input.clone(),
+            address: state.address.clone(),
+            function: state.function.clone(),
+            read_only: state.read_only,
+            async_call: state.async_call.clone(),
+            promises,
+        };
+        state.enter(next);
         let result = self.create_from_contract(input);
         let state = &mut self.contexts.runtime.state;
-        // The promises were the creator's all the time.
         let promises = state.restore().promises;
         state.promises = promises;
         let (address, gas_left) = result?;
@@ -52,7 +62,6 @@ impl Host {
 
     fn create_from_contract(&mut self, input: &CreateInput) -> Result<(Bytes, u64), Failure> {
         let contexts = &mut self.contexts;
-        contexts.runtime.state.input = input.input.clone();
         let creator = &input.input.caller;
         let address = contexts.new_address(creator)?;
         contexts.tell(|| Event::Addressed {

@@ -8,8 +8,10 @@ use super::observed::{Begun, end_of_broken};
 use crate::engine::InstanceAccess;
 use crate::trace::{CallKind, End};
 use crate::vm::contexts::asynchronous::Promises;
+use crate::vm::contexts::big_int::BigInts;
 use crate::vm::contexts::input::CallInput;
 use crate::vm::contexts::metering::{restore_gas, use_gas};
+use crate::vm::contexts::output::OutputState;
 use crate::vm::error::{Broken, ExecutionError, Failure};
 use bytes::Bytes;
 
@@ -46,7 +48,8 @@ impl Host {
         payer: &mut dyn InstanceAccess,
         call: &CallInput,
     ) -> Result<NestedOutput, Broken> {
-        self.contexts.spend_on_copy()?;
+        let steps = self.contexts.output.steps_to_copy_accounts();
+        self.contexts.effort.spend(steps)?;
         self.enter_dest_context(call);
         let mut promises = None;
         match self.run_on_dest_context(payer, call, &mut promises) {
@@ -58,15 +61,13 @@ impl Host {
 
     fn enter_dest_context(&mut self, call: &CallInput) {
         let contexts = &mut self.contexts;
-        contexts.big_ints.push();
-        *contexts.big_ints = Default::default();
-        let copy = contexts.output.copy_to_set_aside();
-        contexts.output.push_copy(copy);
-        contexts.output.hide_results();
-        contexts.runtime.state.push();
-        contexts.runtime.state.begin_call(call);
-        contexts.storage_address.push();
-        *contexts.storage_address = call.recipient.clone();
+        contexts.big_ints.enter(BigInts::default());
+        let output = contexts.output.with_accounts_only();
+        contexts.output.lose_metadata();
+        contexts.output.enter(output);
+        let state = contexts.runtime.state.of_call(call);
+        contexts.runtime.state.enter(state);
+        contexts.storage_address.enter(call.recipient.clone());
     }
 
     fn run_on_dest_context(
@@ -137,14 +138,16 @@ impl Host {
             true => CallKind::ReadOnly,
             false => CallKind::SameContext,
         };
-        self.contexts.spend_on_copy().map_err(Broken::from)?;
+        let steps = self.contexts.steps_to_copy();
+        self.contexts.effort.spend(steps).map_err(Broken::from)?;
         let used = self.tell_entry(payer, |_| Begun::call(kind, call));
         let contexts = &mut self.contexts;
         contexts.big_ints.push();
-        let copy = contexts.output.copy_to_set_aside();
+        let mut copy = OutputState::clone(&contexts.output);
+        copy.lose_metadata();
         contexts.output.push_copy(copy);
-        contexts.runtime.state.push();
-        contexts.runtime.state.begin_call(call);
+        let state = contexts.runtime.state.of_call(call);
+        contexts.runtime.state.enter(state);
         let transferred = self.transfer_call_value(call);
         let result = transferred.and_then(|()| self.execute(payer, call));
         self.tell_exit(payer, used, |host| host.end_of_shared(&result));

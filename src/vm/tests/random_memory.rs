@@ -122,7 +122,7 @@ fn result_area(namespace: &str, name: &str) -> Option<(usize, Amount)> {
 fn begin(bench: &mut Bench) {
     let contexts = &mut bench.vm.host.contexts;
     contexts.reset();
-    contexts.runtime.state.begin_call(&CallInput {
+    let call = CallInput {
         input: Input {
             caller: address("caller"),
             arguments: vec!["first".into(), vec![0x80; 32].into(), "".into()],
@@ -132,7 +132,8 @@ fn begin(bench: &mut Bench) {
         },
         recipient: address("self"),
         function: "f".into(),
-    });
+    };
+    *contexts.runtime.state = contexts.runtime.state.of_call(&call);
     *contexts.storage_address = address("self");
 }
 

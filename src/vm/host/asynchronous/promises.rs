@@ -4,6 +4,7 @@ use super::calls::parse_call_data;
 use super::json;
 use crate::engine::InstanceAccess;
 use crate::vm::contexts::asynchronous::{AsyncCall, Promise, PromiseStatus, Promises};
+use crate::vm::effort::PROMISED_CALL_STEPS;
 use crate::vm::error::{Broken, ExecutionError, Failure};
 use crate::vm::host::Host;
 use bytes::Bytes;
@@ -24,6 +25,10 @@ impl Host {
         }
         self.set_gas_limits(payer, promises)?;
         for promise in promises.calls_mut() {
+            self.contexts
+                .effort
+                .spend(PROMISED_CALL_STEPS)
+                .map_err(Broken::from)?;
             if self.contexts.has_code(&promise.destination)? {
                 self.make_promised_call(payer, promise)?;
             }
