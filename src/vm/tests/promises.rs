@@ -308,3 +308,27 @@ fn answers_find_their_promise_by_who_sends_them() {
         }
     });
 }
+
+/// The creator keeps its promises and its arguments meanwhile.
+#[test]
+fn promises_of_a_creator_and_of_its_child_are_made_together() {
+    let registering = |function, call| {
+        registering(function, &[call]).replace("(func (export", "(func $register (export")
+    };
+    let creator = format!(
+        r#"{} (func (export "f") (local $length i32) (call $register) {READ_CODE} {}
+            (call $int64finish (i64.extend_i32_s (call $getNumArguments))))"#,
+        registering("other", promised("a", "far", "f")),
+        status(CREATE)
+    );
+    let child = contract(&registering("init", promised("b", "away", "g")));
+    on_each_engine(|bench| {
+        let output = bench.run(&creator, "f", &[&child]);
+        assert_eq!(end(&output), (0, ""));
+        assert_eq!(output.return_data, [&[][..], &[1]]);
+        for (name, data) in [("far", "f"), ("away", "g")] {
+            let account = account(&output, name);
+            assert_eq!((&account.data[..], account.call_type), (data.as_bytes(), 1));
+        }
+    });
+}
