@@ -15,7 +15,10 @@ pub const ELEMENT_STEPS: u64 = 32;
 /// Of a registered promise, which is free of gas: about the bytes that it takes until it is made.
 pub const PROMISE_STEPS: u64 = 2048;
 
-/// Of a promise whose call is made: about what it takes to ask the node whether the destination has code.
+/// Of an argument in the data of an asynchronous call: to decode it, and its place in the copies of the list.
+pub const CALL_ARGUMENT_STEPS: u64 = 128;
+
+/// Of a promise that is processed: about what it takes to ask the node whether the destination has code.
 pub const PROMISED_CALL_STEPS: u64 = 8192;
 
 /// Of a copy of an account, and to merge it again.

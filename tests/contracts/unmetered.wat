@@ -1,5 +1,5 @@
 ;; Work of host functions that costs the same gas however long it takes (docs/spec/eei.md#limit-of-work). Each function whose name
-;; begins with `work_` does one kind of it for ever.
+;; begins with `work_` does one kind of it for ever, or so often that it is too much.
 ;;
 ;; Memory: names at 0; the contract's own address at 32; a counter at 64, which also is the identifier of promises; a value of
 ;; zero at 128. It ends at 1114112: what is read from there on are zeros, which are not copied.
@@ -98,6 +98,11 @@
       (br_if 0 (i32.lt_u (local.get $count) (i32.const 20000))))
     (loop (call $read_only (i32.const 0) (i32.const 4) (i32.const 0)) (br 0)))
 
+  (func (export "work_topics_set_aside")
+    (call $getSCAddress (global.get $own))
+    (call $writeLog (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 30000))
+    (loop (call $on_same) (br 0)))
+
   ;; Storage values, of which each execution writes one, and accounts with a transfer.
   (func (export "work_values_set_aside") (local $count i32)
     (call $getSCAddress (global.get $own))
@@ -138,6 +143,27 @@
       (call $promise_in (i32.const 0) (i32.const 64))
       (local.set $count (i32.add (local.get $count) (i32.const 1)))
       (br_if 0 (i32.lt_u (local.get $count) (i32.const 110000)))))
+
+  ;; Promises with long data, and with very many arguments.
+  (func (export "work_promised_data") (local $count i32)
+    (loop
+      (call $promise_of (global.get $end) (global.get $mebibyte) (i32.const 224))
+      (local.set $count (i32.add (local.get $count) (i32.const 1)))
+      (br_if 0 (i32.lt_u (local.get $count) (i32.const 300)))))
+  (func (export "work_promised_arguments") (local $count i32)
+    (call $getSCAddress (global.get $own))
+    ;; leaf@@@...
+    (i32.store (i32.const 4096) (i32.load (i32.const 0)))
+    (local.set $count (i32.const 4100))
+    (loop
+      (i32.store (local.get $count) (i32.const 0x40404040))
+      (local.set $count (i32.add (local.get $count) (i32.const 4)))
+      (br_if 0 (i32.lt_u (local.get $count) (i32.const 1000000))))
+    (local.set $count (i32.const 0))
+    (loop
+      (call $promise_of (i32.const 4096) (i32.const 990000) (global.get $own))
+      (local.set $count (i32.add (local.get $count) (i32.const 1)))
+      (br_if 0 (i32.lt_u (local.get $count) (i32.const 20)))))
 
   ;; Big integers.
   (func (export "work_add")
@@ -197,6 +223,10 @@
   (func $promise_in (param $group i32) (param $destination i32)
     (call $createAsyncCall (local.get $group) (i32.const 8) (local.get $destination) (global.get $zero)
       (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i64.const 0)))
+  (func $promise_of (param $data i32) (param $length i32) (param $destination i32)
+    (call $createAsyncCall (i32.const 0) (i32.const 4) (local.get $destination) (global.get $zero)
+      (local.get $data) (local.get $length) (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 4)
+      (i64.const 0)))
   ;; All its bits are ones: zeros would be quick to multiply.
   (func $long_number (param $handle i32) (param $bits i32)
     (call $bigIntSetInt64 (i32.const 9) (i64.const 1))

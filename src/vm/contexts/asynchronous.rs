@@ -1,6 +1,7 @@
 //! Asynchronous calls that are to be made. Those of the old style end the function that makes them; promises are registered
 //! while a contract runs and made when it has ended (docs/spec/host.md#asynccall, #promises).
 
+use crate::vm::effort::{PROMISED_CALL_STEPS, hash_steps};
 use bytes::Bytes;
 
 /// An asynchronous call of the old style, which ends the function that makes it.
@@ -81,6 +82,18 @@ impl Promises {
         });
     }
 
+    /// The steps to ask where the destinations are, and to read or store what the calls carry (docs/spec/eei.md#limit-of-work).
+    pub fn steps_to_process(&self) -> u64 {
+        let groups = self.groups.iter().map(|group| {
+            let calls = group.calls.iter().map(|call| {
+                let texts = [&call.data, &call.success_callback, &call.error_callback];
+                PROMISED_CALL_STEPS + hash_steps(texts.iter().map(|text| text.len()).sum())
+            });
+            hash_steps(group.identifier.len()) + calls.sum::<u64>()
+        });
+        groups.sum()
+    }
+
     /// All calls.
     pub fn calls(&self) -> impl Iterator<Item = &Promise> {
         self.groups.iter().flat_map(|group| &group.calls)
@@ -116,5 +129,27 @@ impl Promises {
                     .position(|call| call.destination == destination)?;
                 Some((index, call))
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_promises_carry_takes_steps_where_it_is_long() {
+        let promise = |data: usize, callback: usize| Promise {
+            data: vec![0; data].into(),
+            success_callback: vec![b'f'; callback].into(),
+            ..Promise::default()
+        };
+        let mut promises = Promises::default();
+        assert_eq!(promises.steps_to_process(), 0);
+        promises.add("short".into(), promise(1000, 24));
+        assert_eq!(promises.steps_to_process(), 8192);
+        promises.add("short".into(), promise(1000, 25));
+        promises.add(vec![0; 2000].into(), promise(0, 0));
+        let long = 4 * 1025 + 4 * 2000;
+        assert_eq!(promises.steps_to_process(), 3 * 8192 + long);
     }
 }

@@ -4,7 +4,8 @@ use super::Contexts;
 use super::output::OutputState;
 use crate::messages::{LogEntry, ReturnCode};
 use crate::trace::{Effect, Transfer};
-use crate::vm::error::{ExecutionError, Failure};
+use crate::vm::effort::linear_steps;
+use crate::vm::error::{Broken, ExecutionError, Failure};
 use bytes::Bytes;
 use num_bigint::{BigInt, Sign};
 
@@ -24,12 +25,14 @@ impl Contexts {
         if self.balance(sender)? < *value {
             return Err(ExecutionError::InsufficientFunds.into());
         }
+        let steps = linear_steps(data.len() as u64);
+        self.effort.spend(steps).map_err(Broken::from)?;
         self.output.account(sender).balance_delta -= value;
         let receiver = self.output.account(destination);
         receiver.balance_delta += value;
         receiver.gas_limit = gas_limit;
         if !data.is_empty() {
-            receiver.data = [&receiver.data, data].concat().into();
+            receiver.add_data(data);
         }
         // Every nested call moves a value, mostly 0.
         if value.sign() == Sign::Plus || !data.is_empty() || gas_limit > 0 {

@@ -19,7 +19,8 @@ pub mod storage_updates;
 use crate::short_bytes::ShortBytes;
 use crate::trace::Observer;
 use crate::vm::crypto::CryptoHook;
-use crate::vm::effort::{Effort, list_steps};
+use crate::vm::effort::{CALL_ARGUMENT_STEPS, Effort, list_steps};
+use crate::vm::error::Broken;
 use crate::vm::gas::schedule::GasSchedule;
 use crate::vm::memory::Copying;
 use big_int::BigInts;
@@ -117,11 +118,20 @@ impl Contexts {
         }
     }
 
+    /// The data of a call is to be read: its arguments take steps, as those of host functions do.
+    pub fn spend_on_call_data(&mut self, data: &[u8]) -> Result<(), Broken> {
+        let arguments = data.iter().filter(|byte| **byte == b'@').count();
+        let steps = CALL_ARGUMENT_STEPS * arguments as u64;
+        self.effort.spend(steps).map_err(Broken::from)
+    }
+
     /// The steps of a copy of what an execution shares with its caller: it is set aside, in case that it fails.
     pub fn steps_to_copy(&self) -> u64 {
+        let logs = self.output.logs.iter();
+        let topics = logs.map(|entry| 1 + entry.topics.len()).sum::<usize>();
         self.big_ints.steps_to_copy()
             + self.output.steps_to_copy_accounts()
-            + list_steps(self.output.return_data.len() + self.output.logs.len())
+            + list_steps(self.output.return_data.len() + topics)
     }
 
     /// Whether the hook runs this function.

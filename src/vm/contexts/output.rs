@@ -4,7 +4,7 @@ use super::storage_updates::StorageUpdates;
 use crate::messages::{
     self, LogEntry, OutputAccountEntry, StorageUpdate, StorageUpdateEntry, VmOutput,
 };
-use crate::vm::effort::{ACCOUNT_STEPS, STORAGE_VALUE_STEPS};
+use crate::vm::effort::{ACCOUNT_STEPS, STORAGE_VALUE_STEPS, linear_steps};
 use crate::vm::error::{Broken, ExecutionError};
 use bytes::Bytes;
 use num_bigint::BigInt;
@@ -28,6 +28,16 @@ pub struct OutputAccount {
 }
 
 impl OutputAccount {
+    /// Adds what a transfer carries. It is copied with all before only if a copy of the account shares that.
+    pub fn add_data(&mut self, data: &[u8]) {
+        let before = std::mem::take(&mut self.data);
+        let mut all = before
+            .try_into_mut()
+            .unwrap_or_else(|shared| shared[..].into());
+        all.extend_from_slice(data);
+        self.data = all.freeze();
+    }
+
     /// Takes over what a later state says; what that does not know stays. Metadata of code is never taken over
     /// (docs/spec/README.md#quirk-28).
     fn merge(&mut self, later: OutputAccount) {
@@ -99,7 +109,10 @@ impl OutputState {
     pub fn steps_to_copy_accounts(&self) -> u64 {
         let accounts = self.accounts.values();
         accounts
-            .map(|account| ACCOUNT_STEPS + STORAGE_VALUE_STEPS * account.storage.len() as u64)
+            .map(|account| {
+                let values = STORAGE_VALUE_STEPS * account.storage.len() as u64;
+                ACCOUNT_STEPS + values + linear_steps(account.data.len() as u64)
+            })
             .sum()
     }
 

@@ -32,6 +32,7 @@ impl Host {
     ) -> Result<(), Failure> {
         let call = self.contexts.current_call().async_call.clone();
         let call = call.expect("the breakpoint is set together with the call");
+        self.contexts.spend_on_call_data(&call.data)?;
         let (function, arguments) = parse_call_data(&call.data)?;
         match self.mode_of(&call, &function)? {
             Mode::Elsewhere => self.send_async_call(payer, &call),

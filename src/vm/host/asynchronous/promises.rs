@@ -4,7 +4,6 @@ use super::calls::parse_call_data;
 use super::json;
 use crate::engine::InstanceAccess;
 use crate::vm::contexts::asynchronous::{AsyncCall, Promise, PromiseStatus, Promises};
-use crate::vm::effort::PROMISED_CALL_STEPS;
 use crate::vm::error::{Broken, ExecutionError, Failure};
 use crate::vm::host::Host;
 use bytes::Bytes;
@@ -23,12 +22,10 @@ impl Host {
         if promises.groups.is_empty() {
             return Ok(Promises::default());
         }
+        let steps = promises.steps_to_process();
+        self.contexts.effort.spend(steps).map_err(Broken::from)?;
         self.set_gas_limits(payer, promises)?;
         for promise in promises.calls_mut() {
-            self.contexts
-                .effort
-                .spend(PROMISED_CALL_STEPS)
-                .map_err(Broken::from)?;
             if self.contexts.has_code(&promise.destination)? {
                 self.make_promised_call(payer, promise)?;
             }
@@ -98,6 +95,7 @@ impl Host {
         promise: &mut Promise,
     ) -> Result<(), Failure> {
         let call = as_async_call(promise);
+        self.contexts.spend_on_call_data(&call.data)?;
         let input = parse_call_data(&call.data)
             .and_then(|(function, arguments)| self.destination_input(&call, function, arguments))
             .map_err(|error| {
